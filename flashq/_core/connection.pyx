@@ -1,0 +1,370 @@
+"""Frames in, replies out: one write per read event, back-pressure both ways, and no business rule.
+
+A client that does not take its replies is not read from (its requests stay in the kernel), and closed when it does not
+come round within `write_timeout`. What it sends behind a parked pull without reqId waits here, up to the same bound.
+"""
+import socket
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdint cimport uint8_t, uint32_t
+from libc.string cimport memchr, memcmp, memset
+
+from flashq._core.buffer cimport buffer_close, buffer_consume, buffer_put, buffer_shrink
+from flashq._core.hot cimport hot_execute
+from flashq._core.peers cimport peer_clean, peer_close, peer_mark, peer_replied, peer_sendable, peer_sent
+from flashq._core.request cimport JSON, MSGPACK, OP_COLD, Slice
+from flashq._core.reservations cimport owner_disconnected, session_open
+from flashq._core.scratch cimport scratch_reset
+from flashq._core.state cimport Core
+from flashq._core.status cimport AUTH_REQUIRED, OK, TOO_LARGE_FRAME
+from flashq._core.waiters cimport waiters_drop, waiters_release
+from flashq._core.wire cimport wire_scan
+
+cdef enum:
+    FLUSH_BYTES = 100 * 1024    # replies leave before the read is worked off when there are so many
+    KEEP_BYTES = 64 * 1024      # room an emptied input buffer keeps
+
+# Dead peers are found within IDLE + COUNT * INTERVAL seconds.
+KEEPALIVE = tuple(
+    (getattr(socket, name), value)
+    for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPALIVE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+    if hasattr(socket, name)
+)
+
+
+cdef inline bytes copied(const uint8_t* data, size_t size):
+    return PyBytes_FromStringAndSize(<const char*>data, <Py_ssize_t>size)
+
+
+cdef class Connection(Endpoint):
+    """The Protocol of one client. `authenticated` is set by AUTH."""
+
+    def __cinit__(self, Hub hub):
+        self.hub = hub
+        self.peer.connection = <void*>self
+
+    def __dealloc__(self):
+        if self.hub is not None:
+            self.release()
+
+    cdef void release(self) noexcept:
+        """Let go of everything the engine knows of this client."""
+        cdef Core* core = &self.hub.engine.core
+        waiters_drop(core, &self.peer)
+        owner_disconnected(core, &self.peer)
+        peer_close(core, &self.peer)
+        buffer_close(&self.partial)
+        buffer_close(&self.deferred)
+
+    # --- Protocol callbacks ------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport):
+        cdef Hub hub = self.hub
+        self.transport = transport
+        if hub.draining or len(hub.open_connections) >= hub.max_connections:
+            hub.refused += 1
+            self.closed = True
+            transport.abort()
+            return
+        hub.open_connections.add(self)
+        transport.set_write_buffer_limits(high=hub.write_high_water)
+        sock = transport.get_extra_info("socket")
+        if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in KEEPALIVE:
+                sock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+    def data_received(self, bytes data):
+        cdef const uint8_t* start = <const uint8_t*>PyBytes_AS_STRING(data)
+        cdef size_t size = <size_t>PyBytes_GET_SIZE(data)
+        cdef size_t used
+        if self.closed:
+            return
+        try:
+            self.hub.tick()
+            if self.partial.size == 0:
+                used = self.feed(start, size, 0)
+                if used < size and not self.closed:
+                    buffer_put(&self.partial, start + used, size - used)
+            else:
+                buffer_put(&self.partial, start, size)
+                if not self.partial.failed:
+                    self.feed_partial()
+            if self.partial.failed or self.deferred.failed:
+                self.abort("out of memory")
+            self.hub.after()
+        except Exception as error:
+            self.abort(repr(error))
+
+    def eof_received(self):
+        """The client sends no more: answer what it asked, parked pulls empty, then close."""
+        self.at_eof = True
+        try:
+            self.hub.tick()
+            if self.mode == MODE_TEXT and self.partial.size and not self.closed:
+                buffer_put(&self.partial, b"\n", 1)
+                self.feed_partial()
+            waiters_release(&self.hub.engine.core, &self.peer)
+            peer_mark(&self.hub.engine.core, &self.peer)
+            self.hub.after()
+        except Exception as error:
+            self.abort(repr(error))
+        # Over TLS there is no half-close: the transport is going, whatever is returned.
+        return not self.closed and self.transport.get_extra_info("ssl_object") is None
+
+    def connection_lost(self, error):
+        self.closed = True
+        if self.write_timer is not None:
+            self.write_timer.cancel()
+            self.write_timer = None
+        self.hub.open_connections.discard(self)
+        self.hub.tick()
+        self.release()
+        self.transport = None
+        try:
+            self.hub.after()
+        except Exception as problem:
+            self.hub.log("connection_lost_failed", error=repr(problem))
+
+    def pause_writing(self):
+        self.writing_paused = True
+        self.stop_reading()
+        if self.write_timer is None and not self.closed:
+            self.write_timer = self.hub.loop.call_later(self.hub.write_timeout, self._write_timed_out)
+
+    def resume_writing(self):
+        self.writing_paused = False
+        if self.write_timer is not None:
+            self.write_timer.cancel()
+            self.write_timer = None
+        try:
+            self.hub.tick()
+            self.resume_input()
+            self.hub.after()
+        except Exception as error:
+            self.abort(repr(error))
+
+    # --- for the cold tier and the hub -------------------------------------------------------------------------------
+
+    def hello(self, session, bint push):
+        """HELLO: name the session that holds this connection's jobs (or None); ask for unsolicited frames.
+
+        Raises MemoryError.
+        """
+        cdef bytes name
+        self.peer.push = push
+        if session:
+            name = session.encode("utf-8", "surrogatepass")
+            if session_open(&self.hub.engine.core, &self.peer, <const uint8_t*>PyBytes_AS_STRING(name),
+                            <uint32_t>len(name)) != OK:
+                raise MemoryError("session")
+
+    def abort(self, reason):
+        """Drop the connection at once, saying why in the log."""
+        if self.closed:
+            return
+        self.closed = True
+        self.hub.log("connection_closed", reason=reason)
+        if self.transport is not None:
+            self.transport.abort()
+
+    def close_if_idle(self):
+        """Close unless replies are still on their way, or it holds jobs whose worker may still acknowledge them."""
+        if self.peer.owner != NULL and self.peer.owner.jobs.count:
+            return
+        if self.peer.out.size == 0 and not self.closed and self.transport.get_write_buffer_size() == 0:
+            self.finish()
+
+    def _write_timed_out(self):
+        self.write_timer = None
+        self.closed = False
+        self.abort("the client does not take its replies")
+
+    # --- input -------------------------------------------------------------------------------------------------------
+
+    cdef int stop_reading(self) except -1:
+        if not self.reading_paused and not self.closed and self.transport is not None:
+            self.reading_paused = True
+            self.transport.pause_reading()
+        return 0
+
+    cdef bint held_up(self) noexcept:
+        """Whether no further frame is wanted now."""
+        if self.peer.blocked != NULL and self.deferred.size > self.hub.write_high_water:
+            return True
+        return self.writing_paused or self.closed or self.peer.out.size > self.hub.write_limit
+
+    cdef int feed_partial(self) except -1:
+        cdef size_t searched = self.searched
+        cdef size_t used
+        self.searched = 0
+        used = self.feed(self.partial.data, self.partial.size, searched)
+        buffer_consume(&self.partial, used)
+        buffer_shrink(&self.partial, KEEP_BYTES)
+        return 0
+
+    cdef int resume_input(self) except -1:
+        """Work off what was held back, oldest first, then read on."""
+        cdef WriteBuffer waiting
+        cdef size_t used
+        while self.deferred.size and self.peer.blocked == NULL and not self.held_up():
+            waiting = self.deferred         # frames that must wait again are put into a fresh buffer, in order
+            memset(&self.deferred, 0, sizeof(WriteBuffer))
+            used = self.feed(waiting.data, waiting.size, 0)
+            if used < waiting.size and self.deferred.size:
+                buffer_put(&waiting, self.deferred.data, self.deferred.size)
+                buffer_close(&self.deferred)
+            if used < waiting.size:
+                buffer_consume(&waiting, used)
+                self.deferred = waiting
+            else:
+                buffer_close(&waiting)
+        if self.partial.size and not self.held_up():
+            self.feed_partial()
+        if self.at_eof:
+            waiters_release(&self.hub.engine.core, &self.peer)
+        if self.reading_paused and not self.held_up():
+            self.reading_paused = False
+            self.transport.resume_reading()
+        return 0
+
+    cdef size_t feed(self, const uint8_t* data, size_t size, size_t searched) except? 0:
+        """Handle the whole frames at the front of `data`; the bytes used. The first `searched` hold no line end."""
+        cdef size_t at = 0
+        cdef size_t end, frame
+        cdef const uint8_t* line_end
+        if self.mode == MODE_UNKNOWN and size:
+            self.mode = MODE_BINARY if data[0] <= 1 else MODE_TEXT
+            self.peer.format = MSGPACK if self.mode == MODE_BINARY else JSON
+        self.feeding = True
+        while at < size:
+            if self.held_up():
+                self.stop_reading()
+                break
+            if self.mode == MODE_TEXT:
+                line_end = <const uint8_t*>memchr(data + at + searched, c'\n', size - at - searched)
+                if line_end == NULL:
+                    self.searched = size - at
+                    if size - at > self.hub.max_frame:
+                        self.too_large()
+                    break
+                frame = at
+                end = <size_t>(line_end - data)
+                at = end + 1
+                searched = 0
+                while end > frame and data[end - 1] == c'\r':
+                    end -= 1
+                if end == frame:
+                    continue                # a blank line asks nothing
+            else:
+                if size - at < 4:
+                    break
+                frame = at + 4
+                end = frame + (<size_t>data[at] << 24 | <size_t>data[at + 1] << 16 | <size_t>data[at + 2] << 8
+                               | data[at + 3])
+                if end > size and end - frame <= self.hub.max_frame:
+                    break
+                at = end
+            if end - frame > self.hub.max_frame:
+                self.too_large()
+                break
+            self.handle(data + frame, end - frame)
+            if self.peer.out.size > FLUSH_BYTES:
+                self.flush()
+        self.feeding = False
+        return at
+
+    cdef int too_large(self) except -1:
+        """Refuse the frame and close: what follows cannot be told apart from it."""
+        cdef Request request
+        memset(&request, 0, sizeof(request))
+        self.refuse(TOO_LARGE_FRAME, &request)
+        self.flush()
+        return self.finish()
+
+    cdef int finish(self) except -1:
+        """Close once the transport has sent what it holds; a client that never takes that is cut off."""
+        if self.closed or self.transport is None:
+            return 0
+        self.closed = True
+        if self.write_timer is None:
+            self.write_timer = self.hub.loop.call_later(self.hub.write_timeout, self._write_timed_out)
+        self.transport.close()
+        return 0
+
+    cdef int handle(self, const uint8_t* frame, size_t size) except -1:
+        cdef Core* core = &self.hub.engine.core
+        cdef Request request
+        cdef int status
+        scratch_reset(&self.hub.engine.scratch)
+        status = wire_scan(self.peer.format, &self.hub.engine.scratch, frame, size, &request)
+        if self.peer.blocked != NULL and request.req_id.ptr == NULL:
+            return self.defer(frame, size)
+        if self.hub.auth_required and not self.authenticated and status == OK:
+            if request.op != OP_COLD or request.cmd.size != 4 or memcmp(request.cmd.ptr, "AUTH", 4) != 0:
+                status = AUTH_REQUIRED
+        if status == OK:
+            if request.op == OP_COLD:
+                self.put(self.hub.dispatch(self, self.peer.format == MSGPACK, copied(frame, size)))
+                return 0
+            status = hot_execute(core, &self.peer, &request)
+        if status != OK:
+            self.refuse(status, &request)
+        return 0
+
+    cdef int defer(self, const uint8_t* frame, size_t size) except -1:
+        """Keep the frame, framed again, until the pull before it is answered."""
+        cdef uint8_t[4] head
+        if self.mode == MODE_BINARY:
+            head[0] = <uint8_t>(size >> 24)
+            head[1] = <uint8_t>(size >> 16)
+            head[2] = <uint8_t>(size >> 8)
+            head[3] = <uint8_t>size
+            buffer_put(&self.deferred, head, 4)
+        buffer_put(&self.deferred, frame, size)
+        if self.mode == MODE_TEXT:
+            buffer_put(&self.deferred, b"\n", 1)
+        return 0
+
+    # --- output ------------------------------------------------------------------------------------------------------
+
+    cdef int refuse(self, int status, const Request* request) except -1:
+        cdef const Slice* req_id = &request.req_id
+        cdef object field = None
+        if request.problem_field != NULL:
+            field = (<bytes>request.problem_field).decode("ascii")
+            if request.problem_item >= 0:
+                field = f"jobs[{request.problem_item}].{field}"
+        self.put(self.hub.refuse(
+            self.peer.format == MSGPACK, status, None if req_id.ptr == NULL else copied(req_id.ptr, req_id.size),
+            field, request.problem_number,
+            None if request.cmd.ptr == NULL else copied(request.cmd.ptr, request.cmd.size)))
+        return 0
+
+    cdef int put(self, bytes reply) except -1:
+        buffer_put(&self.peer.out, PyBytes_AS_STRING(reply), <size_t>PyBytes_GET_SIZE(reply))
+        peer_replied(&self.hub.engine.core, &self.peer, self.hub.engine.core.position)
+        return 0
+
+    cdef int flush(self) except -1:
+        """Hand what may leave to the transport, in one write."""
+        cdef size_t size = peer_sendable(&self.hub.engine.core, &self.peer)
+        cdef bytes data
+        peer_clean(&self.hub.engine.core, &self.peer)
+        if self.closed or self.transport is None:
+            return 0
+        if self.peer.out.failed:
+            self.abort("out of memory")
+            return 0
+        if size:
+            data = copied(self.peer.out.data, size)
+            peer_sent(&self.peer, size)
+            self.transport.write(data)
+            if self.writing_paused and self.transport.get_write_buffer_size() > self.hub.write_limit:
+                self.abort("too many replies the client does not take")
+        if (self.deferred.size or self.reading_paused) and not self.feeding and not self.held_up():
+            self.resume_input()
+        if self.at_eof and self.peer.out.size == 0 and not self.closed and not self.held_up():
+            self.finish()
+        return 0

@@ -1,0 +1,338 @@
+"""The deterministic state machine: times, a seed and commands in; replies, records and deadlines out.
+
+It reads no clock, socket or file. Hot commands come from the connection as structs (hot.pyx); the methods here are the
+cold tier's and the server's. Ids and counts are plain ints, times are ms, a payload is the raw bytes of its format.
+"""
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from flashq._core.buffer cimport WriteBuffer, buffer_close
+from flashq._core.heap cimport heap_close
+from flashq._core.job cimport (
+    JOB_RESULT_MSGPACK, STATE_ACTIVE, STATE_COMPLETED, STATE_FAILED, Delivery, Extra, Job,
+    job_is,
+)
+from flashq._core.jobs cimport job_find
+from flashq._core.lifecycle cimport job_remove
+from flashq._core.peers cimport peer_mark
+from flashq._core.queue cimport queue_find, queue_open, queue_wants_service
+from flashq._core.ready cimport Level, ready_close
+from flashq._core.records cimport record_frame_end, record_queue
+from flashq._core.request cimport JSON, MSGPACK, Format, Slice
+from flashq._core.retention cimport retention_close, retention_open
+from flashq._core.scratch cimport scratch_close, scratch_open
+from flashq._core.shardmap cimport LEAF_BYTES, SHARDS, id_close, name_close
+from flashq._core.slab cimport blobs_init, memory_close, memory_init, slab_init
+from flashq._core.state cimport COMPLETED, NEVER, Limits, Owner, Peer, Queue, Waiter
+from flashq._core.status cimport CANNOT_CANCEL, JOB_NOT_FOUND, OK
+from flashq._core.timers cimport timers_run
+from flashq._core.transcode cimport transcode
+from flashq._core.waiters cimport waiters_release, waiters_serve
+from flashq._core.wire cimport wire_job
+
+STATES = ("waiting", "delayed", "active", "completed", "failed")
+LIMITS = ("memory", "job_size", "queue_names", "parked", "completed", "results", "result_bytes", "default_lease",
+          "grace", "lost_workers", "reply_size")
+
+
+cdef void engine_tick(Core* core, unsigned long long wall_ms, unsigned long long mono_ms) noexcept nogil:
+    core.now = wall_ms
+    if mono_ms > core.mono:
+        core.mono = mono_ms
+
+
+cdef Format format_of(bint msgpack) noexcept nogil:
+    return MSGPACK if msgpack else JSON
+
+
+cdef inline bytes copied(const uint8_t* data, size_t size):
+    return PyBytes_FromStringAndSize(<const char*>data, <Py_ssize_t>size)
+
+
+cdef bytes taken(WriteBuffer* out):
+    """The buffer's bytes as an object; the buffer is closed."""
+    cdef bint failed = out.failed
+    cdef bytes data = None if failed else copied(out.data, out.size)
+    buffer_close(out)
+    if failed:
+        raise MemoryError("reply buffer")
+    return data
+
+
+cdef class Engine:
+    """One engine. `limits` has every name of LIMITS; `seed` (not 0) and `epoch` (below 2^21) come from the caller.
+
+    Raises KeyError for a missing limit, MemoryError.
+    """
+
+    def __cinit__(self, limits, uint64_t seed, uint64_t epoch):
+        cdef Core* core = &self.core
+        cdef uint32_t i
+        memory_init(&core.memory)
+        slab_init(&core.jobs, &core.memory, sizeof(Job))
+        slab_init(&core.extras, &core.memory, sizeof(Extra))
+        slab_init(&core.deliveries, &core.memory, sizeof(Delivery))
+        slab_init(&core.queues, &core.memory, sizeof(Queue))
+        slab_init(&core.owners, &core.memory, sizeof(Owner))
+        slab_init(&core.waiters, &core.memory, sizeof(Waiter))
+        slab_init(&core.levels, &core.memory, sizeof(Level))
+        slab_init(&core.leaves, &core.memory, LEAF_BYTES)
+        blobs_init(&core.blobs, &core.memory)
+        for i in range(<uint32_t>SHARDS):
+            core.shards[i].next_sequence = 1
+            core.shards[i].ids.leaves = &core.leaves
+            core.shards[i].names.leaves = &core.leaves
+            core.shards[i].customs.leaves = &core.leaves
+        core.sessions.leaves = &core.leaves
+        core.next_deadline = <uint64_t>NEVER
+        core.seed = seed | 1
+        core.epoch = epoch
+        self._limit(limits)
+        if scratch_open(&self.scratch) != OK or retention_open(core) != OK:
+            raise MemoryError("engine")
+
+    def _limit(self, limits):
+        cdef Limits* to = &self.core.limits
+        to.memory = limits["memory"]
+        to.job_size = limits["job_size"]
+        to.queue_names = limits["queue_names"]
+        to.parked = limits["parked"]
+        to.completed = limits["completed"]
+        to.results = min(limits["results"], limits["completed"])
+        to.result_bytes = limits["result_bytes"]
+        to.default_lease = limits["default_lease"]
+        to.grace = limits["grace"]
+        to.lost_workers = limits["lost_workers"]
+        to.reply_size = limits["reply_size"]
+
+    def __dealloc__(self):
+        cdef Core* core = &self.core
+        cdef Queue* queue = core.first_queue
+        cdef uint32_t i
+        while queue != NULL:                # the queues themselves go with the pages
+            ready_close(&queue.ready)
+            queue = queue.next
+        for i in range(<uint32_t>SHARDS):
+            id_close(&core.shards[i].ids)
+            name_close(&core.shards[i].names)
+            name_close(&core.shards[i].customs)
+            heap_close(&core.shards[i].timers)
+        heap_close(&core.timers)
+        name_close(&core.sessions)
+        buffer_close(&core.records)
+        buffer_close(&core.text)
+        retention_close(core)
+        scratch_close(&self.scratch)
+        memory_close(&core.memory)
+
+    # --- time, durability -------------------------------------------------------------------------------------------
+
+    def tick(self, uint64_t wall_ms, uint64_t mono_ms):
+        """The time of what follows: wall clock for what users see, monotonic for deadlines. Both in ms."""
+        engine_tick(&self.core, wall_ms, mono_ms)
+
+    def run_due(self, uint32_t budget=1000):
+        """Do due work, at most about `budget` jobs; whether more is due already."""
+        return timers_run(&self.core, budget)
+
+    @property
+    def next_deadline(self):
+        """Monotonic ms at which `run_due` should be called next, at the latest; None when nothing waits for time."""
+        return None if self.core.next_deadline == <uint64_t>NEVER else self.core.next_deadline
+
+    @property
+    def recording(self):
+        """Whether records are written for a store; without one each change counts as committed at once."""
+        return self.core.recording
+
+    @recording.setter
+    def recording(self, bint value):
+        self.core.recording = value
+
+    @property
+    def position(self):
+        """Position of the last record."""
+        return self.core.position
+
+    @property
+    def committed(self):
+        """Position up to which replies may leave."""
+        return self.core.committed
+
+    def take_records(self):
+        """The frames of records since the last call (see records.pyx). Raises MemoryError when one was lost."""
+        cdef Core* core = &self.core
+        cdef bytes frames
+        record_frame_end(core)
+        if core.records.failed:
+            raise MemoryError("records were lost: nothing may be acknowledged any more")
+        frames = copied(core.records.data, core.records.size)
+        core.records.size = 0
+        core.frame_start = 0
+        return frames
+
+    def commit(self, uint64_t position):
+        """The log is durable up to `position`: replies that showed no more than that may leave."""
+        cdef Peer* peer = self.core.gated
+        if position <= self.core.committed:
+            return
+        self.core.committed = position
+        while peer != NULL:
+            peer_mark(&self.core, peer)
+            peer = peer.gated_next
+
+    # --- jobs --------------------------------------------------------------------------------------------------------
+
+    def get_job(self, uint64_t id, bint msgpack):
+        """(whole Job in that format, its state); (None, "unknown"), or (None, "completed") when only that is known."""
+        cdef Job* job = job_find(&self.core, id)
+        cdef WriteBuffer out
+        if job == NULL:
+            return None, "unknown"
+        if job == COMPLETED():
+            return None, "completed"
+        memset(&out, 0, sizeof(out))
+        wire_job(&self.core, format_of(msgpack), &out, job)
+        return taken(&out), STATES[job.state]
+
+    def get_state(self, uint64_t id):
+        """One of STATES, or "unknown"."""
+        cdef Job* job = job_find(&self.core, id)
+        if job == NULL:
+            return "unknown"
+        return "completed" if job == COMPLETED() else STATES[job.state]
+
+    def get_result(self, uint64_t id, bint msgpack):
+        """The result in that format, or None: unknown job, none given, or no longer kept."""
+        cdef Job* job = job_find(&self.core, id)
+        cdef Format stored
+        cdef WriteBuffer out
+        if job == NULL or job == COMPLETED() or job.extra == NULL or job.extra.result == NULL:
+            return None
+        stored = format_of(job_is(job, JOB_RESULT_MSGPACK))
+        if stored == format_of(msgpack):
+            return copied(job.extra.result, job.extra.result_size)
+        memset(&out, 0, sizeof(out))
+        transcode(&out, job.extra.result, job.extra.result_size, stored)
+        return taken(&out)
+
+    def get_progress(self, uint64_t id):
+        """(progress 0 to 100, message or None) of an active or a kept completed job, else None."""
+        cdef Job* job = job_find(&self.core, id)
+        if job == NULL or job == COMPLETED() or job.state not in (STATE_ACTIVE, STATE_COMPLETED):
+            return None
+        if job.extra == NULL or job.extra.message == NULL:
+            return job.progress, None
+        return job.progress, copied(job.extra.message, job.extra.message_size).decode("utf-8", "replace")
+
+    def cancel(self, uint64_t id):
+        """Remove a waiting, delayed or active job. OK, JOB_NOT_FOUND or CANNOT_CANCEL."""
+        cdef Job* job = job_find(&self.core, id)
+        if job == NULL:
+            return JOB_NOT_FOUND
+        if job == COMPLETED() or job.state == STATE_COMPLETED or job.state == STATE_FAILED:
+            return CANNOT_CANCEL
+        job_remove(&self.core, job)
+        return self._done()
+
+    def _done(self):
+        waiters_serve(&self.core)
+        record_frame_end(&self.core)
+        return OK
+
+    # --- queues ------------------------------------------------------------------------------------------------------
+
+    cdef int open_queue(self, str queue, Queue** out) except? -1000:
+        cdef bytes name = queue.encode("utf-8", "surrogatepass")
+        cdef Slice slice
+        slice.ptr = <const uint8_t*><char*>name
+        slice.size = <uint32_t>len(name)
+        slice.flags = 0
+        return queue_open(&self.core, &slice, out)
+
+    cdef Queue* find_queue(self, str queue) except? NULL:
+        cdef bytes name = queue.encode("utf-8", "surrogatepass")
+        return queue_find(&self.core, <const uint8_t*><char*>name, <uint32_t>len(name))
+
+    def pause(self, str queue):
+        """Deliver nothing from the queue until it is resumed. OK or a queue-name Status."""
+        cdef Queue* found
+        cdef int status = self.open_queue(queue, &found)
+        if status == OK and not found.paused:
+            found.paused = True
+            record_queue(&self.core, found)
+            self._done()
+        return status
+
+    def resume(self, str queue):
+        """Undo `pause`; parked pulls are served. OK or a queue-name Status."""
+        cdef Queue* found
+        cdef int status = self.open_queue(queue, &found)
+        if status == OK and found.paused:
+            found.paused = False
+            record_queue(&self.core, found)
+            queue_wants_service(&self.core, found)
+            self._done()
+        return status
+
+    def is_paused(self, str queue):
+        """Whether the queue is paused; an unknown one is not."""
+        cdef Queue* found = self.find_queue(queue)
+        return found != NULL and bool(found.paused)
+
+    def count(self, str queue):
+        """Jobs of the queue that are waiting or delayed."""
+        cdef Queue* found = self.find_queue(queue)
+        return 0 if found == NULL else found.ready.count + found.delayed
+
+    def queues(self):
+        """One dict a queue, by name: name, waiting, delayed, active, failed, completed, paused. Cost: the queues."""
+        cdef Queue* queue = self.core.first_queue
+        found = []
+        while queue != NULL:
+            found.append({
+                "name": copied(queue.text, queue.name.size).decode("utf-8", "replace"),
+                "waiting": queue.ready.count, "delayed": queue.delayed, "active": queue.active,
+                "failed": queue.dead.count, "completed": queue.completed, "paused": bool(queue.paused),
+            })
+            queue = queue.next
+        return sorted(found, key=_by_name)
+
+    def stats(self):
+        """Counts over all queues: queued, processing, delayed, dlq, completed. Cost: the queues."""
+        cdef Queue* queue = self.core.first_queue
+        cdef uint64_t queued = 0, processing = 0, delayed = 0, dead = 0
+        while queue != NULL:
+            queued += queue.ready.count
+            processing += queue.active
+            delayed += queue.delayed
+            dead += queue.dead.count
+            queue = queue.next
+        return {"queued": queued, "processing": processing, "delayed": delayed, "dlq": dead,
+                "completed": self.core.completed}
+
+    # --- shutdown, introspection -------------------------------------------------------------------------------------
+
+    def close_pulls(self):
+        """Answer every parked pull empty, and from now on every pull that finds nothing at once."""
+        cdef Queue* queue = self.core.first_queue
+        cdef Waiter* waiter
+        self.core.closing = True
+        while queue != NULL:
+            while queue.first_waiter != NULL:
+                waiter = queue.first_waiter
+                waiters_release(&self.core, waiter.peer)
+            queue = queue.next
+
+    def memory(self):
+        """What the core holds, for tests and metrics: used and mapped bytes, live objects, names, completed ids."""
+        return {"used": self.core.memory.used, "mapped": self.core.memory.mapped,
+                "objects": self.core.memory.objects, "queues": self.core.queue_count,
+                "completed_ids": self.core.done_count, "completed_jobs": self.core.done.count,
+                "expired": self.core.expired, "lost": self.core.lost, "timed_out": self.core.timed_out,
+                "limbo": self.core.limbo.count}
+
+
+def _by_name(info):
+    return info["name"]

@@ -1,0 +1,5 @@
+"""What Python may call: fill the table once at start-up."""
+from collections.abc import Iterable
+from typing import Any
+
+def load(commands: Iterable[Any], push_options: Iterable[Any], later_options: Iterable[Any]) -> None: ...

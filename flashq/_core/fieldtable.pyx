@@ -1,0 +1,288 @@
+"""The command table as C, filled from flashq/commands.py, and the check of a scanned request against it."""
+from flashq._core.request cimport (
+    BIT_BACKOFF, BIT_CMD, BIT_COUNT, BIT_DATA, BIT_DELAY, BIT_ERROR, BIT_ID, BIT_IDS, BIT_JOBS, BIT_JOB_ID,
+    BIT_LATER, BIT_LIFO, BIT_MAX_ATTEMPTS, BIT_MESSAGE, BIT_PRIORITY, BIT_PROGRESS, BIT_QUEUE,
+    BIT_REMOVE_ON_COMPLETE, BIT_REMOVE_ON_FAIL, BIT_REQ_ID, BIT_RESULT, BIT_STALL_TIMEOUT, BIT_TAGS, BIT_TIMEOUT,
+    BIT_TOKEN, BIT_TOKENS, BIT_TTL, KIND_BOOL, KIND_CMD, KIND_I32, KIND_IDS, KIND_ITEMS, KIND_LATER, KIND_PROGRESS,
+    KIND_RAW, KIND_REQ_ID, KIND_STR, KIND_TAGS, KIND_U32, KIND_U64, MAX_BATCH, OP_ACK, OP_ACKB, OP_COLD, OP_FAIL,
+    OP_HEARTBEAT, OP_PROGRESS, OP_PULL, OP_PULLB, OP_PUSH, OP_PUSHB, Op,
+)
+from flashq._core.status cimport (
+    BAD_REQ_ID, BAD_TYPE, DUPLICATE_FIELD, MISSING_FIELD, OK, OUT_OF_RANGE, TEXT_TOO_LONG, UNKNOWN_COMMAND,
+    UNKNOWN_OPTION,
+)
+from libc.stdint cimport int32_t
+from libc.string cimport memcmp, memcpy
+
+cdef dict _OPS = {
+    "PUSH": OP_PUSH, "PUSHB": OP_PUSHB, "PULL": OP_PULL, "PULLB": OP_PULLB, "ACK": OP_ACK, "ACKB": OP_ACKB,
+    "FAIL": OP_FAIL, "PROGRESS": OP_PROGRESS, "HEARTBEAT": OP_HEARTBEAT,
+}
+cdef dict _LARGEST = {KIND_U64: 2**63 - 1, KIND_U32: 2**32 - 1, KIND_I32: 2**31 - 1, KIND_PROGRESS: 255,
+                      KIND_IDS: 2**63 - 1}
+cdef dict _NAMES = {}           # every canonical name ever loaded: requests borrow them, so none is dropped
+
+
+# -- building -------------------------------------------------------------------------------------------------
+
+def load(commands, push_options, later_options):
+    """Fill the table from the tuples of flashq/commands.py; a second call replaces it.
+
+    ValueError when the core does not know a hot command or its field, or a name is too long or means two things;
+    the table is then as it was.
+    """
+    global TABLE
+    builder = _Builder(tuple(push_options), tuple(later_options))
+    for command in commands:
+        builder.command(command)
+    memcpy(&TABLE, &builder.table, sizeof(FieldTable))
+
+
+cdef class _Builder:
+    """A table under construction; `load` publishes it whole."""
+    cdef FieldTable table
+    cdef dict known             # canonical name -> (bit, kind, limit)
+    cdef int later              # options of KIND_LATER so far
+    cdef tuple push_options
+    cdef tuple later_options
+
+    def __cinit__(self, tuple push_options, tuple later_options):
+        self.known = {}
+        self.push_options = push_options
+        self.later_options = later_options
+        self.field("cmd", KIND_CMD, 0, (), False)
+        self.field("reqId", KIND_REQ_ID, 0, (), False)
+        for field in push_options:
+            bit = self.described(field, True)
+            self.table.item_takes |= <uint64_t>1 << bit
+            if field.required:
+                self.table.item_required |= <uint64_t>1 << bit
+        for field in later_options:
+            self.table.item_takes |= <uint64_t>1 << self.described(field, True)
+
+    cdef int described(self, field, bint in_item) except -1:
+        """The bit of a Field of commands.py, given one at its first sight."""
+        return self.field(field.name, int(field.kind), field.limit or 0, tuple(field.aliases), in_item)
+
+    cdef int field(self, str name, int kind, uint64_t limit, tuple aliases, bint in_item) except -1:
+        limit = limit or _LARGEST.get(kind, 0)
+        known = self.known.setdefault(name, (self.bit(name, kind), kind, limit))
+        bit = known[0]
+        if known[1:] != (kind, limit):
+            raise ValueError(f"field {name} has two kinds or limits")
+        slot = self.place(name, name, bit, kind, limit, in_item)
+        self.table.slots[bit] = <uint16_t>slot
+        if kind == KIND_RAW:
+            self.table.raw |= <uint64_t>1 << bit
+        for alias in aliases:
+            self.place(alias, name, bit, kind, limit, in_item)
+        return bit
+
+    cdef int bit(self, str name, int kind) except -1:
+        """The bit that Request gives this field; options that it has no room for get the next free one."""
+        if kind == KIND_LATER and name not in _PLACES:
+            if name not in self.known:
+                self.later += 1
+            if self.later > 64 - BIT_LATER:
+                raise ValueError("too many options that are not served yet")
+            return BIT_LATER + self.later - 1
+        if name not in _PLACES:
+            raise ValueError(f"field {name} has no place in Request")
+        if _PLACES[name][0] != kind:
+            raise ValueError(f"field {name} has kind {kind}, Request has room for kind {_PLACES[name][0]}")
+        return _PLACES[name][1]
+
+    cdef int place(self, str name, str canonical, int bit, int kind, uint64_t limit, bint in_item) except -1:
+        """The slot of `name`, filled in if it was empty. A text and a number may share a name: see FieldDef.other."""
+        cdef bytes text = name.encode()
+        cdef size_t size = <size_t>len(text)
+        cdef int slot = <int>name_slot(text, size)
+        cdef FieldDef* entry = &self.table.fields[slot]
+        if not 0 < size <= sizeof(entry.name):
+            raise ValueError(f"field name {name!r} is empty or too long")
+        while entry.size and not _same(entry.name, entry.size, text, size):
+            slot = (slot + 1) % FIELD_SLOTS
+            entry = &self.table.fields[slot]
+        if entry.size:
+            return self.share(entry, slot, name, canonical, bit, in_item)
+        memcpy(entry.name, <const char*>text, size)
+        entry.size = <uint8_t>size
+        entry.kind = <uint8_t>kind
+        entry.bit = <uint8_t>bit
+        entry.in_item = <uint8_t>in_item
+        entry.offset = <uint16_t>_PLACES[canonical][2] if kind != KIND_LATER else 0
+        entry.limit = limit
+        cdef bytes kept = _NAMES.setdefault(canonical, canonical.encode())
+        entry.canonical = <const char*>kept
+        return slot
+
+    cdef int share(self, FieldDef* entry, int slot, str name, str canonical, int bit, bint in_item) except -1:
+        """A second meaning of a name that is in the table already."""
+        if entry.bit == bit:
+            entry.in_item = <uint8_t>(entry.in_item | in_item)
+        elif entry.kind == KIND_STR and name != canonical and self.known[canonical][1] == KIND_U64:
+            entry.other = <uint16_t>(1 + self.table.slots[bit])
+        else:
+            raise ValueError(f"field name {name} stands for two fields")
+        return slot
+
+    cdef int command(self, command) except -1:
+        """Enter one command; of a cold one only the name counts here."""
+        cdef bytes text = command.name.encode()
+        cdef size_t size = <size_t>len(text)
+        cdef uint32_t slot = name_slot(text, size)
+        cdef CommandDef* entry = &self.table.commands[slot]
+        if not 0 < size <= sizeof(entry.name):
+            raise ValueError(f"command name {command.name!r} is empty or too long")
+        while entry.size and not _same(entry.name, entry.size, text, size):
+            slot = (slot + 1) % COMMAND_SLOTS
+            entry = &self.table.commands[slot]
+        if entry.size:
+            raise ValueError(f"command {command.name} stands twice in the table")
+        if command.tier == "hot" and command.name not in _OPS:
+            raise ValueError(f"hot command {command.name} is unknown to the core")
+        memcpy(entry.name, <const char*>text, size)
+        entry.size = <uint8_t>size
+        entry.op = <uint8_t>(_OPS[command.name] if command.tier == "hot" else OP_COLD)
+        if entry.op != OP_COLD:
+            self.takes(entry, command)
+        return 0
+
+    cdef int takes(self, CommandDef* entry, command) except -1:
+        entry.takes = <uint64_t>1 << BIT_CMD | <uint64_t>1 << BIT_REQ_ID
+        for field in command.fields:
+            bit = self.described(field, False)
+            entry.takes |= <uint64_t>1 << bit
+            if field.required:
+                entry.required |= <uint64_t>1 << bit
+        if entry.op == OP_PUSH:
+            entry.takes |= self.table.item_takes
+            entry.required |= self.table.item_required
+        return 0
+
+
+cdef bint _same(const char* name, size_t size, const uint8_t* other, size_t other_size) noexcept nogil:
+    return size == other_size and memcmp(name, other, size) == 0
+
+
+cdef dict _places():
+    """Of every name that Request has room for: the kind, the bit, and where its value goes."""
+    cdef Request r
+    cdef char* start = <char*>&r
+    return {
+        "reqId": (KIND_REQ_ID, BIT_REQ_ID, <char*>&r.req_id - start),
+        "jobs": (KIND_ITEMS, BIT_JOBS, <char*>&r.items - start),
+        "data": (KIND_RAW, BIT_DATA, <char*>&r.item.data - start),
+        "job_id": (KIND_STR, BIT_JOB_ID, <char*>&r.item.job_id - start),
+        "tags": (KIND_TAGS, BIT_TAGS, <char*>&r.item.tags - start),
+        "priority": (KIND_I32, BIT_PRIORITY, <char*>&r.item.priority - start),
+        "delay": (KIND_U64, BIT_DELAY, <char*>&r.item.delay - start),
+        "ttl": (KIND_U64, BIT_TTL, <char*>&r.item.ttl - start),
+        "timeout": (KIND_U64, BIT_TIMEOUT, <char*>&r.item.timeout - start),
+        "max_attempts": (KIND_U32, BIT_MAX_ATTEMPTS, <char*>&r.item.max_attempts - start),
+        "backoff": (KIND_U64, BIT_BACKOFF, <char*>&r.item.backoff - start),
+        "stall_timeout": (KIND_U64, BIT_STALL_TIMEOUT, <char*>&r.item.stall_timeout - start),
+        "lifo": (KIND_BOOL, BIT_LIFO, <char*>&r.item.lifo - start),
+        "remove_on_complete": (KIND_BOOL, BIT_REMOVE_ON_COMPLETE, <char*>&r.item.remove_on_complete - start),
+        "remove_on_fail": (KIND_BOOL, BIT_REMOVE_ON_FAIL, <char*>&r.item.remove_on_fail - start),
+        "queue": (KIND_STR, BIT_QUEUE, <char*>&r.queue - start),
+        "cmd": (KIND_CMD, BIT_CMD, <char*>&r.cmd - start),
+        "error": (KIND_STR, BIT_ERROR, <char*>&r.error - start),
+        "message": (KIND_STR, BIT_MESSAGE, <char*>&r.message - start),
+        "result": (KIND_RAW, BIT_RESULT, <char*>&r.result - start),
+        "id": (KIND_U64, BIT_ID, <char*>&r.id - start),
+        "count": (KIND_U64, BIT_COUNT, <char*>&r.count - start),
+        "token": (KIND_U64, BIT_TOKEN, <char*>&r.token - start),
+        "progress": (KIND_PROGRESS, BIT_PROGRESS, <char*>&r.progress - start),
+        "ids": (KIND_IDS, BIT_IDS, <char*>&r.ids - start),
+        "tokens": (KIND_IDS, BIT_TOKENS, <char*>&r.tokens - start),
+    }
+
+
+cdef dict _PLACES = _places()
+
+
+# -- looking up and checking ----------------------------------------------------------------------------------
+
+cdef const FieldDef* field_find(const uint8_t* name, size_t size) noexcept nogil:
+    cdef uint32_t slot = name_slot(name, size)
+    while TABLE.fields[slot].size:
+        if _same(TABLE.fields[slot].name, TABLE.fields[slot].size, name, size):
+            return &TABLE.fields[slot]
+        slot = (slot + 1) % FIELD_SLOTS
+    return NULL
+
+
+cdef const CommandDef* command_find(const uint8_t* name, size_t size) noexcept nogil:
+    cdef uint32_t slot = name_slot(name, size)
+    while TABLE.commands[slot].size:
+        if _same(TABLE.commands[slot].name, TABLE.commands[slot].size, name, size):
+            return &TABLE.commands[slot]
+        slot = (slot + 1) % COMMAND_SLOTS
+    return NULL
+
+
+cdef int request_check(Request* request) noexcept nogil:
+    """Refuse what the command cannot take. Fields that it does not know may hold anything."""
+    cdef const CommandDef* command
+    cdef int status
+    if request.item.bad >> BIT_REQ_ID & 1:
+        request.problem_field = TABLE.fields[TABLE.slots[<int>BIT_REQ_ID]].canonical
+        return BAD_REQ_ID
+    if request.duplicate != NULL:
+        request.problem_field = request.duplicate
+        return DUPLICATE_FIELD
+    request.problem_item = -1
+    if not request.item.seen >> BIT_CMD & 1:
+        return _field_problem(request, &request.item, BIT_CMD)
+    command = command_find(request.cmd.ptr, request.cmd.size)
+    if command == NULL:
+        return UNKNOWN_COMMAND
+    request.op = <Op>command.op
+    if request.op == OP_COLD:
+        return OK
+    status = _fields_check(request, &request.item, command.takes, command.required)
+    if status == OK and request.op == OP_PUSHB:
+        return _items_check(request)
+    return status
+
+
+cdef int _items_check(Request* request) noexcept nogil:
+    """Every stored item; those past the batch limit are refused by the engine."""
+    cdef uint32_t count = min(request.item_count, <uint32_t>MAX_BATCH)
+    cdef uint32_t i
+    cdef int status
+    for i in range(count):
+        status = _fields_check(request, &request.items[i], TABLE.item_takes, TABLE.item_required)
+        if status != OK:
+            request.problem_item = <int32_t>i
+            return status
+    return OK
+
+
+cdef inline int _fields_check(Request* request, const PushItem* item, uint64_t takes, uint64_t required) noexcept nogil:
+    cdef uint64_t wrong = item.bad & takes
+    wrong |= required & ~(item.seen | item.given & TABLE.raw)
+    return OK if wrong == 0 else _field_problem(request, item, _lowest(wrong))
+
+
+cdef int _field_problem(Request* request, const PushItem* item, int bit) noexcept nogil:
+    """The Status for a field that is bad or missing."""
+    cdef const FieldDef* field = &TABLE.fields[TABLE.slots[bit]]
+    request.problem_field = field.canonical
+    if not item.bad >> bit & 1:
+        return MISSING_FIELD
+    if field.kind == KIND_LATER:
+        return UNKNOWN_OPTION
+    if not item.outside >> bit & 1:
+        request.problem_number = field.kind
+        return BAD_TYPE
+    request.problem_number = field.limit
+    return TEXT_TOO_LONG if field.kind == KIND_STR else OUT_OF_RANGE
+
+
+cdef int _lowest(uint64_t mask) noexcept nogil:
+    cdef int bit = 0
+    while not mask >> bit & 1:
+        bit += 1
+    return bit

@@ -1,0 +1,216 @@
+"""One function a hot command: check, change, record, reply."""
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+from flashq._core.job cimport Job
+from flashq._core.jobs cimport job_active, job_create, job_set_message
+from flashq._core.lifecycle cimport job_beat, job_complete, job_fail
+from flashq._core.peers cimport peer_replied
+from flashq._core.queue cimport queue_open
+from flashq._core.records cimport record_frame_end, record_state
+from flashq._core.request cimport (
+    BIT_DATA, BIT_ERROR, BIT_MESSAGE, BIT_RESULT, BIT_TIMEOUT, BIT_TOKEN, BIT_TOKENS, KIND_IDS, MAX_BATCH, OP_ACK,
+    OP_ACKB, OP_FAIL, OP_HEARTBEAT, OP_PROGRESS, OP_PULL, OP_PULLB, OP_PUSH, OP_PUSHB, Failure, PushItem, has,
+)
+from flashq._core.state cimport Queue
+from flashq._core.status cimport (
+    BAD_TYPE, BATCH_TOO_LARGE, DATA_TOO_LARGE, JOB_NOT_FOUND, MEMORY_FULL, NOT_IN_PROCESSING, NOT_PROCESSING, OK,
+    STALE_TOKEN, UNKNOWN_COMMAND,
+)
+from flashq._core.waiters cimport pull_now, waiter_park, waiters_serve
+from flashq._core.wire cimport wire_count, wire_id, wire_ids, wire_no_job, wire_ok
+
+cdef enum:
+    FULL_PROGRESS = 100         # percent
+
+cdef const char* ITEM_TOO_LARGE = "Job data too large"
+cdef const char* ITEM_NO_MEMORY = "Out of memory"
+cdef Failure[MAX_BATCH] FAILURES            # room for one batch at a time
+cdef uint64_t[MAX_BATCH] IDS
+
+
+cdef int hot_execute(Core* core, Peer* peer, Request* request) noexcept nogil:
+    cdef int status
+    cdef int op = request.op
+    if op == OP_PUSH:
+        status = push(core, peer, request)
+    elif op == OP_PUSHB:
+        status = push_batch(core, peer, request)
+    elif op == OP_PULL:
+        status = pull(core, peer, request, 1, False)
+    elif op == OP_PULLB:
+        status = pull(core, peer, request, request.count, True)
+    elif op == OP_ACK:
+        status = ack(core, peer, request)
+    elif op == OP_ACKB:
+        status = ack_batch(core, peer, request)
+    elif op == OP_FAIL:
+        status = fail(core, peer, request)
+    elif op == OP_PROGRESS:
+        status = progress(core, peer, request)
+    elif op == OP_HEARTBEAT:
+        status = heartbeat(core, peer, request)
+    else:
+        return UNKNOWN_COMMAND
+    if core.serve != NULL:
+        waiters_serve(core)
+    if core.recording:
+        record_frame_end(core)
+    return status
+
+
+cdef inline int problem(Request* request, int status, uint64_t number) noexcept nogil:
+    request.problem_number = number
+    return status
+
+
+cdef int push(Core* core, Peer* peer, Request* request) noexcept nogil:
+    cdef Queue* queue
+    cdef uint64_t id, shown
+    cdef int status
+    if core.memory.used > core.limits.memory:
+        return problem(request, MEMORY_FULL, core.limits.memory)
+    if has(&request.item, BIT_DATA) and request.item.data.size > core.limits.job_size:
+        return problem(request, DATA_TOO_LARGE, request.item.data.size)
+    status = queue_open(core, &request.queue, &queue)
+    if status != OK:
+        return problem(request, status, core.limits.queue_names)
+    status = job_create(core, queue, &request.item, request.format, &id, &shown)
+    if status != OK:
+        return status
+    wire_id(peer.format, &peer.out, &request.req_id, id)
+    peer_replied(core, peer, shown)
+    return OK
+
+
+cdef int push_batch(Core* core, Peer* peer, Request* request) noexcept nogil:
+    cdef Queue* queue
+    cdef PushItem* item
+    cdef uint64_t shown
+    cdef uint64_t latest = core.committed
+    cdef uint32_t i
+    cdef uint32_t made = 0
+    cdef uint32_t failures = 0
+    cdef int status
+    if request.item_count > MAX_BATCH:
+        return problem(request, BATCH_TOO_LARGE, request.item_count)
+    if core.memory.used > core.limits.memory:
+        return problem(request, MEMORY_FULL, core.limits.memory)
+    status = queue_open(core, &request.queue, &queue)
+    if status != OK:
+        return problem(request, status, core.limits.queue_names)
+    for i in range(request.item_count):
+        item = &request.items[i]
+        if has(item, BIT_DATA) and item.data.size > core.limits.job_size:
+            FAILURES[failures] = Failure(i, ITEM_TOO_LARGE)
+            failures += 1
+        elif job_create(core, queue, item, request.format, &IDS[made], &shown) != OK:
+            FAILURES[failures] = Failure(i, ITEM_NO_MEMORY)
+            failures += 1
+        else:
+            made += 1
+            if shown > latest:
+                latest = shown
+    wire_ids(peer.format, &peer.out, &request.req_id, IDS, made, FAILURES, failures)
+    peer_replied(core, peer, latest)
+    return OK
+
+
+cdef int pull(Core* core, Peer* peer, Request* request, uint64_t count, bint many) noexcept nogil:
+    cdef Queue* queue
+    cdef int given = 0
+    cdef int status = queue_open(core, &request.queue, &queue)
+    if status != OK:
+        return problem(request, status, core.limits.queue_names)
+    if count > MAX_BATCH:
+        count = MAX_BATCH
+        request.count = count
+    if not core.closing and count and queue.first_waiter == NULL:
+        given = pull_now(core, queue, peer, &request.req_id, <uint32_t>count, many)
+        if given > 0:
+            return OK
+        if given < 0:
+            return given
+    if core.closing or count == 0 or (has(&request.item, BIT_TIMEOUT) and request.item.timeout == 0):
+        wire_no_job(peer.format, &peer.out, &request.req_id, many)
+        peer_replied(core, peer, core.committed)
+        return OK
+    return waiter_park(core, queue, peer, request, many)
+
+
+cdef inline int held(Core* core, Request* request, int missing, Job** out) noexcept nogil:
+    """The active job that the request names, with its token if one is given."""
+    out[0] = job_active(core, request.id)
+    if out[0] == NULL:
+        return problem(request, missing, request.id)
+    if has(&request.item, BIT_TOKEN) and request.token != out[0].delivery.token:
+        return problem(request, STALE_TOKEN, request.id)
+    return OK
+
+
+cdef int ack(Core* core, Peer* peer, Request* request) noexcept nogil:
+    cdef Job* job
+    cdef int status = held(core, request, JOB_NOT_FOUND, &job)
+    if status != OK:
+        return status
+    if has(&request.item, BIT_RESULT) and request.result.size > core.limits.job_size:
+        return problem(request, DATA_TOO_LARGE, request.result.size)
+    job_complete(core, job, &request.result if has(&request.item, BIT_RESULT) else NULL, request.format)
+    wire_ok(peer.format, &peer.out, &request.req_id)
+    peer_replied(core, peer, core.position)
+    return OK
+
+
+cdef int ack_batch(Core* core, Peer* peer, Request* request) noexcept nogil:
+    cdef Job* job
+    cdef uint32_t i
+    cdef uint64_t done = 0
+    cdef bint fenced = has(&request.item, BIT_TOKENS)
+    if request.id_count > MAX_BATCH:
+        return problem(request, BATCH_TOO_LARGE, request.id_count)
+    if fenced and request.token_count != request.id_count:
+        request.problem_field = "tokens"
+        return problem(request, BAD_TYPE, KIND_IDS)
+    for i in range(request.id_count):
+        job = job_active(core, request.ids[i])
+        if job != NULL and (not fenced or job.delivery.token == request.tokens[i]):
+            job_complete(core, job, NULL, request.format)
+            done += 1
+    wire_count(peer.format, &peer.out, &request.req_id, done)
+    peer_replied(core, peer, core.position)
+    return OK
+
+
+cdef int fail(Core* core, Peer* peer, Request* request) noexcept nogil:
+    cdef Job* job
+    cdef int status = held(core, request, JOB_NOT_FOUND, &job)
+    if status != OK:
+        return status
+    job_fail(core, job, &request.error if has(&request.item, BIT_ERROR) else NULL)
+    wire_ok(peer.format, &peer.out, &request.req_id)
+    peer_replied(core, peer, core.position)
+    return OK
+
+
+cdef int progress(Core* core, Peer* peer, Request* request) noexcept nogil:
+    cdef Job* job
+    cdef int status = held(core, request, NOT_IN_PROCESSING, &job)
+    if status != OK:
+        return status
+    job.progress = <uint8_t>(request.progress if request.progress < FULL_PROGRESS else FULL_PROGRESS)
+    job_set_message(core, job, request.message.ptr, request.message.size if has(&request.item, BIT_MESSAGE) else 0)
+    job_beat(core, job)
+    record_state(core, job)
+    wire_ok(peer.format, &peer.out, &request.req_id)
+    peer_replied(core, peer, core.position)
+    return OK
+
+
+cdef int heartbeat(Core* core, Peer* peer, Request* request) noexcept nogil:
+    cdef Job* job
+    cdef int status = held(core, request, NOT_PROCESSING, &job)
+    if status != OK:
+        return status
+    job_beat(core, job)
+    wire_ok(peer.format, &peer.out, &request.req_id)
+    peer_replied(core, peer, job.position)
+    return OK

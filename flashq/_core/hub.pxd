@@ -1,0 +1,24 @@
+"""What the connections of a server share. Owner: the server."""
+from flashq._core.engine cimport Engine
+from libc.stdint cimport uint32_t, uint64_t
+
+cdef class Endpoint:
+    cdef int flush(self) except -1
+
+cdef class Hub:
+    cdef readonly Engine engine
+    cdef object dispatch, refuse, loop, log, store, clock
+    cdef object timer           # the armed TimerHandle, or None
+    cdef uint64_t armed_for     # monotonic ms of it; 2^64-1 = none
+    cdef set open_connections
+    cdef size_t max_frame       # bytes
+    cdef uint32_t max_connections
+    cdef readonly uint64_t refused
+    cdef size_t write_high_water    # bytes
+    cdef size_t write_limit         # bytes
+    cdef double write_timeout       # seconds
+    cdef bint auth_required
+    cdef bint draining
+    cdef int tick(self) except -1
+    cdef int after(self) except -1
+    cdef int arm(self) except -1

@@ -1,0 +1,90 @@
+"""The Job struct, its rare fields, and its delivery. Owner of all three: the Engine, through its slabs."""
+from flashq._core.heap cimport HeapNode
+from flashq._core.shardmap cimport NameNode
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+cdef enum State:                # in step with commands.STATES
+    STATE_WAITING = 0
+    STATE_DELAYED = 1
+    STATE_ACTIVE = 2
+    STATE_COMPLETED = 3
+    STATE_FAILED = 4
+
+cdef enum Where:                # which structure a job stands in
+    IN_NONE = 0
+    IN_FIFO = 1                 # its level's list, by prev / next
+    IN_LIFO = 2                 # its level's stack, by prev / next
+    IN_RETURNED = 3             # its level's heap of jobs out of order, by `node`
+    IN_TIMER = 4                # delayed: only in the shard's timer heap
+    IN_OWNER = 5                # active: its owner's list, by prev / next
+    IN_DONE = 6                 # completed: the engine's list, by prev / next
+    IN_DEAD = 7                 # failed: its queue's list, by prev / next
+    IN_LIMBO = 8                # no memory to stand in line: the engine's list, by prev / next
+
+cdef enum JobFlags:
+    JOB_LIFO = 1
+    JOB_MSGPACK = 2             # data and tags are MessagePack
+    JOB_REMOVE_ON_COMPLETE = 4
+    JOB_REMOVE_ON_FAIL = 8
+    JOB_RESULT_MSGPACK = 16
+
+cdef struct Links:
+    Job* prev                   # borrowed
+    Job* next                   # borrowed
+
+cdef union Place:
+    Links links
+    HeapNode node               # while IN_RETURNED
+
+cdef struct Extra:              # fields few jobs have; all zero = none set
+    NameNode custom             # custom id; name is NULL when the job has none
+    uint8_t* tags               # owned blob, raw array in the job's format; NULL when empty
+    uint8_t* message            # owned blob, UTF-8: progress message or last failure
+    uint8_t* result             # owned blob, raw value
+    uint8_t* custom_id          # owned blob: the bytes custom.name points to
+    uint32_t tags_size
+    uint32_t message_size
+    uint32_t result_size
+    uint32_t custom_id_size
+    uint64_t ttl                # ms, 0 = none
+    uint64_t timeout            # ms, 0 = none
+    uint64_t stall_timeout      # ms, 0 = the server's default lease
+    uint64_t ttl_deadline       # monotonic ms, 0 = none
+    uint64_t last_heartbeat     # wall ms; of the last delivery
+    uint32_t stall_count        # lost workers and missed heartbeats so far
+    Job* job                    # borrowed: whose it is
+
+cdef struct Delivery:           # of an active job
+    uint64_t token              # boot epoch << 32 | delivery number, below 2^53
+    uint64_t started_at         # wall ms
+    uint64_t started_mono       # monotonic ms
+    uint64_t last_heartbeat     # wall ms
+    uint64_t lease_until        # monotonic ms; 0 = the live connection holds it
+    uint64_t deadline           # monotonic ms of `timeout`; 0 = none
+    uint64_t position           # of the record of this delivery
+    void* owner                 # borrowed: the Owner in whose list the job stands
+
+cdef struct Job:                # 128 bytes: two cache lines
+    HeapNode timer              # the shard's timer heap: earliest of delay, ttl, lease, timeout
+    uint64_t id                 # sequence << 5 | shard
+    void* queue                 # borrowed: the Queue
+    Place place
+    uint8_t* data               # owned blob, NULL when data_size is 0 (then the value is null)
+    uint32_t data_size
+    int32_t priority
+    uint64_t run_at             # wall ms; order among equals
+    uint64_t created_at         # wall ms
+    uint64_t position           # log position of the last record of its own state
+    Extra* extra                # owned, or NULL
+    Delivery* delivery          # owned, or NULL; while active and, for its times, once completed
+    uint32_t attempts
+    uint32_t max_attempts
+    uint32_t backoff            # ms, capped at 2^32-1 (49 days)
+    uint8_t state               # State
+    uint8_t where               # Where
+    uint8_t progress
+    uint8_t flags               # JobFlags
+    uint64_t deadline           # while delayed: monotonic ms of its end; once completed: wall ms of that; else 0
+
+cdef inline bint job_is(const Job* job, int flag) noexcept nogil:
+    return (job.flags & flag) != 0

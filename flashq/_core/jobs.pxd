@@ -1,0 +1,27 @@
+"""Jobs in memory: created whole or not at all, found by id or custom id, freed with everything they own."""
+from flashq._core.job cimport Extra, Job
+from flashq._core.request cimport Format, PushItem, Slice
+from flashq._core.shardmap cimport SHARDS
+from flashq._core.state cimport Core, Owner, Queue, Shard
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+cdef Job* job_find(Core* core, uint64_t id) noexcept nogil         # NULL: unknown; COMPLETED(): only that is known
+cdef Job* job_active(Core* core, uint64_t id) noexcept nogil       # NULL unless active
+# OK or NO_MEMORY, and then nothing was changed. When item's custom id names a living job, `id` is that job's and
+# `shown` its position, and nothing was changed either.
+cdef int job_create(Core* core, Queue* queue, const PushItem* item, Format format, uint64_t* id,
+                    uint64_t* shown) noexcept nogil
+cdef Extra* job_extra(Core* core, Job* job) noexcept nogil         # its side struct, made when missing; NULL: no memory
+cdef void job_set_message(Core* core, Job* job, const uint8_t* text, uint32_t size) noexcept nogil   # 0 clears
+cdef int job_arm(Core* core, Job* job) noexcept nogil              # its timer to its earliest deadline; OK or NO_MEMORY
+cdef void job_free(Core* core, Job* job) noexcept nogil            # when it stands nowhere; its id entry stays
+
+cdef inline Shard* job_shard(Core* core, const Job* job) noexcept nogil:
+    return &core.shards[job.id & (SHARDS - 1)]
+
+cdef inline uint64_t saturated(uint64_t now, uint64_t more) noexcept nogil:
+    """Their sum; times end where JavaScript's integers do, at 2^53 - 1."""
+    cdef uint64_t last = 0x1FFFFFFFFFFFFFULL
+    return last if now > last or more > last - now else now + more
+
+cdef uint8_t* keep(Core* core, const Slice* value, uint32_t* size) noexcept nogil   # an owned blob; NULL: no memory

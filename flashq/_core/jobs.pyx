@@ -1,0 +1,279 @@
+"""Making, finding and freeing jobs."""
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from flashq._core.heap cimport heap_move, heap_push, heap_remove
+from flashq._core.job cimport (
+    JOB_LIFO, JOB_MSGPACK, JOB_REMOVE_ON_COMPLETE, JOB_REMOVE_ON_FAIL, STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED,
+    Delivery,
+)
+from flashq._core.queue cimport deadline_lower, queue_wants_service
+from flashq._core.ready cimport ready_push
+from flashq._core.records cimport record_job
+from flashq._core.request cimport (
+    BIT_BACKOFF, BIT_DATA, BIT_DELAY, BIT_JOB_ID, BIT_LIFO, BIT_MAX_ATTEMPTS, BIT_PRIORITY, BIT_REMOVE_ON_COMPLETE,
+    BIT_REMOVE_ON_FAIL, BIT_STALL_TIMEOUT, BIT_TAGS, BIT_TIMEOUT, BIT_TTL, MSGPACK, SLICE_HAS_NEWLINES, Slice, has,
+)
+from flashq._core.shardmap cimport (
+    SHARD_BITS, NameNode, id_get, id_put, id_remove, name_add, name_find, name_hash, name_remove,
+)
+from flashq._core.slab cimport blob_give, blob_take, slab_give, slab_take
+from flashq._core.state cimport COMPLETED, NODE_JOB, NEVER
+from flashq._core.status cimport NO_MEMORY, OK
+
+cdef enum:
+    MAX_MESSAGE = 64 * 1024     # bytes kept of a progress message or an error: a long traceback is cut, not refused
+    RARE = (1 << BIT_TTL) | (1 << BIT_TIMEOUT) | (1 << BIT_STALL_TIMEOUT) | (1 << BIT_TAGS) | (1 << BIT_JOB_ID)
+
+
+cdef Job* job_find(Core* core, uint64_t id) noexcept nogil:
+    return <Job*>id_get(&core.shards[id & (SHARDS - 1)].ids, id >> SHARD_BITS)
+
+
+cdef Job* job_active(Core* core, uint64_t id) noexcept nogil:
+    cdef Job* job = job_find(core, id)
+    if job == NULL or job == COMPLETED() or job.state != STATE_ACTIVE:
+        return NULL
+    return job
+
+
+cdef uint32_t copy_value(uint8_t* out, const Slice* value) noexcept nogil:
+    """Copy a raw value, without CR and LF between its tokens; the bytes written."""
+    cdef uint32_t i
+    cdef uint32_t size = 0
+    cdef uint8_t c
+    if not value.flags & SLICE_HAS_NEWLINES:
+        memcpy(out, value.ptr, value.size)
+        return value.size
+    for i in range(value.size):             # a validated JSON string has no raw CR or LF inside
+        c = value.ptr[i]
+        if c != c'\r' and c != c'\n':
+            out[size] = c
+            size += 1
+    return size
+
+
+cdef uint8_t* keep(Core* core, const Slice* value, uint32_t* size) noexcept nogil:
+    """An owned blob with the value's bytes, its size in `size`; NULL when there is no memory."""
+    cdef uint8_t* blob
+    cdef uint32_t stored = value.size
+    cdef uint32_t i
+    if value.flags & SLICE_HAS_NEWLINES:
+        for i in range(value.size):
+            if value.ptr[i] == c'\r' or value.ptr[i] == c'\n':
+                stored -= 1
+    blob = blob_take(&core.blobs, stored)
+    if blob != NULL:
+        size[0] = copy_value(blob, value)
+    return blob
+
+
+cdef Extra* job_extra(Core* core, Job* job) noexcept nogil:
+    if job.extra == NULL:
+        job.extra = <Extra*>slab_take(&core.extras)
+        if job.extra != NULL:
+            memset(job.extra, 0, sizeof(Extra))
+            job.extra.job = job
+    return job.extra
+
+
+cdef void job_set_message(Core* core, Job* job, const uint8_t* text, uint32_t size) noexcept nogil:
+    """Replace the message. Without memory for the new one the old is gone all the same: it would mislead."""
+    cdef Extra* extra = job.extra
+    if extra != NULL and extra.message != NULL:
+        blob_give(&core.blobs, extra.message, extra.message_size)
+        extra.message = NULL
+        extra.message_size = 0
+    if size == 0:
+        return
+    if size > MAX_MESSAGE:
+        size = MAX_MESSAGE
+        while text[size] & 0xC0 == 0x80:    # not in the middle of a character
+            size -= 1
+    extra = job_extra(core, job)
+    if extra == NULL:
+        return
+    extra.message = blob_take(&core.blobs, size)
+    if extra.message != NULL:
+        memcpy(extra.message, text, size)
+        extra.message_size = size
+
+
+cdef int job_arm(Core* core, Job* job) noexcept nogil:
+    cdef uint64_t when = <uint64_t>NEVER
+    cdef Delivery* delivery = job.delivery
+    cdef Extra* extra
+    if job.state == STATE_ACTIVE:
+        if delivery.lease_until:
+            when = delivery.lease_until
+        if delivery.deadline and delivery.deadline < when:
+            when = delivery.deadline
+    else:
+        if job.state == STATE_DELAYED:
+            when = job.deadline
+        extra = job.extra
+        if extra != NULL and extra.ttl_deadline and extra.ttl_deadline < when and job.state <= STATE_DELAYED:
+            when = extra.ttl_deadline
+    if when == <uint64_t>NEVER:
+        if job.timer.pos:
+            heap_remove(&job_shard(core, job).timers, &job.timer)
+        return OK
+    deadline_lower(core, when)
+    if job.timer.pos:
+        heap_move(&job_shard(core, job).timers, &job.timer, when, job.id)
+        return OK
+    job.timer.kind = NODE_JOB
+    return heap_push(&job_shard(core, job).timers, when, job.id, &job.timer)
+
+
+cdef int fill_rare(Core* core, Job* job, const PushItem* item) noexcept nogil:
+    """The side struct of a new job; OK or NO_MEMORY. What was taken is freed with the job."""
+    cdef Extra* extra = job_extra(core, job)
+    if extra == NULL:
+        return NO_MEMORY
+    if has(item, BIT_TTL) and item.ttl:
+        extra.ttl = item.ttl
+        extra.ttl_deadline = saturated(core.mono, item.ttl) + 1
+    if has(item, BIT_TIMEOUT):
+        extra.timeout = item.timeout
+    if has(item, BIT_STALL_TIMEOUT):
+        extra.stall_timeout = item.stall_timeout
+    if has(item, BIT_TAGS) and item.tags.size:
+        extra.tags = keep(core, &item.tags, &extra.tags_size)
+        if extra.tags == NULL:
+            return NO_MEMORY
+    if has(item, BIT_JOB_ID) and item.job_id.size:
+        extra.custom_id = keep(core, &item.job_id, &extra.custom_id_size)
+        if extra.custom_id == NULL:
+            return NO_MEMORY
+        extra.custom.name = extra.custom_id
+        extra.custom.size = extra.custom_id_size
+        extra.custom.hash = name_hash(extra.custom_id, extra.custom_id_size)
+        if name_add(&core.shards[extra.custom.hash & (SHARDS - 1)].customs, &extra.custom) != OK:
+            extra.custom.name = NULL        # not mapped: nothing to take out
+            return NO_MEMORY
+    return OK
+
+
+cdef void fill(Core* core, Queue* queue, Job* job, const PushItem* item, Format format) noexcept nogil:
+    memset(job, 0, sizeof(Job))
+    job.queue = queue
+    job.created_at = core.now
+    job.run_at = core.now
+    if format == MSGPACK:
+        job.flags = JOB_MSGPACK
+    if item.seen == 1 << BIT_DATA:
+        return                              # a job with data alone: most of them
+    if has(item, BIT_PRIORITY):
+        job.priority = <int>item.priority
+    if has(item, BIT_DELAY) and item.delay:
+        job.state = STATE_DELAYED
+        job.run_at = saturated(core.now, item.delay)
+        job.deadline = saturated(core.mono, item.delay)
+    if has(item, BIT_MAX_ATTEMPTS):
+        job.max_attempts = <uint32_t>item.max_attempts
+    if has(item, BIT_BACKOFF):
+        job.backoff = <uint32_t>(item.backoff if item.backoff < 0xFFFFFFFFULL else 0xFFFFFFFFULL)
+    if has(item, BIT_LIFO) and item.lifo:
+        job.flags |= JOB_LIFO
+    if has(item, BIT_REMOVE_ON_COMPLETE) and item.remove_on_complete:
+        job.flags |= JOB_REMOVE_ON_COMPLETE
+    if has(item, BIT_REMOVE_ON_FAIL) and item.remove_on_fail:
+        job.flags |= JOB_REMOVE_ON_FAIL
+
+
+cdef Job* job_of_custom_id(Core* core, const Slice* name) noexcept nogil:
+    """The living job that holds this custom id, or NULL. A completed one lets go of it here."""
+    cdef uint64_t hash = name_hash(name.ptr, name.size)
+    cdef NameNode* node = name_find(&core.shards[hash & (SHARDS - 1)].customs, hash, name.ptr, name.size)
+    cdef Extra* extra = <Extra*>node        # the node is its first member
+    if node == NULL:
+        return NULL
+    if extra.job.state == STATE_COMPLETED:
+        name_remove(&core.shards[hash & (SHARDS - 1)].customs, node)
+        node.name = NULL
+        return NULL
+    return extra.job
+
+
+cdef int job_create(Core* core, Queue* queue, const PushItem* item, Format format, uint64_t* id,
+                    uint64_t* shown) noexcept nogil:
+    cdef Job* job
+    cdef Shard* shard = &core.shards[queue.shard]
+    cdef int status = OK
+    if has(item, BIT_JOB_ID) and item.job_id.size:
+        job = job_of_custom_id(core, &item.job_id)
+        if job != NULL:
+            id[0] = job.id
+            shown[0] = job.position
+            return OK
+    job = <Job*>slab_take(&core.jobs)
+    if job == NULL:
+        return NO_MEMORY
+    fill(core, queue, job, item, format)
+    job.id = shard.next_sequence << SHARD_BITS | queue.shard
+    if has(item, BIT_DATA):
+        job.data = keep(core, &item.data, &job.data_size)
+        if job.data == NULL:
+            slab_give(&core.jobs, job)
+            return NO_MEMORY
+    if item.seen & RARE:
+        status = fill_rare(core, job, item)
+    if status == OK:
+        status = id_put(&shard.ids, shard.next_sequence, job)
+    if status == OK:
+        status = enter(core, queue, job)
+        if status != OK:
+            id_remove(&shard.ids, shard.next_sequence)
+    if status != OK:
+        job_free(core, job)
+        return status
+    shard.next_sequence += 1
+    queue.pushed += 1
+    core.pushed += 1
+    record_job(core, job)
+    id[0] = job.id
+    shown[0] = job.position
+    return OK
+
+
+cdef inline int enter(Core* core, Queue* queue, Job* job) noexcept nogil:
+    """Put a new job into its line or its wait; the last step that can fail."""
+    if job.state == STATE_DELAYED or job.extra != NULL:
+        if job_arm(core, job) != OK:
+            return NO_MEMORY
+    if job.state == STATE_DELAYED:
+        queue.delayed += 1
+        return OK
+    if ready_push(&queue.ready, job) == OK:
+        if queue.first_waiter != NULL:
+            queue_wants_service(core, queue)
+        return OK
+    return NO_MEMORY                        # job_free takes it out of the timers
+
+
+cdef void job_free(Core* core, Job* job) noexcept nogil:
+    cdef Extra* extra = job.extra
+    if job.timer.pos:
+        heap_remove(&job_shard(core, job).timers, &job.timer)
+    if job.data != NULL:
+        blob_give(&core.blobs, job.data, job.data_size)
+    if job.delivery != NULL:
+        slab_give(&core.deliveries, job.delivery)
+    if extra != NULL:
+        extra_free(core, extra)
+    slab_give(&core.jobs, job)
+
+
+cdef void extra_free(Core* core, Extra* extra) noexcept nogil:
+    if extra.custom.name != NULL:
+        name_remove(&core.shards[extra.custom.hash & (SHARDS - 1)].customs, &extra.custom)
+    if extra.custom_id != NULL:
+        blob_give(&core.blobs, extra.custom_id, extra.custom_id_size)
+    if extra.tags != NULL:
+        blob_give(&core.blobs, extra.tags, extra.tags_size)
+    if extra.message != NULL:
+        blob_give(&core.blobs, extra.message, extra.message_size)
+    if extra.result != NULL:
+        blob_give(&core.blobs, extra.result, extra.result_size)
+    slab_give(&core.extras, extra)

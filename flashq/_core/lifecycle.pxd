@@ -1,0 +1,18 @@
+"""The life of a job: placed, delivered, completed, failed, lost, removed. Each change of state leaves its record."""
+from flashq._core.job cimport Job
+from flashq._core.request cimport Format, Slice
+from flashq._core.state cimport Core, Owner
+from libc.stdint cimport uint64_t
+
+cdef enum:
+    LIMBO_RETRY_MS = 100
+
+cdef int job_deliver(Core* core, Job* job, Owner* owner) noexcept nogil    # a ready job; OK, or NO_MEMORY
+cdef void job_place(Core* core, Job* job) noexcept nogil           # waiting or delayed: into its line, or into limbo
+cdef void job_complete(Core* core, Job* job, const Slice* result, Format format) noexcept nogil
+cdef void job_fail(Core* core, Job* job, const Slice* error) noexcept nogil        # retry or dead letter
+cdef void job_lose(Core* core, Job* job) noexcept nogil            # its worker is gone, or its heartbeat missed
+cdef void job_remove(Core* core, Job* job) noexcept nogil          # cancelled or expired: from anywhere, for good
+cdef void job_due(Core* core, Job* job) noexcept nogil             # its timer fired
+cdef void job_beat(Core* core, Job* job) noexcept nogil            # a sign of life of its worker
+cdef void limbo_retry(Core* core) noexcept nogil

@@ -1,0 +1,267 @@
+"""The state machine of one job.
+
+  waiting <-> delayed -> waiting -> active -> completed
+                                    active -> waiting | delayed (failed with attempts left, worker lost) | failed
+
+Steps that may not fail (a retry, a lost worker) never do: a job that finds no memory to stand in line waits in limbo.
+"""
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport strlen
+
+from flashq._core.heap cimport heap_remove
+from flashq._core.job cimport (
+    IN_DEAD, IN_FIFO, IN_LIFO, IN_LIMBO, IN_OWNER, IN_RETURNED, JOB_REMOVE_ON_COMPLETE, JOB_REMOVE_ON_FAIL,
+    JOB_RESULT_MSGPACK, STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_FAILED, STATE_WAITING, Delivery, Extra,
+    job_is,
+)
+from flashq._core.jobs cimport job_arm, job_extra, job_free, job_set_message, job_shard, keep, saturated
+from flashq._core.queue cimport deadline_lower, list_append, list_remove, queue_wants_service
+from flashq._core.ready cimport ready_push, ready_remove
+from flashq._core.records cimport record_gone, record_state
+from flashq._core.request cimport MSGPACK
+from flashq._core.retention cimport done_add
+from flashq._core.shardmap cimport SHARD_BITS, id_remove
+from flashq._core.slab cimport slab_give, slab_take
+from flashq._core.state cimport Queue
+from flashq._core.status cimport NO_MEMORY, OK
+
+cdef enum:
+    MAX_DOUBLINGS = 10          # backoff × 2^min(attempts, 10)
+
+cdef const char* TIMED_OUT = "Job timed out"
+cdef const char* STALLED = "Job stalled"
+cdef const char* WORKER_LOST = "Worker lost"
+
+
+cdef int job_deliver(Core* core, Job* job, Owner* owner) noexcept nogil:
+    cdef Queue* queue = <Queue*>job.queue
+    cdef Delivery* delivery = <Delivery*>slab_take(&core.deliveries)
+    cdef Extra* extra = job.extra
+    if delivery == NULL:
+        return NO_MEMORY
+    core.deliveries_made += 1
+    delivery.token = core.epoch << 32 | (core.deliveries_made & 0xFFFFFFFFULL)
+    delivery.started_at = core.now
+    delivery.last_heartbeat = core.now
+    delivery.lease_until = 0
+    delivery.deadline = 0
+    delivery.position = 0
+    delivery.owner = owner
+    job.delivery = delivery
+    if extra != NULL:
+        if extra.timeout:
+            delivery.deadline = saturated(core.mono, extra.timeout) + 1
+        if extra.stall_timeout:
+            delivery.lease_until = saturated(core.mono, extra.stall_timeout)
+    ready_remove(&queue.ready, job)
+    job.state = STATE_ACTIVE
+    if (extra != NULL or job.timer.pos) and job_arm(core, job) != OK:
+        job.delivery = NULL                 # back where it was: its old place is still the right one
+        job.state = STATE_WAITING
+        slab_give(&core.deliveries, delivery)
+        job_place(core, job)
+        return NO_MEMORY
+    queue.active += 1
+    list_append(&owner.jobs, job, IN_OWNER)
+    record_state(core, job)
+    return OK
+
+
+cdef void job_place(Core* core, Job* job) noexcept nogil:
+    cdef Queue* queue = <Queue*>job.queue
+    cdef int status = job_arm(core, job)
+    if status == OK and job.state == STATE_WAITING:
+        status = ready_push(&queue.ready, job)
+        if status == OK and queue.first_waiter != NULL:
+            queue_wants_service(core, queue)
+    if status != OK:
+        list_append(&core.limbo, job, IN_LIMBO)
+        deadline_lower(core, core.mono + LIMBO_RETRY_MS)
+
+
+cdef void limbo_retry(Core* core) noexcept nogil:
+    """Try again, once each, to place the jobs that found no memory."""
+    cdef uint64_t left = core.limbo.count
+    cdef Job* job
+    while left > 0:
+        left -= 1
+        job = core.limbo.first
+        list_remove(&core.limbo, job)
+        job_place(core, job)
+
+
+cdef void detach(Core* core, Job* job) noexcept nogil:
+    """Take the job out of whatever it stands in, and out of its state's counts."""
+    cdef Queue* queue = <Queue*>job.queue
+    if job.timer.pos:
+        heap_remove(&job_shard(core, job).timers, &job.timer)
+    if job.where == IN_OWNER:
+        list_remove(&(<Owner*>job.delivery.owner).jobs, job)
+    elif job.where == IN_FIFO or job.where == IN_LIFO or job.where == IN_RETURNED:
+        ready_remove(&queue.ready, job)
+    elif job.where == IN_DEAD:
+        list_remove(&queue.dead, job)
+    elif job.where == IN_LIMBO:
+        list_remove(&core.limbo, job)
+    if job.state == STATE_ACTIVE:
+        queue.active -= 1
+    elif job.state == STATE_DELAYED:
+        queue.delayed -= 1
+
+
+cdef void drop_delivery(Core* core, Job* job) noexcept nogil:
+    if job.delivery != NULL:
+        slab_give(&core.deliveries, job.delivery)
+        job.delivery = NULL
+
+
+cdef void job_complete(Core* core, Job* job, const Slice* result, Format format) noexcept nogil:
+    cdef Queue* queue = <Queue*>job.queue
+    cdef Extra* extra
+    detach(core, job)
+    queue.completed += 1
+    core.completed += 1
+    if job_is(job, JOB_REMOVE_ON_COMPLETE):
+        job.state = STATE_COMPLETED
+        erase(core, job)
+        return
+    job.state = STATE_COMPLETED
+    job.deadline = core.now
+    job.delivery.owner = NULL
+    if result != NULL and result.size:
+        extra = job_extra(core, job)
+        if extra != NULL:
+            extra.result = keep(core, result, &extra.result_size)
+            if format == MSGPACK:
+                job.flags |= JOB_RESULT_MSGPACK
+    record_state(core, job)
+    job.position = core.position            # not the delivery's: this is what the job is from now on
+    done_add(core, job)
+
+
+cdef void retry_at(Core* core, Job* job) noexcept nogil:
+    """After a failed attempt: waiting at its old place, or delayed by its backoff."""
+    cdef uint64_t doublings = job.attempts if job.attempts < MAX_DOUBLINGS else MAX_DOUBLINGS
+    cdef uint64_t delay = <uint64_t>job.backoff << doublings
+    job.state = STATE_WAITING
+    if delay:
+        job.state = STATE_DELAYED
+        job.run_at = saturated(core.now, delay)
+        job.deadline = saturated(core.mono, delay)
+        (<Queue*>job.queue).delayed += 1
+
+
+cdef void bury(Core* core, Job* job) noexcept nogil:
+    """Into the dead letters; the job is detached and its message set."""
+    cdef Queue* queue = <Queue*>job.queue
+    queue.failed += 1
+    core.failed += 1
+    job.state = STATE_FAILED
+    job.deadline = 0
+    if job_is(job, JOB_REMOVE_ON_FAIL):
+        erase(core, job)
+        return
+    list_append(&queue.dead, job, IN_DEAD)
+    record_state(core, job)
+
+
+cdef void end_delivery(Core* core, Job* job) noexcept nogil:
+    """Out of the active jobs; the side struct keeps what users still see of the delivery."""
+    cdef uint64_t last_heartbeat = job.delivery.last_heartbeat
+    cdef Extra* extra = job_extra(core, job)
+    detach(core, job)
+    drop_delivery(core, job)
+    if extra != NULL:
+        extra.last_heartbeat = last_heartbeat
+
+
+cdef void job_fail(Core* core, Job* job, const Slice* error) noexcept nogil:
+    end_delivery(core, job)
+    job.attempts += 1
+    if error != NULL and error.size:
+        job_set_message(core, job, error.ptr, error.size)
+    if job.max_attempts and job.attempts >= job.max_attempts:
+        bury(core, job)
+        return
+    retry_at(core, job)
+    record_state(core, job)
+    job_place(core, job)
+
+
+cdef void fail_with(Core* core, Job* job, const char* text) noexcept nogil:
+    cdef Slice error
+    error.ptr = <const uint8_t*>text
+    error.size = <uint32_t>strlen(text)
+    error.flags = 0
+    job_fail(core, job, &error)
+
+
+cdef void job_lose(Core* core, Job* job) noexcept nogil:
+    cdef bint stalled = job.delivery.lease_until != 0
+    cdef const char* text = STALLED if stalled else WORKER_LOST
+    cdef uint32_t losses = 1
+    end_delivery(core, job)
+    core.lost += 1
+    if job.extra != NULL:
+        job.extra.stall_count += 1
+        losses = job.extra.stall_count
+    if losses >= core.limits.lost_workers:
+        job_set_message(core, job, <const uint8_t*>text, <uint32_t>strlen(text))
+        bury(core, job)
+        return
+    job.state = STATE_WAITING
+    record_state(core, job)
+    job_place(core, job)
+
+
+cdef void erase(Core* core, Job* job) noexcept nogil:
+    """The detached job's id and memory go; from now on it is unknown."""
+    record_gone(core, job.id)
+    id_remove(&job_shard(core, job).ids, job.id >> SHARD_BITS)
+    job_free(core, job)
+
+
+cdef void job_remove(Core* core, Job* job) noexcept nogil:
+    detach(core, job)
+    erase(core, job)
+
+
+cdef void job_beat(Core* core, Job* job) noexcept nogil:
+    cdef Delivery* delivery = job.delivery
+    cdef Owner* owner = <Owner*>delivery.owner
+    delivery.last_heartbeat = core.now
+    if job.extra != NULL and job.extra.stall_timeout:
+        delivery.lease_until = saturated(core.mono, job.extra.stall_timeout)
+    elif owner.peer == NULL:
+        # Its connection is gone: from here on each sign of life buys the job a lease of its own.
+        delivery.lease_until = core.mono + core.limits.default_lease
+    else:
+        return
+    if job_arm(core, job) != OK:
+        delivery.lease_until = 0            # no timer to be had: the owner's own deadline still watches over it
+    elif owner.peer == NULL and owner != &core.leased:
+        list_remove(&owner.jobs, job)
+        delivery.owner = &core.leased
+        list_append(&core.leased.jobs, job, IN_OWNER)
+
+
+cdef void job_due(Core* core, Job* job) noexcept nogil:
+    cdef Delivery* delivery = job.delivery
+    if job.state == STATE_ACTIVE:
+        if delivery.deadline and delivery.deadline <= core.mono:
+            core.timed_out += 1
+            fail_with(core, job, TIMED_OUT)
+        elif delivery.lease_until and delivery.lease_until <= core.mono:
+            job_lose(core, job)
+        else:
+            job_arm(core, job)              # was in the heap: a move, which cannot fail
+    elif job.extra != NULL and job.extra.ttl_deadline and job.extra.ttl_deadline <= core.mono:
+        core.expired += 1
+        job_remove(core, job)
+    elif job.state == STATE_DELAYED and job.deadline <= core.mono:
+        (<Queue*>job.queue).delayed -= 1
+        job.state = STATE_WAITING
+        job.deadline = 0
+        job_place(core, job)                # no record: waiting and delayed differ by the clock alone
+    else:
+        job_arm(core, job)

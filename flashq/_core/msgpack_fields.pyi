@@ -1,0 +1,1 @@
+"""Nothing here is callable from Python."""

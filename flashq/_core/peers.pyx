@@ -1,0 +1,102 @@
+"""Reply gates: bytes of a connection leave in order, and none before the log is durable up to what they show."""
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memmove
+
+from flashq._core.buffer cimport buffer_close, buffer_consume, buffer_shrink
+from flashq._core.rawmem cimport raw_free, raw_realloc
+from flashq._core.state cimport Gate
+
+cdef enum:
+    KEEP_BYTES = 256 * 1024     # an emptied buffer keeps so much room
+
+
+cdef void peer_replied(Core* core, Peer* peer, uint64_t position) noexcept nogil:
+    cdef Gate* last
+    cdef Gate* gates
+    cdef uint32_t cap
+    peer_mark(core, peer)
+    if position <= core.committed:
+        return                              # behind an open gate it waits all the same: bytes leave in order
+    if peer.gate_count:
+        last = &peer.gates[peer.gate_first + peer.gate_count - 1]
+        if last.position >= position:
+            last.end = peer.out_start + peer.out.size
+            return
+    if peer.gate_first + peer.gate_count == peer.gate_cap:
+        if peer.gate_first:
+            memmove(peer.gates, peer.gates + peer.gate_first, peer.gate_count * sizeof(Gate))
+            peer.gate_first = 0
+        else:
+            cap = 2 * peer.gate_cap + 8
+            gates = <Gate*>raw_realloc(peer.gates, cap * sizeof(Gate))
+            if gates == NULL:
+                peer.out.failed = True      # a reply that cannot be held must not leave: the connection is closed
+                return
+            peer.gates = gates
+            peer.gate_cap = cap
+    if peer.gate_count == 0:
+        peer.gated_prev = NULL
+        peer.gated_next = core.gated
+        if core.gated != NULL:
+            core.gated.gated_prev = peer
+        core.gated = peer
+    last = &peer.gates[peer.gate_first + peer.gate_count]
+    last.position = position
+    last.end = peer.out_start + peer.out.size
+    peer.gate_count += 1
+
+
+cdef size_t peer_sendable(Core* core, Peer* peer) noexcept nogil:
+    cdef uint64_t free_until = peer.out_start
+    if peer.gate_count == 0:
+        return peer.out.size
+    while peer.gate_count and peer.gates[peer.gate_first].position <= core.committed:
+        free_until = peer.gates[peer.gate_first].end
+        peer.gate_first += 1
+        peer.gate_count -= 1
+    if peer.gate_count == 0:
+        peer.gate_first = 0
+        ungate(core, peer)
+        return peer.out.size
+    return <size_t>(free_until - peer.out_start)
+
+
+cdef void ungate(Core* core, Peer* peer) noexcept nogil:
+    if peer.gated_prev != NULL:
+        peer.gated_prev.gated_next = peer.gated_next
+    else:
+        core.gated = peer.gated_next
+    if peer.gated_next != NULL:
+        peer.gated_next.gated_prev = peer.gated_prev
+    peer.gated_next = NULL
+    peer.gated_prev = NULL
+
+
+cdef void peer_sent(Peer* peer, size_t size) noexcept nogil:
+    peer.out_start += size
+    buffer_consume(&peer.out, size)
+    buffer_shrink(&peer.out, KEEP_BYTES)
+
+
+cdef void peer_clean(Core* core, Peer* peer) noexcept nogil:
+    if not peer.dirty:
+        return
+    peer.dirty = False
+    if peer.dirty_prev != NULL:
+        peer.dirty_prev.dirty_next = peer.dirty_next
+    else:
+        core.dirty = peer.dirty_next
+    if peer.dirty_next != NULL:
+        peer.dirty_next.dirty_prev = peer.dirty_prev
+    peer.dirty_next = NULL
+    peer.dirty_prev = NULL
+
+
+cdef void peer_close(Core* core, Peer* peer) noexcept nogil:
+    peer_clean(core, peer)
+    if peer.gate_count:
+        ungate(core, peer)
+    buffer_close(&peer.out)
+    raw_free(peer.gates)
+    peer.gates = NULL
+    peer.gate_count = peer.gate_cap = peer.gate_first = 0

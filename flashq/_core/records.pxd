@@ -1,0 +1,20 @@
+"""Records: what changed, as idempotent statements of a new state, one frame a command. records.pyx says the format."""
+from flashq._core.job cimport Job
+from flashq._core.state cimport Core, Queue
+from libc.stdint cimport uint64_t
+
+cdef enum RecordKind:
+    RECORD_JOB = 1              # a job with everything it holds: push
+    RECORD_STATE = 2            # what a life changes: state, attempts, times, progress, message, result
+    RECORD_GONE = 3             # the job is removed
+    RECORD_QUEUE = 4            # a queue's settings
+    RECORD_FORGET = 5           # a completed id is no longer known
+
+# Each does nothing but count while nobody records. Called after the change; they cannot fail the command:
+# running out of memory here sets Core.records.failed, which ends acknowledgement (the store checks it).
+cdef void record_job(Core* core, Job* job) noexcept nogil
+cdef void record_state(Core* core, Job* job) noexcept nogil
+cdef void record_gone(Core* core, uint64_t id) noexcept nogil
+cdef void record_forget(Core* core, uint64_t id) noexcept nogil
+cdef void record_queue(Core* core, Queue* queue) noexcept nogil
+cdef void record_frame_end(Core* core) noexcept nogil      # after each command or timer step: closes its frame

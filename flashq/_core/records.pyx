@@ -1,0 +1,202 @@
+"""Encoding and decoding of records.
+
+A frame holds the records of one command, applied whole: u32 size of what follows, u64 position of its last record,
+then the records one after another. All numbers little-endian; a text is u32 size and its bytes. A record is u8 kind and
+
+  JOB     u64 id, u8 state, u8 flags, u8 progress, i32 priority, u64 created_at, u64 run_at, u32 attempts,
+          u32 max_attempts, u32 backoff, u64 ttl, u64 timeout, u64 stall_timeout, text queue, data, tags, custom_id
+  STATE   u64 id, u8 state, u8 flags, u8 progress, u32 attempts, u64 run_at, u64 token, u64 started_at,
+          u64 completed_at, u32 stall_count, text message, result
+  GONE    u64 id
+  QUEUE   u8 paused, text name
+  FORGET  u64 id
+
+A change of the format needs a new version in the header that the store writes at the start of each file.
+"""
+from libc.string cimport memcpy
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+from flashq._core.buffer cimport WriteBuffer, buffer_grow, buffer_put
+from flashq._core.job cimport STATE_COMPLETED, Delivery, Extra
+
+import struct
+
+cdef enum:
+    FRAME_HEAD = 12             # u32 size, u64 position
+
+
+cdef bint begin(Core* core, uint8_t kind) noexcept nogil:
+    """Count one record; whether it is to be written."""
+    core.position += 1
+    if not core.recording:
+        core.committed = core.position
+        return False
+    if core.records.size == core.frame_start:
+        if core.records.cap - core.records.size < FRAME_HEAD and buffer_grow(&core.records, FRAME_HEAD) != 0:
+            return False
+        core.records.size += FRAME_HEAD
+    buffer_put(&core.records, &kind, 1)
+    return True
+
+
+cdef inline void put8(WriteBuffer* out, uint8_t value) noexcept nogil:
+    buffer_put(out, &value, 1)
+
+
+cdef inline void put32(WriteBuffer* out, uint32_t value) noexcept nogil:
+    buffer_put(out, &value, 4)
+
+
+cdef inline void put64(WriteBuffer* out, uint64_t value) noexcept nogil:
+    buffer_put(out, &value, 8)
+
+
+cdef inline void put_text(WriteBuffer* out, const uint8_t* text, uint32_t size) noexcept nogil:
+    put32(out, size)
+    if size:
+        buffer_put(out, text, size)
+
+
+cdef void record_job(Core* core, Job* job) noexcept nogil:
+    cdef Extra* extra = job.extra
+    cdef WriteBuffer* out = &core.records
+    cdef Queue* queue = <Queue*>job.queue
+    cdef bint wanted = begin(core, RECORD_JOB)
+    job.position = core.position
+    if not wanted:
+        return
+    put64(out, job.id)
+    put8(out, job.state)
+    put8(out, job.flags)
+    put8(out, job.progress)
+    put32(out, <uint32_t>job.priority)
+    put64(out, job.created_at)
+    put64(out, job.run_at)
+    put32(out, job.attempts)
+    put32(out, job.max_attempts)
+    put32(out, job.backoff)
+    put64(out, 0 if extra == NULL else extra.ttl)
+    put64(out, 0 if extra == NULL else extra.timeout)
+    put64(out, 0 if extra == NULL else extra.stall_timeout)
+    put_text(out, queue.text, queue.name.size)
+    put_text(out, job.data, job.data_size)
+    if extra == NULL:
+        put64(out, 0)
+    else:
+        put_text(out, extra.tags, extra.tags_size)
+        put_text(out, extra.custom_id, extra.custom_id_size)
+
+
+cdef void record_state(Core* core, Job* job) noexcept nogil:
+    cdef Extra* extra = job.extra
+    cdef Delivery* delivery = job.delivery
+    cdef WriteBuffer* out = &core.records
+    cdef bint wanted = begin(core, RECORD_STATE)
+    if delivery != NULL:
+        delivery.position = core.position
+    else:
+        job.position = core.position
+    if not wanted:
+        return
+    put64(out, job.id)
+    put8(out, job.state)
+    put8(out, job.flags)
+    put8(out, job.progress)
+    put32(out, job.attempts)
+    put64(out, job.run_at)
+    put64(out, 0 if delivery == NULL else delivery.token)
+    put64(out, 0 if delivery == NULL else delivery.started_at)
+    put64(out, job.deadline if job.state == STATE_COMPLETED else 0)
+    put32(out, 0 if extra == NULL else extra.stall_count)
+    if extra == NULL:
+        put64(out, 0)
+    else:
+        put_text(out, extra.message, extra.message_size)
+        put_text(out, extra.result, extra.result_size)
+
+
+cdef void record_gone(Core* core, uint64_t id) noexcept nogil:
+    if begin(core, RECORD_GONE):
+        put64(&core.records, id)
+
+
+cdef void record_forget(Core* core, uint64_t id) noexcept nogil:
+    if begin(core, RECORD_FORGET):
+        put64(&core.records, id)
+
+
+cdef void record_queue(Core* core, Queue* queue) noexcept nogil:
+    if begin(core, RECORD_QUEUE):
+        put8(&core.records, 1 if queue.paused else 0)
+        put_text(&core.records, queue.text, queue.name.size)
+
+
+cdef void record_frame_end(Core* core) noexcept nogil:
+    cdef uint32_t size
+    cdef size_t start = core.frame_start
+    if core.records.size == start:
+        return
+    size = <uint32_t>(core.records.size - start - 4)
+    memcpy(core.records.data + start, &size, 4)
+    memcpy(core.records.data + start + 4, &core.position, 8)
+    core.frame_start = core.records.size
+
+
+_JOB = struct.Struct("<QBBBiQQIIIQQQ")
+_JOB_NAMES = ("id", "state", "flags", "progress", "priority", "created_at", "run_at", "attempts", "max_attempts",
+              "backoff", "ttl", "timeout", "stall_timeout")
+_STATE = struct.Struct("<QBBBIQQQQI")
+_STATE_NAMES = ("id", "state", "flags", "progress", "attempts", "run_at", "token", "started_at", "completed_at",
+                "stall_count")
+_ID = struct.Struct("<Q")
+_QUEUE = struct.Struct("<B")
+_LAYOUTS = {
+    RECORD_JOB: ("job", _JOB, _JOB_NAMES, ("queue", "data", "tags", "custom_id")),
+    RECORD_STATE: ("state", _STATE, _STATE_NAMES, ("message", "result")),
+    RECORD_GONE: ("gone", _ID, ("id",), ()),
+    RECORD_QUEUE: ("queue", _QUEUE, ("paused",), ("name",)),
+    RECORD_FORGET: ("forget", _ID, ("id",), ()),
+}
+
+
+def decode(bytes frames):
+    """The frames as a list of (position, [record, ...]); a record is a dict with `kind` and its fields.
+
+    Raises ValueError where the bytes are no whole sequence of frames.
+    """
+    found = []
+    at = 0
+    while at < len(frames):
+        if len(frames) - at < FRAME_HEAD:
+            raise ValueError(f"frame head cut off at byte {at}")
+        size, position = struct.unpack_from("<IQ", frames, at)
+        end = at + 4 + size
+        if size < 8 or end > len(frames):
+            raise ValueError(f"frame at byte {at} says {size} bytes, {len(frames) - at - 4} are there")
+        records = []
+        at += FRAME_HEAD
+        while at < end:
+            record, at = _decode_record(frames, at, end)
+            records.append(record)
+        found.append((position, records))
+    return found
+
+
+def _decode_record(frames, at, end):
+    try:
+        kind, layout, names, texts = _LAYOUTS[frames[at]]
+    except KeyError:
+        raise ValueError(f"unknown record kind {frames[at]} at byte {at}") from None
+    start = at
+    at += 1
+    if at + layout.size > end:
+        raise ValueError(f"record cut off at byte {start}")
+    record = {"kind": kind, **dict(zip(names, layout.unpack_from(frames, at)))}
+    at += layout.size
+    for name in texts:
+        size = struct.unpack_from("<I", frames, at)[0] if at + 4 <= end else end
+        if at + 4 + size > end:
+            raise ValueError(f"text {name} cut off at byte {at}")
+        record[name] = frames[at + 4:at + 4 + size]
+        at += 4 + size
+    return record, at

@@ -1,0 +1,128 @@
+"""What both codecs fill in and the engine reads: one request as structs. No code but `has`."""
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+cdef enum Op:
+    OP_NONE = 0                 # no `cmd` seen, or an unknown one
+    OP_COLD = 1                 # a command of the cold tier: the frame goes to the dispatcher
+    OP_PUSH = 2
+    OP_PUSHB = 3
+    OP_PULL = 4
+    OP_PULLB = 5
+    OP_ACK = 6
+    OP_ACKB = 7
+    OP_FAIL = 8
+    OP_PROGRESS = 9
+    OP_HEARTBEAT = 10
+
+cdef enum Format:
+    JSON = 0
+    MSGPACK = 1
+
+cdef enum Kind:                 # how a field's value is read; in step with commands.Kind
+    KIND_U64 = 0                # integral floats are taken; at most 2^63-1
+    KIND_U32 = 1
+    KIND_I32 = 2
+    KIND_BOOL = 3
+    KIND_STR = 4                # UTF-8 after unescaping
+    KIND_RAW = 5                # any value, kept as its bytes
+    KIND_IDS = 6                # array of u64
+    KIND_ITEMS = 7              # array of push options (PUSHB)
+    KIND_TAGS = 8               # array of strings, kept as its bytes
+    KIND_PROGRESS = 9           # number, floored, at most 255 (the engine caps at 100)
+    KIND_REQ_ID = 10            # string, kept as its bytes, quotes or header excluded
+    KIND_CMD = 11               # string naming the command
+    KIND_LATER = 12             # an option of the wire that is not served yet: only null, false, 0, "" and [] pass
+
+cdef enum FieldBit:             # index in given / seen / bad; fieldtable gives each name the bit that stands here
+    BIT_CMD = 0
+    BIT_REQ_ID = 1
+    BIT_QUEUE = 2
+    BIT_ID = 3
+    BIT_IDS = 4
+    BIT_JOBS = 5
+    BIT_TOKEN = 6
+    BIT_TOKENS = 7
+    BIT_COUNT = 8
+    BIT_ERROR = 9
+    BIT_MESSAGE = 10
+    BIT_RESULT = 11
+    BIT_PROGRESS = 12
+    BIT_DATA = 13
+    BIT_PRIORITY = 14
+    BIT_DELAY = 15
+    BIT_TTL = 16
+    BIT_TIMEOUT = 17
+    BIT_MAX_ATTEMPTS = 18
+    BIT_BACKOFF = 19
+    BIT_LIFO = 20
+    BIT_TAGS = 21
+    BIT_JOB_ID = 22
+    BIT_STALL_TIMEOUT = 23
+    BIT_REMOVE_ON_COMPLETE = 24
+    BIT_REMOVE_ON_FAIL = 25
+    BIT_LATER = 32              # the first of the options that are not served yet
+
+cdef enum SliceFlags:
+    SLICE_HAS_NEWLINES = 1      # CR or LF between tokens: strip while copying
+
+cdef struct Slice:
+    const uint8_t* ptr          # borrowed: from the frame, or from the scratch arena of the scan
+    uint32_t size
+    uint32_t flags
+
+cdef struct PushItem:
+    uint64_t given              # bit per field: the key was there, null or not
+    uint64_t seen               # bit per field: there, and not null
+    uint64_t bad                # bit per field: there, of the wrong type or out of range
+    uint64_t outside            # bit per field: of the bad ones, those of the right type (number or size out of range)
+    Slice data
+    Slice job_id
+    Slice tags
+    int64_t priority
+    uint64_t delay              # ms
+    uint64_t ttl                # ms
+    uint64_t timeout            # ms; of the job in PUSH, of the wait in PULL and PULLB
+    uint64_t max_attempts
+    uint64_t backoff            # ms
+    uint64_t stall_timeout      # ms
+    uint64_t lifo
+    uint64_t remove_on_complete
+    uint64_t remove_on_fail
+
+cdef struct Request:
+    PushItem item               # first, so that a field has one offset in both
+    Slice queue
+    Slice req_id                # raw bytes between the quotes (JSON) or of the str (MessagePack)
+    Slice cmd
+    Slice error
+    Slice message
+    Slice result
+    uint64_t id
+    uint64_t count
+    uint64_t token
+    uint64_t progress
+    uint64_t* ids               # borrowed from the scratch
+    uint32_t id_count
+    uint64_t* tokens            # borrowed from the scratch
+    uint32_t token_count
+    PushItem* items             # borrowed from the scratch
+    uint32_t item_count         # items given, also those past the batch limit (which are not stored)
+    Op op
+    Format format
+    const char* duplicate       # name of the first field given twice, or NULL; borrowed from the field table
+    const char* problem_field   # name for the error text, or NULL; borrowed from the field table
+    uint64_t problem_number     # what the Status says
+    int32_t problem_item        # index of the item of PUSHB that has the problem; -1 = the request itself
+
+cdef struct Failure:            # an item of PUSHB that was refused
+    uint32_t index
+    const char* text            # borrowed, NUL-terminated, plain ASCII without quotes or backslashes
+
+cdef inline bint has(const PushItem* item, FieldBit bit) noexcept nogil:
+    """Whether the field was given and not null."""
+    return (item.seen >> bit) & 1
+
+cdef enum:
+    MAX_DEPTH = 128             # nesting of a frame's values, the outer object included
+    MAX_BATCH = 1000            # items of PUSHB, ids of ACKB, count of PULLB
+    MAX_REQ_ID = 256            # bytes

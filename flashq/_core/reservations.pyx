@@ -1,0 +1,128 @@
+"""Owners of reservations.
+
+A connected owner needs no deadline: its connection is the sign of life. When it goes, the owner stays behind with
+one deadline for all its jobs (grace with a session, else the default lease), so that a disconnect costs the same for
+one job or a million. A job whose worker shows life meanwhile leaves for `Core.leased`, with a timer of its own
+(lifecycle.job_beat).
+"""
+from libc.stdint cimport uint8_t, uint32_t
+from libc.string cimport memcpy, memset
+
+from flashq._core.heap cimport heap_move, heap_push, heap_remove
+from flashq._core.job cimport Job
+from flashq._core.lifecycle cimport job_lose
+from flashq._core.queue cimport deadline_lower
+from flashq._core.records cimport record_frame_end
+from flashq._core.shardmap cimport name_add, name_find, name_hash, name_remove
+from flashq._core.slab cimport blob_give, blob_take, slab_give, slab_take
+from flashq._core.state cimport NODE_OWNER
+from flashq._core.status cimport NO_MEMORY, OK
+
+
+cdef Owner* owner_of(Core* core, Peer* peer) noexcept nogil:
+    cdef Owner* owner = peer.owner
+    if owner != NULL:
+        return owner
+    owner = <Owner*>slab_take(&core.owners)
+    if owner == NULL:
+        return NULL
+    memset(owner, 0, sizeof(Owner))
+    # Room in the heap now, so that a disconnect cannot fail for want of it.
+    owner.timer.kind = NODE_OWNER
+    if heap_push(&core.timers, <unsigned long long>-1, 0, &owner.timer) != OK:
+        slab_give(&core.owners, owner)
+        return NULL
+    owner.peer = peer
+    owner.next = core.first_owner
+    if core.first_owner != NULL:
+        core.first_owner.prev = owner
+    core.first_owner = owner
+    peer.owner = owner
+    return owner
+
+
+cdef int session_open(Core* core, Peer* peer, const uint8_t* name, uint32_t size) noexcept nogil:
+    cdef uint8_t* text
+    cdef Owner* owner = <Owner*>find_session(core, name, size)
+    if owner != NULL and owner == peer.owner:
+        return OK
+    if peer.owner != NULL and (peer.owner.jobs.count or peer.owner.session.name != NULL):
+        owner_disconnected(core, peer)      # what this connection held before stays with its old owner
+    elif peer.owner != NULL:
+        owner_free(core, peer.owner)
+    peer.owner = NULL
+    if owner != NULL:
+        if owner.peer != NULL:
+            owner.peer.owner = NULL         # an older connection of the same session: the newest speaks for it
+        owner.peer = peer
+        peer.owner = owner
+        heap_move(&core.timers, &owner.timer, <unsigned long long>-1, 0)
+        return OK
+    text = blob_take(&core.blobs, size)
+    owner = owner_of(core, peer) if text != NULL else NULL
+    if owner == NULL:
+        if text != NULL:
+            blob_give(&core.blobs, text, size)
+        return NO_MEMORY
+    memcpy(text, name, size)
+    owner.session.name = text
+    owner.session.size = size
+    owner.session.hash = name_hash(text, size)
+    if name_add(&core.sessions, &owner.session) != OK:
+        owner.session.name = NULL
+        blob_give(&core.blobs, text, size)
+        return NO_MEMORY
+    owner.session_text = text
+    return OK
+
+
+cdef Owner* find_session(Core* core, const uint8_t* name, uint32_t size) noexcept nogil:
+    """The owner of this session's name, or NULL."""
+    cdef uint8_t* node = <uint8_t*>name_find(&core.sessions, name_hash(name, size), name, size)
+    if node == NULL:
+        return NULL
+    return <Owner*>(node - (<size_t>&(<Owner*>NULL).session))
+
+
+cdef void owner_disconnected(Core* core, Peer* peer) noexcept nogil:
+    cdef Owner* owner = peer.owner
+    if owner == NULL:
+        return
+    peer.owner = NULL
+    owner.peer = NULL
+    if owner.jobs.count == 0:
+        owner_free(core, owner)
+        return
+    cdef unsigned long long when = core.mono + (
+        core.limits.grace if owner.session.name != NULL else core.limits.default_lease)
+    heap_move(&core.timers, &owner.timer, when, 0)
+    deadline_lower(core, when)
+
+
+cdef uint32_t owner_due(Core* core, Owner* owner, uint32_t budget) noexcept nogil:
+    cdef Job* job
+    while budget > 0 and owner.jobs.first != NULL:
+        budget -= 1
+        job = owner.jobs.first
+        job.delivery.lease_until = 0        # lost with its connection, not by a missed heartbeat
+        job_lose(core, job)
+        record_frame_end(core)
+    if owner.jobs.first == NULL:
+        owner_free(core, owner)
+        return budget
+    return 0
+
+
+cdef void owner_free(Core* core, Owner* owner) noexcept nogil:
+    if owner.timer.pos:
+        heap_remove(&core.timers, &owner.timer)
+    if owner.prev != NULL:
+        owner.prev.next = owner.next
+    else:
+        core.first_owner = owner.next
+    if owner.next != NULL:
+        owner.next.prev = owner.prev
+    if owner.session.name != NULL:
+        name_remove(&core.sessions, &owner.session)
+        blob_give(&core.blobs, owner.session_text, owner.session.size)
+    slab_give(&core.owners, owner)

@@ -1,0 +1,84 @@
+"""Completed jobs: a list of those kept whole and a ring of all known ids, oldest first, trimmed step by step."""
+from libc.stdint cimport uint32_t, uint64_t
+
+from flashq._core.job cimport IN_DONE
+from flashq._core.jobs cimport job_free, job_shard
+from flashq._core.queue cimport list_append, list_remove
+from flashq._core.rawmem cimport raw_free, raw_realloc
+from flashq._core.records cimport record_forget
+from flashq._core.shardmap cimport SHARD_BITS, SHARDS, id_remove, id_replace
+from flashq._core.state cimport COMPLETED, Queue
+from flashq._core.status cimport NO_MEMORY, OK
+
+
+cdef int retention_open(Core* core) noexcept nogil:
+    core.done_ids = <uint64_t*>raw_realloc(NULL, (core.limits.completed + 2) * sizeof(uint64_t))
+    return OK if core.done_ids != NULL else NO_MEMORY
+
+
+cdef void retention_close(Core* core) noexcept nogil:
+    raw_free(core.done_ids)
+    core.done_ids = NULL
+
+
+cdef inline uint64_t weight(const Job* job) noexcept nogil:
+    cdef uint64_t bytes_kept = job.data_size
+    if job.extra != NULL:
+        bytes_kept += job.extra.result_size
+    return bytes_kept
+
+
+cdef void done_add(Core* core, Job* job) noexcept nogil:
+    cdef uint32_t at
+    if core.done_count == core.limits.completed + 2:
+        forget_oldest(core)
+    at = core.done_first + core.done_count
+    if at >= core.limits.completed + 2:
+        at -= core.limits.completed + 2
+    core.done_ids[at] = job.id
+    core.done_count += 1
+    (<Queue*>job.queue).held += 1
+    core.done_bytes += weight(job)
+    list_append(&core.done, job, IN_DONE)
+    if core.done_count > core.limits.completed and core.done_excess == 0:
+        core.done_excess = (core.limits.completed >> 1) + 1
+    if core.done.count > core.limits.results and core.results_excess == 0:
+        core.results_excess = (core.limits.results >> 1) + 1
+    done_trim(core, TRIM_STEP)
+
+
+cdef void done_trim(Core* core, uint32_t budget) noexcept nogil:
+    """Both kinds get the whole budget: the ring has no room for ids that wait for the other kind."""
+    cdef uint32_t left = budget
+    while left > 0 and core.done.count > 0 and (core.results_excess > 0 or core.done_bytes > core.limits.result_bytes):
+        left -= 1
+        strip_oldest(core)
+        if core.results_excess > 0:
+            core.results_excess -= 1
+    left = budget
+    while left > 0 and core.done_excess > 0:
+        left -= 1
+        forget_oldest(core)
+        core.done_excess -= 1
+
+
+cdef void strip_oldest(Core* core) noexcept nogil:
+    """Of the oldest job kept whole only the id stays."""
+    cdef Job* job = core.done.first
+    list_remove(&core.done, job)
+    (<Queue*>job.queue).held -= 1
+    core.done_bytes -= weight(job)
+    id_replace(&job_shard(core, job).ids, job.id >> SHARD_BITS, COMPLETED())
+    job_free(core, job)
+
+
+cdef void forget_oldest(Core* core) noexcept nogil:
+    cdef uint64_t id = core.done_ids[core.done_first]
+    if core.done.first != NULL and core.done.first.id == id:
+        strip_oldest(core)
+    core.done_first += 1
+    if core.done_first == core.limits.completed + 2:
+        core.done_first = 0
+    core.done_count -= 1
+    id_remove(&core.shards[id & (SHARDS - 1)].ids, id >> SHARD_BITS)
+    record_forget(core, id)

@@ -1,0 +1,290 @@
+"""Id table and name map of a shard: lookups cost a step or two, growth goes page by page, nothing rehashes at once."""
+from flashq._core.rawmem cimport raw_free, raw_realloc
+from flashq._core.slab cimport slab_give, slab_take
+from flashq._core.status cimport NO_MEMORY, OK
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memset
+
+cdef extern from * nogil:
+    int clz64 "__builtin_clzll"(unsigned long long value)
+
+cdef enum:
+    MAX_HEIGHT = 6              # covers 63 bits of sequence, far over the 48 that ids have
+
+
+# The id table: a tree of 512-way levels over leaves, no higher than its largest sequence needs
+
+cdef inline uint32_t slot_of(uint64_t sequence, uint32_t level) noexcept nogil:
+    return <uint32_t>(sequence >> (LEAF_BITS * level)) & (LEAF_SLOTS - 1)
+
+
+cdef inline bint id_fits(const IdTable* table, uint64_t sequence) noexcept nogil:
+    return sequence >> (LEAF_BITS * (table.height + 1)) == 0
+
+
+cdef IdLeaf* leaf_take(IdTable* table) noexcept nogil:
+    cdef IdLeaf* leaf = <IdLeaf*>slab_take(table.leaves)
+    if leaf != NULL:
+        memset(leaf, 0, sizeof(IdLeaf))
+        table.pages += 1
+    return leaf
+
+
+cdef void leaf_give(IdTable* table, IdLeaf* leaf) noexcept nogil:
+    if table.leaf == leaf:
+        table.leaf = NULL
+    table.pages -= 1
+    slab_give(table.leaves, leaf)
+
+
+cdef void id_lower(IdTable* table) noexcept nogil:
+    """Drop levels that hold nothing but the level below them; an empty root goes as well."""
+    cdef IdLeaf* root = table.root
+    while table.height and root.used == 1 and root.slots[0] != NULL:
+        table.root = <IdLeaf*>root.slots[0]
+        table.height -= 1
+        leaf_give(table, root)
+        root = table.root
+    if root.used == 0:
+        leaf_give(table, root)
+        table.root, table.height = NULL, 0
+
+
+cdef int id_raise(IdTable* table, uint64_t sequence) noexcept nogil:
+    """Put levels on top until the sequence fits. OK or NO_MEMORY; id_lower takes them off again."""
+    cdef IdLeaf* level
+    if table.root == NULL:
+        while not id_fits(table, sequence):
+            table.height += 1
+        table.root = leaf_take(table)
+        if table.root == NULL:
+            table.height = 0
+            return NO_MEMORY
+    while not id_fits(table, sequence):
+        level = leaf_take(table)
+        if level == NULL:
+            return NO_MEMORY
+        level.slots[0], level.used = table.root, 1
+        table.root = level
+        table.height += 1
+    return OK
+
+
+cdef void id_prune(IdTable* table, uint64_t sequence) noexcept nogil:
+    """Free what is empty on the way to `sequence`, from the bottom up."""
+    cdef IdLeaf* path[MAX_HEIGHT + 1]
+    cdef uint32_t level = table.height
+    path[level] = table.root
+    while level and path[level].slots[slot_of(sequence, level)] != NULL:
+        path[level - 1] = <IdLeaf*>path[level].slots[slot_of(sequence, level)]
+        level -= 1
+    while level < table.height and path[level].used == 0:
+        leaf_give(table, path[level])
+        level += 1
+        path[level].slots[slot_of(sequence, level)] = NULL
+        path[level].used -= 1
+    id_lower(table)
+
+
+cdef IdLeaf* id_leaf(IdTable* table, uint64_t sequence) noexcept nogil:
+    """The leaf of a sequence, or NULL; it becomes the cached one."""
+    cdef IdLeaf* leaf = table.root
+    cdef uint32_t level = table.height
+    if table.leaf != NULL and sequence >> LEAF_BITS == table.leaf_number:
+        return table.leaf
+    if leaf == NULL or not id_fits(table, sequence):
+        return NULL
+    while level and leaf != NULL:
+        leaf = <IdLeaf*>leaf.slots[slot_of(sequence, level)]
+        level -= 1
+    if leaf != NULL:
+        table.leaf, table.leaf_number = leaf, sequence >> LEAF_BITS
+    return leaf
+
+
+cdef IdLeaf* id_grow(IdTable* table, uint64_t sequence) noexcept nogil:
+    """Make the way to a sequence's leaf; NULL without memory, and then the table is as it was."""
+    cdef IdLeaf* leaf
+    cdef IdLeaf* below
+    cdef uint32_t level
+    cdef bint refused = id_raise(table, sequence) != OK
+    leaf, level = table.root, table.height
+    while level and not refused:
+        below = <IdLeaf*>leaf.slots[slot_of(sequence, level)]
+        if below == NULL:
+            below = leaf_take(table)
+            if below == NULL:
+                refused = True
+                break
+            leaf.slots[slot_of(sequence, level)] = below
+            leaf.used += 1
+        leaf = below
+        level -= 1
+    if not refused:
+        table.leaf, table.leaf_number = leaf, sequence >> LEAF_BITS
+        return leaf
+    if table.root != NULL:
+        id_prune(table, sequence)
+    return NULL
+
+
+cdef int id_put(IdTable* table, uint64_t sequence, void* thing) noexcept nogil:
+    cdef IdLeaf* leaf = id_leaf(table, sequence)
+    if leaf == NULL:
+        leaf = id_grow(table, sequence)
+        if leaf == NULL:
+            return NO_MEMORY
+    leaf.slots[slot_of(sequence, 0)] = thing
+    leaf.used += 1
+    table.count += 1
+    return OK
+
+
+cdef void* id_find(IdTable* table, uint64_t sequence) noexcept nogil:
+    cdef IdLeaf* leaf = id_leaf(table, sequence)
+    return leaf.slots[slot_of(sequence, 0)] if leaf != NULL else NULL
+
+
+cdef void id_replace(IdTable* table, uint64_t sequence, void* thing) noexcept nogil:
+    id_leaf(table, sequence).slots[slot_of(sequence, 0)] = thing
+
+
+cdef void id_remove(IdTable* table, uint64_t sequence) noexcept nogil:
+    cdef IdLeaf* leaf = id_leaf(table, sequence)
+    if leaf == NULL or leaf.slots[slot_of(sequence, 0)] == NULL:
+        return
+    leaf.slots[slot_of(sequence, 0)] = NULL
+    leaf.used -= 1
+    table.count -= 1
+    if leaf.used == 0:
+        id_prune(table, sequence)
+
+
+cdef void level_close(IdTable* table, IdLeaf* leaf, uint32_t level) noexcept nogil:
+    cdef uint32_t slot
+    if leaf == NULL:
+        return
+    if level:
+        for slot in range(<uint32_t>LEAF_SLOTS):
+            level_close(table, <IdLeaf*>leaf.slots[slot], level - 1)
+    leaf_give(table, leaf)
+
+
+cdef void id_close(IdTable* table) noexcept nogil:
+    level_close(table, table.root, table.height)
+    table.root, table.height, table.count = NULL, 0, 0
+
+
+# The name map: Litwin's linear hashing (VLDB 1980)
+
+cdef inline uint64_t bucket_of(const NameMap* map, uint64_t hash) noexcept nogil:
+    """Where a hash stands: buckets past the last power of two were split off their low twins."""
+    # All queues of a shard have hashes with equal bits in some place: the product spreads them again.
+    cdef uint64_t spread = (hash * 0x9E3779B97F4A7C15ULL) >> 24
+    cdef uint64_t low = <uint64_t>1 << (63 - clz64(map.buckets))
+    cdef uint64_t bucket = spread & (2 * low - 1)
+    return bucket if bucket < map.buckets else bucket - low
+
+
+cdef inline NameNode** bucket_at(NameMap* map, uint64_t bucket) noexcept nogil:
+    return &map.segments[bucket >> LEAF_BITS][bucket & (LEAF_SLOTS - 1)]
+
+
+cdef bint segment_add(NameMap* map) noexcept nogil:
+    cdef uint32_t cap = map.segment_cap
+    cdef void* directory
+    cdef NameNode** segment
+    if map.segment_count == cap:
+        cap = max(cap + cap, <uint32_t>8)
+        directory = raw_realloc(map.segments, cap * sizeof(NameNode**))
+        if directory == NULL:
+            return False
+        map.segments, map.segment_cap = <NameNode***>directory, cap
+    segment = <NameNode**>slab_take(map.leaves)
+    if segment == NULL:
+        return False
+    memset(segment, 0, LEAF_SLOTS * sizeof(NameNode*))
+    map.segments[map.segment_count] = segment
+    map.segment_count += 1
+    return True
+
+
+cdef void bucket_split(NameMap* map) noexcept nogil:
+    """Add one bucket and move its names out of its twin. Without memory the chains stay longer for a while."""
+    cdef uint64_t added = map.buckets
+    cdef NameNode** link
+    cdef NameNode** out
+    if added >> LEAF_BITS == map.segment_count and not segment_add(map):
+        return
+    link = bucket_at(map, added - (<uint64_t>1 << (63 - clz64(added))))
+    out = bucket_at(map, added)
+    map.buckets += 1
+    while link[0] != NULL:
+        if bucket_of(map, link[0].hash) == added:
+            out[0] = link[0]
+            link[0] = out[0].next
+            out = &out[0].next
+        else:
+            link = &link[0].next
+    out[0] = NULL
+
+
+cdef void bucket_join(NameMap* map) noexcept nogil:
+    """Take the last bucket away; its names go to the end of its twin's chain."""
+    cdef uint64_t last = map.buckets - 1
+    cdef NameNode** link = bucket_at(map, last - (<uint64_t>1 << (63 - clz64(last))))
+    while link[0] != NULL:
+        link = &link[0].next
+    link[0] = bucket_at(map, last)[0]
+    bucket_at(map, last)[0] = NULL
+    map.buckets = last
+    if last & (LEAF_SLOTS - 1) == 0:
+        map.segment_count -= 1
+        slab_give(map.leaves, map.segments[map.segment_count])
+
+
+cdef NameNode* name_find(NameMap* map, uint64_t hash, const uint8_t* name, uint32_t size) noexcept nogil:
+    cdef NameNode* node
+    if map.count == 0:
+        return NULL
+    node = bucket_at(map, bucket_of(map, hash))[0]
+    while node != NULL:
+        if node.hash == hash and node.size == size and memcmp(node.name, name, size) == 0:
+            return node
+        node = node.next
+    return NULL
+
+
+cdef int name_add(NameMap* map, NameNode* node) noexcept nogil:
+    cdef NameNode** link
+    if map.buckets == 0:
+        if not segment_add(map):
+            return NO_MEMORY
+        map.buckets = LEAF_SLOTS
+    if map.count >= map.buckets:
+        bucket_split(map)
+    link = bucket_at(map, bucket_of(map, node.hash))
+    node.next, link[0] = link[0], node
+    map.count += 1
+    return OK
+
+
+cdef void name_remove(NameMap* map, NameNode* node) noexcept nogil:
+    cdef NameNode** link = bucket_at(map, bucket_of(map, node.hash))
+    while link[0] != node:
+        link = &link[0].next
+    link[0] = node.next
+    node.next = NULL
+    map.count -= 1
+    # Up to four: at a load of a quarter, one bucket a name would never catch up.
+    for _ in range(4):
+        if map.buckets > LEAF_SLOTS and map.count < map.buckets // 4:
+            bucket_join(map)
+
+
+cdef void name_close(NameMap* map) noexcept nogil:
+    while map.segment_count:
+        map.segment_count -= 1
+        slab_give(map.leaves, map.segments[map.segment_count])
+    raw_free(map.segments)
+    map.segments, map.segment_cap, map.buckets, map.count = NULL, 0, 0, 0

@@ -1,0 +1,169 @@
+"""Everything the engine knows, as structs: one Core, its shards, queues, owners, parked pulls and peers.
+
+The Engine class owns the Core; every struct below comes from the Core's slabs and is freed by the module named at it.
+"""
+from flashq._core.buffer cimport WriteBuffer
+from flashq._core.heap cimport Heap, HeapNode
+from flashq._core.job cimport Job
+from flashq._core.ready cimport Ready
+from flashq._core.request cimport Format
+from flashq._core.shardmap cimport IdTable, NameMap, NameNode
+from flashq._core.slab cimport Blobs, Memory, Slab
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+cdef enum NodeKind:             # HeapNode.kind: what a timer belongs to
+    NODE_JOB = 0
+    NODE_WAITER = 1
+    NODE_OWNER = 2
+
+cdef struct JobList:            # intrusive, by Job.place.links; all zero is empty
+    Job* first                  # borrowed
+    Job* last                   # borrowed
+    uint64_t count
+
+cdef struct Queue:              # freed by `queue`, when it holds nothing and is idle
+    NameNode name               # in its shard's names
+    uint8_t* text               # owned blob: the name's bytes
+    Queue* prev                 # borrowed: all queues, in order of creation
+    Queue* next                 # borrowed
+    Waiter* first_waiter        # borrowed: parked pulls, in order of arrival
+    Waiter* last_waiter         # borrowed
+    Ready ready
+    JobList dead
+    uint64_t delayed            # jobs in state delayed
+    uint64_t active
+    uint64_t completed          # since the start of the process
+    uint64_t pushed
+    uint64_t failed             # dead letters since the start of the process
+    uint64_t held               # completed jobs still kept
+    uint64_t touched            # monotonic ms of the last command that named it
+    Queue* serve_next           # borrowed: Core.serve
+    uint32_t shard
+    bint paused
+    bint serving                # stands in Core.serve
+
+cdef struct Owner:              # who holds reservations: a connection or a named session; freed by `reservations`
+    HeapNode timer              # Core.timers: end of grace or of the common lease, while nobody is connected
+    Owner* prev                 # borrowed: all owners
+    Owner* next                 # borrowed
+    JobList jobs                # active jobs it keeps alive
+    Peer* peer                  # borrowed: its connection, or NULL
+    NameNode session            # in Core.sessions; name NULL without HELLO {session}
+    uint8_t* session_text       # owned blob
+
+cdef struct Waiter:             # a parked PULL or PULLB; freed by `waiters`
+    HeapNode timer              # Core.timers: its timeout
+    Waiter* prev                # borrowed: the queue's line
+    Waiter* next                # borrowed
+    Waiter* peer_prev           # borrowed: the peer's parked pulls
+    Waiter* peer_next           # borrowed
+    Queue* queue                # borrowed
+    Peer* peer                  # borrowed
+    uint32_t count              # jobs wanted
+    bint many                   # PULLB
+    uint32_t req_id_size        # 0 = without reqId: the peer's `blocked`
+    uint8_t[256] req_id
+
+cdef struct Gate:               # bytes up to `end` may leave once the log is durable up to `position`
+    uint64_t position
+    uint64_t end                # offset in everything this peer was ever answered
+
+cdef struct Peer:               # one client connection, embedded in its Connection, which frees it
+    WriteBuffer out             # replies not yet handed to the transport
+    uint64_t out_start          # stream offset of out.data[0]
+    Gate* gates                 # owned, sorted by end; moves when it grows
+    uint32_t gate_first
+    uint32_t gate_count
+    uint32_t gate_cap
+    Owner* owner                # borrowed; NULL before the first pull
+    Waiter* first_waiter        # borrowed
+    uint32_t waiter_count
+    Waiter* blocked             # borrowed: the parked pull without reqId, or NULL
+    Peer* dirty_prev            # borrowed: peers with new bytes to send
+    Peer* dirty_next            # borrowed
+    Peer* gated_prev            # borrowed: peers with open gates
+    Peer* gated_next            # borrowed
+    bint dirty
+    bint push                   # HELLO {push: true}
+    Format format
+    void* connection            # borrowed: the Connection that embeds this
+
+cdef struct Shard:
+    IdTable ids                 # sequence -> Job*, or COMPLETED
+    NameMap names               # queues
+    NameMap customs             # custom ids whose hash points here
+    Heap timers                 # jobs, by their earliest deadline
+    uint64_t next_sequence
+
+cdef struct Limits:             # set by the server from flashq/config.py
+    uint64_t memory             # bytes; over it pushes are refused
+    uint32_t job_size           # bytes of `data`
+    uint32_t queue_names
+    uint32_t parked             # parked pulls of one connection
+    uint32_t completed          # ids kept as completed; half of them go when there are more
+    uint32_t results            # completed jobs kept whole; half of them go when there are more
+    uint64_t result_bytes       # payload and result bytes of those
+    uint64_t default_lease      # ms
+    uint64_t grace              # ms
+    uint32_t lost_workers       # losses after which a job is dead
+    uint64_t reply_size         # bytes after which PULLB stops adding jobs
+
+cdef struct Core:
+    Memory memory
+    Slab jobs
+    Slab extras
+    Slab deliveries
+    Slab queues
+    Slab owners
+    Slab waiters
+    Slab levels
+    Slab leaves                 # of id tables and name maps
+    Blobs blobs
+    Shard[32] shards
+    Heap timers                 # waiters and owners
+    NameMap sessions
+    Queue* first_queue          # borrowed
+    Queue* last_queue           # borrowed
+    Queue* recent               # borrowed: the queue of the last command
+    uint32_t queue_count
+    Owner* first_owner          # borrowed
+    Owner leased                # active jobs held by a lease of their own, or by nobody yet
+    JobList limbo               # jobs that found no memory to stand in line; tried again by the timers
+    JobList done                # completed jobs kept whole, oldest first
+    uint64_t done_bytes
+    uint64_t* done_ids          # owned ring of limits.completed + 1: every completed id, oldest first
+    uint32_t done_first
+    uint32_t done_count
+    uint32_t done_excess        # ids still to forget in this round
+    uint32_t results_excess
+    Queue* serve                # borrowed: queues that got a ready job while pulls are parked there
+    Peer* dirty                 # borrowed: first of the list
+    Peer* gated                 # borrowed: first of the list
+    Limits limits
+    uint64_t now                # wall ms
+    uint64_t mono               # monotonic ms
+    uint64_t next_deadline      # monotonic ms, a lower bound; 2^64-1 = none
+    uint64_t seed               # mixed into the treaps' weights
+    uint64_t sweep_at           # monotonic ms: the next look for idle queues
+    uint64_t epoch              # boot epoch of delivery tokens
+    uint64_t deliveries_made
+    uint64_t position           # of the last record
+    uint64_t committed          # durable up to here
+    bint recording              # a store wants the records
+    bint closing                # drain: pushes go on, pulls are answered empty
+    WriteBuffer records         # frames since the store last took them
+    size_t frame_start
+    WriteBuffer text            # room for transcoding
+    uint64_t expired            # jobs dropped by ttl since the start
+    uint64_t lost               # reservations ended by a lost worker
+    uint64_t timed_out
+    uint64_t completed          # totals since the start
+    uint64_t failed
+    uint64_t pushed
+
+cdef enum:
+    NEVER = -1                  # cast to uint64_t: no deadline
+
+cdef inline void* COMPLETED() noexcept nogil:
+    """What the id table holds for a job of which only the state `completed` is still known."""
+    return <void*>1

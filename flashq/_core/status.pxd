@@ -1,0 +1,35 @@
+"""Outcomes of the core's functions. Texts and codes for clients stand in flashq/errors.py (a test compares)."""
+
+cdef enum Status:
+    OK = 0
+    MORE = 1                    # a scanner needs more bytes: not a failure
+    NO_MEMORY = -1              # the allocator refused; nothing was changed
+    BAD_SYNTAX = -2             # JSON grammar; number = offset in the frame
+    BAD_UTF8 = -3               # number = offset
+    TOO_DEEP = -4               # nesting over MAX_DEPTH; number = offset
+    BAD_MSGPACK = -5            # number = offset
+    NOT_OBJECT = -6             # the frame is no object / map
+    DUPLICATE_FIELD = -7        # field = the field's name
+    MISSING_FIELD = -8          # field
+    BAD_TYPE = -9               # field, number = its Kind
+    OUT_OF_RANGE = -10          # field, number = its largest value
+    UNKNOWN_OPTION = -11        # field: known on the wire, not served yet
+    BAD_REQ_ID = -12            # reqId is no string, or longer than its limit
+    UNKNOWN_COMMAND = -13       # text = the name given
+    TOO_LARGE_FRAME = -14
+    QUEUE_NAME_EMPTY = -20
+    QUEUE_NAME_LONG = -21
+    QUEUE_NAME_CHARS = -22
+    QUEUE_LIMIT = -23           # number = the limit
+    DATA_TOO_LARGE = -24        # number = bytes given
+    BATCH_TOO_LARGE = -25       # number = items given
+    TEXT_TOO_LONG = -26         # field, number = its limit in bytes
+    MEMORY_FULL = -27           # the high-water mark; pushes only
+    TOO_MANY_PENDING = -28      # parked pulls of one connection
+    AUTH_REQUIRED = -29
+    SHUTTING_DOWN = -30
+    JOB_NOT_FOUND = -40         # number = id
+    NOT_IN_PROCESSING = -41     # number = id (PROGRESS)
+    NOT_PROCESSING = -42        # number = id (HEARTBEAT)
+    CANNOT_CANCEL = -43         # number = id
+    STALE_TOKEN = -44           # number = id

@@ -1,0 +1,10 @@
+"""What is due: jobs, parked pulls, owners, retention and idle queues, in slices of a budget."""
+from flashq._core.state cimport Core
+from libc.stdint cimport uint32_t
+
+cdef enum:
+    SWEEP_MS = 10000            # idle queues are looked for this often
+    TRIM_BUDGET = 256           # completed jobs worked off in one slice
+
+# Do at most `budget` pieces of due work; whether more is due now. Afterwards Core.next_deadline is exact or past.
+cdef bint timers_run(Core* core, uint32_t budget) noexcept nogil

@@ -1,0 +1,86 @@
+"""Due work in slices, so that a million jobs due at once stop nobody for long."""
+from libc.stdint cimport uint32_t, uint64_t
+
+from flashq._core.heap cimport Entry, HeapNode, heap_first
+from flashq._core.job cimport Job
+from flashq._core.lifecycle cimport LIMBO_RETRY_MS, job_due, limbo_retry
+from flashq._core.queue cimport QUEUE_IDLE_MS, QUEUE_SWEEP, queue_sweep
+from flashq._core.records cimport record_frame_end
+from flashq._core.reservations cimport owner_due
+from flashq._core.retention cimport done_trim
+from flashq._core.shardmap cimport SHARDS
+from flashq._core.state cimport NEVER, NODE_WAITER, Owner, Waiter
+from flashq._core.waiters cimport waiter_answer_empty, waiters_serve
+
+
+cdef inline bint due(Core* core, Entry* first) noexcept nogil:
+    return first != NULL and first.key <= core.mono
+
+
+cdef uint32_t run_shard(Core* core, uint32_t shard, uint32_t budget) noexcept nogil:
+    """Jobs of one shard whose time has come; the budget left."""
+    cdef Entry* first
+    while budget > 0:
+        first = heap_first(&core.shards[shard].timers)
+        if not due(core, first):
+            break
+        budget -= 1
+        job_due(core, <Job*>first.node)     # the timer node is the job's first member
+        waiters_serve(core)
+        record_frame_end(core)
+    return budget
+
+
+cdef uint32_t run_engine(Core* core, uint32_t budget) noexcept nogil:
+    """Parked pulls and owners whose time has come; the budget left."""
+    cdef Entry* first
+    cdef HeapNode* node
+    while budget > 0:
+        first = heap_first(&core.timers)
+        if not due(core, first):
+            break
+        node = first.node
+        if node.kind == NODE_WAITER:
+            budget -= 1
+            waiter_answer_empty(core, <Waiter*>node)
+        else:
+            budget = owner_due(core, <Owner*>node, budget)
+            waiters_serve(core)
+            record_frame_end(core)
+    return budget
+
+
+cdef uint64_t earliest(Core* core) noexcept nogil:
+    cdef uint64_t when = <uint64_t>NEVER
+    cdef Entry* first = heap_first(&core.timers)
+    cdef uint32_t shard
+    if first != NULL:
+        when = first.key
+    for shard in range(<uint32_t>SHARDS):
+        first = heap_first(&core.shards[shard].timers)
+        if first != NULL and first.key < when:
+            when = first.key
+    if core.limbo.count and core.mono + LIMBO_RETRY_MS < when:
+        when = core.mono + LIMBO_RETRY_MS
+    if core.queue_count and core.sweep_at < when:
+        when = core.sweep_at
+    return when
+
+
+cdef bint timers_run(Core* core, uint32_t budget) noexcept nogil:
+    cdef uint32_t shard
+    cdef uint32_t share = budget // SHARDS + 1
+    if core.limbo.count:
+        limbo_retry(core)
+    if core.mono >= core.sweep_at:
+        core.sweep_at = core.mono + SWEEP_MS
+        queue_sweep(core, QUEUE_SWEEP, QUEUE_IDLE_MS)
+    done_trim(core, TRIM_BUDGET)
+    record_frame_end(core)
+    run_engine(core, budget)
+    for shard in range(<uint32_t>SHARDS):             # an equal share each, so that no shard starves another
+        run_shard(core, shard, share)
+    waiters_serve(core)
+    record_frame_end(core)
+    core.next_deadline = earliest(core)
+    return core.next_deadline <= core.mono

@@ -1,0 +1,166 @@
+"""Every error a client can be told: its number in the core, its code, its text. Nothing else spells them out.
+
+`text` is a template over `{field}`, `{number}`, `{text}`, `{rule}` and the limits `{max_job_size}`, `{max_parked}`,
+`{max_queues}`; flashq/server/replies.py fills it in. The wire document fixes many texts to the letter, because
+published clients search them; TS-E retries by itself on the code SERVICE_UNAVAILABLE and on INTERNAL_ERROR.
+"""
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCode:
+    """One error: `status` is its number in flashq/_core/status.pxd, None when only Python raises it."""
+
+    status: int | None
+    code: str
+    text: str
+    doc: str
+    msgpack_text: str = ""  # where MessagePack requests are told another text
+
+
+# The frame cannot be read.
+NO_MEMORY = ErrorCode(
+    -1, "SERVICE_UNAVAILABLE", "Out of memory", "The machine gave no memory; nothing was changed. Try again later."
+)
+BAD_SYNTAX = ErrorCode(
+    -2, "INVALID_JSON", "Invalid: invalid JSON at byte {number}", "The line breaks the grammar of RFC 8259."
+)
+BAD_UTF8 = ErrorCode(
+    -3,
+    "INVALID_UTF8",
+    "Invalid: invalid UTF-8 at byte {number}",
+    "A text is not UTF-8, or is half of a surrogate pair.",
+    "MessagePack deserialize error: invalid UTF-8 at byte {number}",
+)
+TOO_DEEP = ErrorCode(
+    -4,
+    "TOO_DEEP",
+    "Invalid: nesting deeper than 128 levels at byte {number}",
+    "Objects and lists stand in each other more than 128 levels deep, the request itself included.",
+    "MessagePack deserialize error: nesting deeper than 128 levels at byte {number}",
+)
+BAD_MSGPACK = ErrorCode(
+    -5,
+    "INVALID_MSGPACK",
+    "MessagePack deserialize error: invalid data at byte {number}",
+    "The frame is no MessagePack value, or holds bin, ext or a key that is not a str.",
+)
+NOT_OBJECT = ErrorCode(
+    -6,
+    "NOT_AN_OBJECT",
+    "Invalid: a request must be a JSON object",
+    "The frame holds a value, but no object or map.",
+    "MessagePack deserialize error: a request must be a map",
+)
+TOO_LARGE_FRAME = ErrorCode(
+    -14, "MESSAGE_TOO_LARGE", "Message too large", "The frame is over `max_frame`; the connection is closed."
+)
+
+# A field is not as the command wants it.
+DUPLICATE_FIELD = ErrorCode(
+    -7, "DUPLICATE_FIELD", "Invalid: duplicate field '{field}'", "A field was given twice, perhaps once by an alias."
+)
+MISSING_FIELD = ErrorCode(
+    -8, "MISSING_FIELD", "Invalid: missing field '{field}'", "A required field is absent, or null."
+)
+BAD_TYPE = ErrorCode(-9, "INVALID_FIELD", "Invalid: field '{field}' must be {rule}", "A field has the wrong type.")
+OUT_OF_RANGE = ErrorCode(
+    -10, "OUT_OF_RANGE", "Invalid: field '{field}' must be {rule}", "A number is too small or too large."
+)
+UNKNOWN_OPTION = ErrorCode(
+    -11, "UNKNOWN_OPTION", "Invalid: unknown option '{field}'", "The option is known on the wire, but not served yet."
+)
+BAD_REQ_ID = ErrorCode(
+    -12,
+    "INVALID_REQ_ID",
+    "Invalid: field 'reqId' must be a string of at most 256 bytes",
+    "`reqId` is no string or too long, and so cannot be echoed.",
+)
+UNKNOWN_COMMAND = ErrorCode(
+    -13, "UNKNOWN_COMMAND", "Invalid: unknown command '{text}'", "`cmd` names no command; names are upper case."
+)
+TEXT_TOO_LONG = ErrorCode(
+    -26, "FIELD_TOO_LONG", "Invalid: field '{field}' is longer than {number} bytes", "A text is over its limit."
+)
+
+# A limit was reached.
+QUEUE_NAME_EMPTY = ErrorCode(-20, "INVALID_QUEUE_NAME", "Queue name cannot be empty", "`queue` is empty.")
+QUEUE_NAME_LONG = ErrorCode(
+    -21, "INVALID_QUEUE_NAME", "Queue name too long (max 256 chars)", "`queue` is longer than 256 bytes."
+)
+QUEUE_NAME_CHARS = ErrorCode(
+    -22,
+    "INVALID_QUEUE_NAME",
+    "Queue name must contain only alphanumeric characters, underscores, hyphens, or dots",
+    "`queue` holds another character than letters, digits, `_`, `-` and `.`.",
+)
+QUEUE_LIMIT = ErrorCode(
+    -23, "QUEUE_LIMIT", "Too many queues (max {max_queues})", "The name is new and `max_queues` names are in use."
+)
+DATA_TOO_LARGE = ErrorCode(
+    -24,
+    "DATA_TOO_LARGE",
+    "Job data too large ({number} bytes, max {max_job_size} bytes)",
+    "`data` is over `max_job_size`.",
+)
+BATCH_TOO_LARGE = ErrorCode(
+    -25, "BATCH_TOO_LARGE", "Batch too large ({number} items, max 1000)", "A batch has more than 1000 items."
+)
+MEMORY_FULL = ErrorCode(
+    -27,
+    "SERVICE_UNAVAILABLE",
+    "Memory limit reached: no new jobs are taken until some are done",
+    "The server is over `memory_limit`. Only pushes are refused; ACK, FAIL and CANCEL go on.",
+)
+TOO_MANY_PENDING = ErrorCode(
+    -28, "TOO_MANY_PENDING", "Too many pulls are waiting (max {max_parked})", "`max_parked` pulls of one client wait."
+)
+AUTH_REQUIRED = ErrorCode(
+    -29, "AUTH_REQUIRED", "Authentication required", "Tokens are set and this connection has not sent a valid AUTH."
+)
+SHUTTING_DOWN = ErrorCode(
+    -30, "SERVICE_UNAVAILABLE", "Server is shutting down", "The server drains; connect to it again in a moment."
+)
+
+# The job is not in the state that the command needs.
+JOB_NOT_FOUND = ErrorCode(
+    -40, "JOB_NOT_FOUND", "Job {number} not found", "The id is unknown, or the job is not active any more."
+)
+NOT_IN_PROCESSING = ErrorCode(
+    -41, "JOB_NOT_ACTIVE", "Job {number} not found in processing", "PROGRESS for a job that is not active."
+)
+NOT_PROCESSING = ErrorCode(
+    -42, "JOB_NOT_ACTIVE", "Job {number} not in processing", "HEARTBEAT for a job that is not active."
+)
+CANNOT_CANCEL = ErrorCode(
+    -43,
+    "CANNOT_CANCEL",
+    "Job {number} cannot be cancelled (already completed/failed)",
+    "CANCEL for a job that has ended.",
+)
+STALE_TOKEN = ErrorCode(
+    -44,
+    "STALE_TOKEN",
+    "Job {number} is held by a newer delivery (stale token)",
+    "The job was delivered again since; this delivery may change nothing any more.",
+)
+
+# Raised by Python only.
+INVALID_TOKEN = ErrorCode(None, "INVALID_TOKEN", "Invalid token", "AUTH with a token that is not among those set.")
+INTERNAL_ERROR = ErrorCode(
+    None, "INTERNAL_ERROR", "Internal error", "A fault of the server, logged there with its cause."
+)
+
+ERRORS: tuple[ErrorCode, ...] = tuple(value for value in tuple(globals().values()) if isinstance(value, ErrorCode))
+BY_STATUS: dict[int, ErrorCode] = {error.status: error for error in ERRORS if error.status is not None}
+
+
+class Refused(Exception):
+    """A command that is answered with an error reply; what the template of its text needs comes along."""
+
+    def __init__(self, error: ErrorCode, *, field: str = "", number: int = 0, text: bytes | None = None) -> None:
+        super().__init__(error.code)
+        self.error = error
+        self.field = field
+        self.number = number
+        self.text = text

@@ -1,0 +1,75 @@
+"""Fixtures that all tests share; what they are made of stands in support/."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from support.certificates import Certificate, make_certificate
+from support.server import PACKAGE_ROOT, ServerProcess
+from support.wire import CODECS, Codec
+
+SLOW_BUILD = os.environ.get("FLASHQ_ASAN") == "1"
+QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
+
+settings.register_profile("default", max_examples=30 if SLOW_BUILD else 100, deadline=None, suppress_health_check=QUIET)
+settings.register_profile("full", max_examples=2000, deadline=None, suppress_health_check=QUIET, print_blob=True)
+settings.load_profile(os.environ.get("FLASHQ_TEST_PROFILE", "default"))
+
+StartServer = Callable[..., ServerProcess]
+
+
+def pytest_report_header() -> str:
+    """Which build is tested: a sanitizer run that imports the normal one would show nothing."""
+    return f"flashq: {PACKAGE_ROOT / 'flashq'}"
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[StartServer]:
+    """Starts servers with the flags and environment given; each is stopped and checked at the end of the test."""
+    started: list[ServerProcess] = []
+
+    def start(*flags: str, **options: dict[str, str]) -> ServerProcess:
+        started.append(ServerProcess(tmp_path, *flags, **options))
+        return started[-1]
+
+    yield start
+    try:
+        for server in started:
+            if server.process.returncode is None:
+                server.stop()
+    finally:
+        for server in started:
+            server.kill()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server with the defaults, shared by the tests of a module: each takes queue names of its own."""
+    running = ServerProcess(tmp_path_factory.mktemp("server"))
+    try:
+        yield running
+        running.stop()
+    finally:
+        running.kill()
+
+
+@pytest.fixture(params=list(CODECS))
+def codec(request: pytest.FixtureRequest) -> Codec:
+    """Each test that asks for it runs once in JSON and once in MessagePack."""
+    return CODECS[request.param]
+
+
+@pytest.fixture
+def queue_name(request: pytest.FixtureRequest) -> str:
+    """A name that no other test of the server uses."""
+    plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in request.node.name)
+    return f"{plain[:200]}-{os.getpid()}"
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """A certificate for localhost and 127.0.0.1 that the server and the clients of a test share."""
+    return make_certificate(tmp_path_factory.mktemp("tls"))

@@ -1,0 +1,1 @@
+"""What several tests use: servers as processes, raw clients, certificates."""

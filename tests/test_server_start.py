@@ -1,0 +1,323 @@
+"""Starting a server as its user does: flags, banner, listeners, TLS, and what goes wrong."""
+
+import json
+import os
+import re
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import flashq
+from conftest import StartServer
+from support.certificates import Certificate, make_certificate
+from support.server import PROJECT_ROOT, START_SECONDS, ServerProcess, server_environment
+from support.tools import need_tool
+from support.wire import JSON, AsyncClient, Client, Codec
+
+Done = subprocess.CompletedProcess[str]
+
+
+def flashq_command(*arguments: str, directory: Path, env: dict[str, str] | None = None) -> Done:
+    """`flashq` with these arguments, run to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "flashq", *arguments],
+        cwd=directory,
+        env=server_environment(env),
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
+    )
+
+
+def refused(*flags: str, directory: Path, env: dict[str, str] | None = None) -> str:
+    """What a server that must not start says: one line, no traceback."""
+    done = flashq_command("serve", "--log-format", "json", *flags, directory=directory, env=env)
+    assert done.returncode in (1, 2), done.stderr
+    assert "Traceback" not in done.stderr
+    said = [line for line in done.stderr.splitlines() if line and not line.startswith(("{", "Usage:", "Try "))]
+    assert len(said) == 1, done.stderr
+    return said[0]
+
+
+def test_version_and_help(tmp_path: Path) -> None:
+    assert flashq_command("--version", directory=tmp_path).stdout == f"flashq {flashq.__version__}\n"
+    text = flashq_command("--help", directory=tmp_path).stdout
+    assert re.search(r"^  serve  ", text, re.MULTILINE) and re.search(r"^  bench  ", text, re.MULTILINE)
+
+
+def test_serve_help_shows_each_setting_with_its_variable(tmp_path: Path) -> None:
+    from flashq.config import SETTINGS
+
+    text = flashq_command("serve", "--help", directory=tmp_path).stdout
+    for setting in SETTINGS:
+        assert re.search(rf"^  {setting.flag}\b", text, re.MULTILINE), setting.flag
+        assert all(f"${name}" in text for name in setting.env)
+    assert [line[:-1] for line in text.splitlines() if re.fullmatch(r"[A-Z]\w+:", line)] == [
+        *dict.fromkeys(setting.section for setting in SETTINGS),
+        "Other",
+    ]
+
+
+def test_help_loads_no_server(tmp_path: Path) -> None:
+    code = "import sys; from flashq.cli import main; main(['--help'], standalone_mode=False); "
+    code += "print([m for m in sys.modules if m in ('uvloop', 'asyncio', 'flashq.config') or m.startswith('flashq._')])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=server_environment(), capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_ready_says_where_and_how_durable(server: ServerProcess) -> None:
+    assert server.ready["host"] == "127.0.0.1"
+    assert server.ready["port"] > 0
+    assert server.ready["unix"] is None
+    assert server.ready["tls"] is False
+    assert server.ready["durability"] == "memory"
+    assert server.ready["version"] == flashq.__version__
+    assert server.ready["pid"] == server.pid
+
+
+def test_a_first_job(server: ServerProcess, codec: Codec, queue_name: str) -> None:
+    with server.client(codec) as client:
+        made = client.ok("PUSH", queue=queue_name, data={"to": "a@b.c"})
+        job = client.ok("PULL", queue=queue_name, timeout=0)["job"]
+        assert (job["id"], job["queue"], job["data"]) == (made["id"], queue_name, {"to": "a@b.c"})
+        client.ok("ACK", id=job["id"], token=job["token"])
+
+
+async def test_a_first_job_by_asyncio(server: ServerProcess, codec: Codec, queue_name: str) -> None:
+    async with await AsyncClient.open(server.address, codec) as client:
+        made = await client.ok("PUSH", queue=queue_name, data=[1, "zwei", None])
+        job = (await client.ok("PULL", queue=queue_name, timeout=0))["job"]
+        assert (job["id"], job["data"]) == (made["id"], [1, "zwei", None])
+
+
+def test_the_banner_names_a_command_that_pushes(tmp_path: Path, start_server: StartServer) -> None:
+    """The printed line is run as it stands, by a shell."""
+    need_tool("nc")
+    ready_file = tmp_path / "stderr"
+    with ready_file.open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flashq", "serve", "--port", "0"],
+            cwd=tmp_path,
+            env=server_environment(),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    assert process.stdout is not None
+    try:
+        lines = [process.stdout.readline() for _ in range(4)]
+        assert re.fullmatch(r"flashQ listens on 127\.0\.0\.1:\d+\n", lines[0])
+        assert "lost when it stops" in lines[1]
+        line = lines[2].strip().removeprefix("first job").strip()
+        done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=20, check=True)
+        reply = json.loads(done.stdout)
+        assert reply["ok"] is True and isinstance(reply["id"], int)
+    finally:
+        process.terminate()
+        assert process.wait(START_SECONDS) == 0
+        process.stdout.close()
+    assert "Traceback" not in ready_file.read_text()
+
+
+def test_the_client_in_the_readme(server: ServerProcess, tmp_path: Path) -> None:
+    (program,) = re.findall(r"```python\n(.*?)```", (PROJECT_ROOT / "README.md").read_text(), re.DOTALL)
+    assert set(re.findall(r"^import (\w+)$", program, re.MULTILINE)) == {"msgpack", "socket", "struct"}
+    written = [line for line in program.splitlines() if line.strip()]
+    assert len(written) <= 20
+    assert "6789" in program
+    script = tmp_path / "first.py"
+    script.write_text(program.replace("6789", str(server.ready["port"])))
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    pushed, working, acknowledged = done.stdout.splitlines()
+    assert "'ok': True" in pushed and "'id': " in pushed
+    assert working == "working on {'to': 'a@b.c'}"
+    assert "'ok': True" in acknowledged
+
+
+def test_unix_socket_beside_tcp(tmp_path: Path, start_server: StartServer, codec: Codec, queue_name: str) -> None:
+    path = tmp_path / "q.sock"
+    server = start_server("--unix-socket", str(path))
+    assert server.ready["unix"] == str(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o660
+    with Client(str(path), codec) as inside, server.client(codec) as outside:
+        made = inside.ok("PUSH", queue=queue_name, data=7)
+        assert outside.ok("PULL", queue=queue_name, timeout=0)["job"]["id"] == made["id"]
+    server.stop()
+    assert not path.exists()
+
+
+def test_unix_socket_alone(tmp_path: Path, start_server: StartServer, queue_name: str) -> None:
+    path = tmp_path / "q.sock"
+    server = start_server("--no-tcp", env={"UNIX_SOCKET": str(path)})
+    assert (server.ready["host"], server.ready["port"]) == (None, None)
+    with Client(str(path)) as client:
+        client.ok("PUSH", queue=queue_name, data=7)
+
+
+def test_a_stale_socket_file_is_taken_over(tmp_path: Path, start_server: StartServer) -> None:
+    path = tmp_path / "q.sock"
+    first = start_server("--unix-socket", str(path))
+    first.kill()
+    assert path.exists()
+    start_server("--unix-socket", str(path))
+    with Client(str(path)) as client:
+        client.ok("PING")
+
+
+def test_a_socket_in_use_is_left_alone(tmp_path: Path, start_server: StartServer) -> None:
+    path = tmp_path / "q.sock"
+    start_server("--unix-socket", str(path))
+    text = refused("--port", "0", "--unix-socket", str(path), directory=tmp_path)
+    assert text == f"flashq: --unix-socket: another server answers on {path}"
+    with Client(str(path)) as client:
+        client.ok("PING")
+
+
+def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "precious"
+    path.write_text("data")
+    assert "is no socket" in refused("--port", "0", "--unix-socket", str(path), directory=tmp_path)
+    assert path.read_text() == "data"
+
+
+def test_a_socket_path_that_cannot_be(tmp_path: Path) -> None:
+    for path in (tmp_path / "none" / "q.sock", tmp_path / ("x" * 120)):
+        text = refused("--port", "0", "--unix-socket", str(path), directory=tmp_path)
+        assert text.startswith("flashq: --unix-socket")
+
+
+def test_a_port_in_use(server: ServerProcess, tmp_path: Path) -> None:
+    port = str(server.ready["port"])
+    text = refused("--port", port, directory=tmp_path)
+    remedy = "stop the other server, or take another port with --port"
+    assert text == f"flashq: port {port} on 127.0.0.1 is in use: {remedy}"
+
+
+def test_an_address_that_is_not_here(tmp_path: Path) -> None:
+    text = refused("--host", "192.0.2.1", "--insecure", "--port", "0", directory=tmp_path)
+    assert text == "flashq: --host: 192.0.2.1 is no address of this machine"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_a_public_address_needs_a_token(tmp_path: Path, host: str) -> None:
+    assert "--insecure" in refused("--host", host, "--port", "0", directory=tmp_path)
+
+
+def test_a_setting_that_is_wrong(tmp_path: Path) -> None:
+    assert "--port: 'many' is no whole number" in refused("--port", "many", directory=tmp_path)
+    text = refused(directory=tmp_path, env={"FLASHQ_MAX_FRAME": "plenty", "PORT": "0"})
+    assert "FLASHQ_MAX_FRAME" in text and "plenty" in text
+
+
+def test_the_environment_sets_and_a_flag_wins(start_server: StartServer, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    path = str(tmp_path / "q.sock")
+    server = start_server("--port", "0", env={"PORT": str(port), "UNIX_SOCKET": path})
+    assert server.ready["port"] != port
+    assert server.ready["unix"] == path
+
+
+def test_tls(certificate: Certificate, start_server: StartServer, codec: Codec, queue_name: str) -> None:
+    server = start_server("--tls-cert", str(certificate.cert), "--tls-key", str(certificate.key))
+    assert server.ready["tls"] is True
+    with server.client(codec, tls=certificate.client_context()) as client:
+        assert isinstance(client.socket, ssl.SSLSocket)
+        assert client.socket.version() in ("TLSv1.2", "TLSv1.3")
+        client.ok("PUSH", queue=queue_name, data="x" * 200_000)
+        assert client.ok("PULL", queue=queue_name, timeout=0)["job"]["data"] == "x" * 200_000
+
+
+async def test_tls_by_asyncio(certificate: Certificate, start_server: StartServer, codec: Codec) -> None:
+    server = start_server("--tls-cert", str(certificate.cert), "--tls-key", str(certificate.key))
+    async with await AsyncClient.open(server.address, codec, tls=certificate.client_context()) as client:
+        await client.ok("PING")
+
+
+def test_tls_turns_away_plain_text_and_strangers(
+    certificate: Certificate, start_server: StartServer, tmp_path: Path
+) -> None:
+    server = start_server("--tls-cert", str(certificate.cert), "--tls-key", str(certificate.key))
+    with server.client() as plain:
+        plain.send("PING")
+        assert plain.is_closed()
+    other = make_certificate(tmp_path, "other")
+    with pytest.raises(ssl.SSLCertVerificationError):
+        server.client(tls=other.client_context())
+    old = certificate.client_context()
+    old.set_ciphers("DEFAULT:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning):
+        old.minimum_version = ssl.TLSVersion.TLSv1
+        old.maximum_version = ssl.TLSVersion.TLSv1_1
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        server.client(tls=old)
+    with server.client(tls=certificate.client_context()) as client:
+        client.ok("PING")
+
+
+def test_tls_files_that_do_not_fit(certificate: Certificate, tmp_path: Path) -> None:
+    other = make_certificate(tmp_path, "other")
+    broken = tmp_path / "broken.pem"
+    broken.write_text("nothing of the kind")
+    flags = ("--port", "0", "--tls-cert")
+    for cert, key in ((certificate.cert, other.key), (broken, certificate.key), (certificate.cert, broken)):
+        text = refused(*flags, str(cert), "--tls-key", str(key), directory=tmp_path)
+        assert str(cert) in text and str(key) in text
+    text = refused(*flags, str(tmp_path / "none"), "--tls-key", str(certificate.key), directory=tmp_path)
+    assert text == f"flashq: --tls-cert: there is no file {tmp_path / 'none'}"
+    assert "--tls-key" in refused(*flags, str(certificate.cert), directory=tmp_path)
+
+
+def test_many_files_are_allowed(start_server: StartServer) -> None:
+    """A low soft limit of open files is lifted to what the connections need."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        server = start_server()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    clients = [server.client() for _ in range(300)]
+    try:
+        assert all(client.call("PING")["ok"] for client in clients)
+    finally:
+        for client in clients:
+            client.close()
+
+
+def test_logs_are_json_lines_with_time_level_and_event(start_server: StartServer) -> None:
+    server = start_server()
+    server.stop()
+    events = [json.loads(line) for line in server.log]
+    assert all(list(event)[:3] == ["timestamp", "level", "event"] for event in events)
+    assert [event["event"] for event in events if event["event"] != "few_files"] == [
+        "ready",
+        "signal",
+        "draining",
+        "stopped",
+    ]
+
+
+def test_no_setting_leaks_from_the_tester(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTH_TOKENS", "mine")
+    assert "AUTH_TOKENS" not in server_environment()
+    assert server_environment({"AUTH_TOKENS": "theirs"})["AUTH_TOKENS"] == "theirs"
+    assert server_environment()["PATH"] == os.environ["PATH"]
+
+
+def test_json_clients_need_nothing_but_lines(server: ServerProcess) -> None:
+    with server.client(JSON) as client:
+        client.send_raw(b'{"cmd":"PI')
+        client.send_raw(b'NG"}\r\n')
+        assert client.receive()["ok"] is True

@@ -12,7 +12,7 @@ from libc.string cimport memchr, memcmp, memset
 from flashq._core.buffer cimport buffer_close, buffer_consume, buffer_put, buffer_shrink
 from flashq._core.hot cimport hot_execute
 from flashq._core.peers cimport peer_clean, peer_close, peer_mark, peer_replied, peer_sendable, peer_sent
-from flashq._core.request cimport JSON, MSGPACK, OP_COLD, Slice
+from flashq._core.request cimport JSON, MSGPACK, OP_COLD, OP_NONE, Slice
 from flashq._core.reservations cimport owner_disconnected, session_open
 from flashq._core.scratch cimport scratch_reset
 from flashq._core.state cimport Core
@@ -301,7 +301,7 @@ cdef class Connection(Endpoint):
         status = wire_scan(self.peer.format, &self.hub.engine.scratch, frame, size, &request)
         if self.peer.blocked != NULL and request.req_id.ptr == NULL:
             return self.defer(frame, size)
-        if self.hub.auth_required and not self.authenticated and status == OK:
+        if self.hub.auth_required and not self.authenticated and request.op != OP_NONE:
             if request.op != OP_COLD or request.cmd.size != 4 or memcmp(request.cmd.ptr, "AUTH", 4) != 0:
                 status = AUTH_REQUIRED
         if status == OK:

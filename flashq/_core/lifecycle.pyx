@@ -232,7 +232,7 @@ cdef void job_beat(Core* core, Job* job) noexcept nogil:
     delivery.last_heartbeat = core.now
     if job.extra != NULL and job.extra.stall_timeout:
         delivery.lease_until = saturated(core.mono, job.extra.stall_timeout)
-    elif owner.peer == NULL:
+    elif owner.peer == NULL and owner.session.node.name == NULL:
         # Its connection is gone: from here on each sign of life buys the job a lease of its own.
         delivery.lease_until = core.mono + core.limits.default_lease
     else:

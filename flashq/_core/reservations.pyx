@@ -5,7 +5,7 @@ one deadline for all its jobs (grace with a session, else the default lease), so
 one job or a million. A job whose worker shows life meanwhile leaves for `Core.leased`, with a timer of its own
 (lifecycle.job_beat).
 """
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from flashq._core.heap cimport heap_move, heap_push, heap_remove
@@ -15,7 +15,7 @@ from flashq._core.queue cimport deadline_lower
 from flashq._core.records cimport record_frame_end
 from flashq._core.shardmap cimport name_add, name_find, name_hash, name_remove
 from flashq._core.slab cimport blob_give, blob_take, slab_give, slab_take
-from flashq._core.state cimport NODE_OWNER
+from flashq._core.state cimport NEVER, NODE_OWNER, Session
 from flashq._core.status cimport NO_MEMORY, OK
 
 
@@ -29,7 +29,7 @@ cdef Owner* owner_of(Core* core, Peer* peer) noexcept nogil:
     memset(owner, 0, sizeof(Owner))
     # Room in the heap now, so that a disconnect cannot fail for want of it.
     owner.timer.kind = NODE_OWNER
-    if heap_push(&core.timers, <unsigned long long>-1, 0, &owner.timer) != OK:
+    if heap_push(&core.timers, <uint64_t>NEVER, 0, &owner.timer) != OK:
         slab_give(&core.owners, owner)
         return NULL
     owner.peer = peer
@@ -43,10 +43,10 @@ cdef Owner* owner_of(Core* core, Peer* peer) noexcept nogil:
 
 cdef int session_open(Core* core, Peer* peer, const uint8_t* name, uint32_t size) noexcept nogil:
     cdef uint8_t* text
-    cdef Owner* owner = <Owner*>find_session(core, name, size)
+    cdef Owner* owner = find_session(core, name, size)
     if owner != NULL and owner == peer.owner:
         return OK
-    if peer.owner != NULL and (peer.owner.jobs.count or peer.owner.session.name != NULL):
+    if peer.owner != NULL and (peer.owner.jobs.count or peer.owner.session.node.name != NULL):
         owner_disconnected(core, peer)      # what this connection held before stays with its old owner
     elif peer.owner != NULL:
         owner_free(core, peer.owner)
@@ -56,7 +56,7 @@ cdef int session_open(Core* core, Peer* peer, const uint8_t* name, uint32_t size
             owner.peer.owner = NULL         # an older connection of the same session: the newest speaks for it
         owner.peer = peer
         peer.owner = owner
-        heap_move(&core.timers, &owner.timer, <unsigned long long>-1, 0)
+        heap_move(&core.timers, &owner.timer, <uint64_t>NEVER, 0)
         return OK
     text = blob_take(&core.blobs, size)
     owner = owner_of(core, peer) if text != NULL else NULL
@@ -65,11 +65,12 @@ cdef int session_open(Core* core, Peer* peer, const uint8_t* name, uint32_t size
             blob_give(&core.blobs, text, size)
         return NO_MEMORY
     memcpy(text, name, size)
-    owner.session.name = text
-    owner.session.size = size
-    owner.session.hash = name_hash(text, size)
-    if name_add(&core.sessions, &owner.session) != OK:
-        owner.session.name = NULL
+    owner.session.owner = owner
+    owner.session.node.name = text
+    owner.session.node.size = size
+    owner.session.node.hash = name_hash(text, size)
+    if name_add(&core.sessions, &owner.session.node) != OK:
+        owner.session.node.name = NULL
         blob_give(&core.blobs, text, size)
         return NO_MEMORY
     owner.session_text = text
@@ -78,10 +79,8 @@ cdef int session_open(Core* core, Peer* peer, const uint8_t* name, uint32_t size
 
 cdef Owner* find_session(Core* core, const uint8_t* name, uint32_t size) noexcept nogil:
     """The owner of this session's name, or NULL."""
-    cdef uint8_t* node = <uint8_t*>name_find(&core.sessions, name_hash(name, size), name, size)
-    if node == NULL:
-        return NULL
-    return <Owner*>(node - (<size_t>&(<Owner*>NULL).session))
+    cdef Session* session = <Session*>name_find(&core.sessions, name_hash(name, size), name, size)
+    return NULL if session == NULL else session.owner
 
 
 cdef void owner_disconnected(Core* core, Peer* peer) noexcept nogil:
@@ -93,8 +92,8 @@ cdef void owner_disconnected(Core* core, Peer* peer) noexcept nogil:
     if owner.jobs.count == 0:
         owner_free(core, owner)
         return
-    cdef unsigned long long when = core.mono + (
-        core.limits.grace if owner.session.name != NULL else core.limits.default_lease)
+    cdef uint64_t when = core.mono + (
+        core.limits.grace if owner.session.node.name != NULL else core.limits.default_lease)
     heap_move(&core.timers, &owner.timer, when, 0)
     deadline_lower(core, when)
 
@@ -122,7 +121,7 @@ cdef void owner_free(Core* core, Owner* owner) noexcept nogil:
         core.first_owner = owner.next
     if owner.next != NULL:
         owner.next.prev = owner.prev
-    if owner.session.name != NULL:
-        name_remove(&core.sessions, &owner.session)
-        blob_give(&core.blobs, owner.session_text, owner.session.size)
+    if owner.session.node.name != NULL:
+        name_remove(&core.sessions, &owner.session.node)
+        blob_give(&core.blobs, owner.session_text, owner.session.node.size)
     slab_give(&core.owners, owner)

@@ -42,13 +42,17 @@ cdef struct Queue:              # freed by `queue`, when it holds nothing and is
     bint paused
     bint serving                # stands in Core.serve
 
+cdef struct Session:            # the name in HELLO {session}
+    NameNode node               # in Core.sessions; its name is NULL without HELLO
+    Owner* owner                # borrowed: whose it is
+
 cdef struct Owner:              # who holds reservations: a connection or a named session; freed by `reservations`
     HeapNode timer              # Core.timers: end of grace or of the common lease, while nobody is connected
     Owner* prev                 # borrowed: all owners
     Owner* next                 # borrowed
     JobList jobs                # active jobs it keeps alive
     Peer* peer                  # borrowed: its connection, or NULL
-    NameNode session            # in Core.sessions; name NULL without HELLO {session}
+    Session session
     uint8_t* session_text       # owned blob
 
 cdef struct Waiter:             # a parked PULL or PULLB; freed by `waiters`

@@ -1,0 +1,71 @@
+"""What the pages for new users say is so: their commands run as they stand, what they name exists.
+
+The Python program of README.md runs in test_server_start.py.
+"""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.server import PROJECT_ROOT, ServerProcess
+from support.tools import need_tool
+
+README = PROJECT_ROOT / "README.md"
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The fenced blocks of a page in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def shell(lines: str, port: int) -> list[Any]:
+    """What the lines print, decoded, when they are run against the server on this port."""
+    assert "6789" in lines
+    script = lines.replace("6789", str(port))
+    done = subprocess.run(["sh", "-ec", script], capture_output=True, text=True, timeout=60, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_the_first_job_by_nc(server: ServerProcess) -> None:
+    need_tool("nc")
+    (lines,) = (block for block in blocks(README, "sh") if "nc -q1" in block)
+    pushed, pulled = shell(lines, server.ready["port"])
+    assert pushed["ok"] is True and isinstance(pushed["id"], int)
+    assert (pulled["job"]["id"], pulled["job"]["data"]) == (pushed["id"], {"to": "a@b.c"})
+    pull_again = lines.splitlines()[1]
+    (nothing,) = shell(pull_again, server.ready["port"])
+    assert (nothing["ok"], nothing["job"]) == (True, None)
+
+
+def test_the_graces_named_are_the_defaults() -> None:
+    from flashq.config import load
+
+    settings = load({}, {})
+    text = " ".join(README.read_text(encoding="utf-8").split())
+    (lease, grace) = re.findall(r"after (\d+) seconds \(`--lease`\), or after (\d+) \(`--disconnect-grace`\)", text)[0]
+    assert (int(lease) * 1000, int(grace) * 1000) == (settings.lease, settings.disconnect_grace)
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "examples/README.md"])
+def test_make_targets_and_programs_exist(page: str) -> None:
+    text = (PROJECT_ROOT / page).read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", (PROJECT_ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE))
+    assert named and named <= targets
+    for path in re.findall(r"\.venv/bin/python ([\w/]+\.py)", text):
+        assert (PROJECT_ROOT / path).is_file(), path
+
+
+@pytest.mark.parametrize("page", ["README.md", "examples/README.md"])
+def test_flags_exist(page: str) -> None:
+    from flashq.config import SETTINGS
+
+    text = (PROJECT_ROOT / page).read_text(encoding="utf-8")
+    example = (PROJECT_ROOT / "examples" / "count_stdlib_tokens.py").read_text(encoding="utf-8")
+    known = {setting.flag for setting in SETTINGS} | set(re.findall(r"\"(--[a-z-]+)\"", example)) | {"--help"}
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
+    assert named and named <= known

@@ -1,0 +1,1 @@
+"""The compiled load generator behind `flashq bench` and `make bench`."""

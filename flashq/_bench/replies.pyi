@@ -1,0 +1,3 @@
+def read_reply(
+    frame: bytes, binary: bool, job_tail: bytes = b"", room: int = 1000
+) -> tuple[int, int, int, int, list[int]]: ...

@@ -124,19 +124,42 @@ def test_nearly_full_pages_are_filled_first() -> None:
 
 
 @pages_only
-def test_at_most_64_empty_pages_stay() -> None:
+def test_pages_unused_for_a_window_go_back_but_64() -> None:
     memory = MemoryProbe(128)
     things = memory.take_many(200_000)
     full = memory.mapped
     for thing in things:
         memory.give(thing)
     assert full >= 200_000 * 128
+    assert memory.mapped == full
+    memory.window()
+    memory.decay(1000)
+    assert memory.mapped == full, "they were in use since the window before"
+    memory.window()
+    memory.decay(10)
+    assert memory.mapped == full - 10 * PAGE
+    memory.decay(1000)
     assert memory.mapped == 64 * PAGE
     memory.trim()
     assert memory.mapped == 0
     again = memory.take_many(200_000)
     assert memory.mapped == full
     assert len(set(again)) == 200_000
+
+
+@pages_only
+def test_pages_needed_again_within_the_window_stay() -> None:
+    memory = MemoryProbe(128)
+    things = memory.take_many(200_000)
+    for thing in things:
+        memory.give(thing)
+    full = memory.mapped
+    memory.window()
+    for thing in memory.take_many(150_000):
+        memory.give(thing)
+    memory.window()
+    memory.decay(1000)
+    assert full - memory.mapped <= 50_000 * 128 + 2 * PAGE
 
 
 def test_closing_forgets_what_is_still_live() -> None:
@@ -188,6 +211,9 @@ order = {order}
 full = resident()
 for thing in order:
     memory.give(thing)
+memory.window()
+memory.window()
+memory.decay(10_000)
 print(full, resident(), memory.objects)
 """
 

@@ -86,6 +86,7 @@ cdef class Engine:
             core.shards[i].customs.leaves = &core.leaves
         core.sessions.leaves = &core.leaves
         core.next_deadline = <uint64_t>NEVER
+        core.trim_at = <uint64_t>NEVER
         core.seed = seed | 1
         core.epoch = epoch
         self._limit(limits)

@@ -4,7 +4,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from flashq._core.clock cimport clock_mono_ms, clock_wall_ms
 from flashq._core.engine cimport engine_tick
 from flashq._core.state cimport NEVER, Core
-from flashq._core.timers cimport timers_run
+from flashq._core.timers cimport memory_watch, timers_run
 
 cdef enum:
     DUE_BUDGET = 500            # jobs of due work between two looks at the sockets: well under a millisecond
@@ -70,10 +70,12 @@ cdef class Hub:
     cdef int after(self) except -1:
         """Ends each event: records to the store, replies to the transports, the timer to the next deadline."""
         cdef Core* core = &self.engine.core
-        if core.recording and core.records.size:
-            self.store.append(self.engine.take_records(), core.position)
-        while core.dirty != NULL:
-            (<Endpoint>core.dirty.connection).flush()
+        while core.dirty != NULL or core.records.size:
+            if core.records.size:           # also what a flush sets off: requests behind a pull just answered
+                self.store.append(self.engine.take_records(), core.position)
+            if core.dirty != NULL:
+                (<Endpoint>core.dirty.connection).flush()
+        memory_watch(core)
         if core.next_deadline < self.armed_for:
             self.arm()
         return 0

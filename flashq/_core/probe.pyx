@@ -9,7 +9,8 @@ from flashq._core.buffer cimport WriteBuffer, buffer_close, buffer_consume, buff
 from flashq._core.heap cimport Heap, HeapNode, heap_close, heap_first, heap_move, heap_push, heap_remove, heap_reserve
 from flashq._core.rawmem cimport faults_arm, faults_requests, raw_blocks
 from flashq._core.slab cimport (
-    Blobs, Memory, Slab, blob_cost, blob_give, blob_take, blobs_init, memory_close, memory_init, memory_trim, slab_give,
+    Blobs, Memory, Slab, blob_cost, blob_give, blob_take, blobs_init, memory_close, memory_decay, memory_init,
+    memory_trim, memory_window, slab_give,
     slab_init, slab_take,
 )
 from flashq._core.slabmode cimport SLABS_BY_MALLOC
@@ -99,6 +100,12 @@ cdef class MemoryProbe:
 
     def trim(self):
         memory_trim(&self.memory)
+
+    def window(self):
+        memory_window(&self.memory)
+
+    def decay(self, uint32_t budget):
+        memory_decay(&self.memory, budget)
 
     def close(self):
         memory_close(&self.memory)

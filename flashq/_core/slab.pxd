@@ -11,7 +11,7 @@ cdef enum:
     ARENA_BYTES = 4194304
     ARENA_PAGES = 64            # one bit each in Arena.absent
     HEAD_KEPT = 16384           # never given back of an arena in use: its head, in system pages of up to this size
-    CACHED_PAGES = 64           # empty pages kept resident: 4 MiB
+    CACHED_PAGES = 64           # empty pages that stay resident for good: 4 MiB
     BLOB_CLASSES = 48           # steps of 16 to 256, then 8 sizes per doubling to 4096
     BLOB_SMALL = 4096           # larger ones come straight from malloc
 
@@ -30,9 +30,11 @@ cdef struct Block               # head of a piece that malloc gave
 cdef struct Memory:             # owner: the Engine; all zero is valid and empty
     Arena* roomy                # owned: arenas with an absent page
     Arena* full                 # owned: arenas with none
-    Page* cached                # owned: empty pages still resident, at most CACHED_PAGES
+    Page* cached                # owned: empty pages still resident
     Block* blocks               # owned: large blobs; every object when built with FLASHQ_MALLOC_SLABS
     uint32_t cached_count
+    uint32_t cached_low         # fewest cached since memory_window: so many were not needed
+    uint32_t idle_pages         # of the cached, those that memory_decay is to give back
     uint64_t used               # bytes of live objects and blobs, their rounding included
     uint64_t mapped             # bytes of pages in use or cached
     uint64_t objects            # live objects and blobs: 0 after everything was given back (leak check)
@@ -50,6 +52,11 @@ cdef struct Blobs:              # byte strings by size class; larger ones straig
 cdef void memory_init(Memory* memory) noexcept nogil
 cdef void memory_close(Memory* memory) noexcept nogil          # unmaps everything, also what is still live
 cdef void memory_trim(Memory* memory) noexcept nogil           # cached pages go back to the system now
+# Empty pages stay resident while work comes and goes, since taking one back from the system costs a microsecond for
+# each 4 KiB. Those over CACHED_PAGES that were not needed from one memory_window to the next are idle: memory_decay
+# gives back up to `budget` of them.
+cdef void memory_window(Memory* memory) noexcept nogil
+cdef void memory_decay(Memory* memory, uint32_t budget) noexcept nogil
 
 cdef void slab_init(Slab* slab, Memory* memory, uint32_t size) noexcept nogil
 cdef void* slab_take(Slab* slab) noexcept nogil                # contents undefined; NULL when there is no memory

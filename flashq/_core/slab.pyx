@@ -113,6 +113,8 @@ cdef Page* page_take(Memory* memory) noexcept nogil:
     if page != NULL:
         memory.cached = page.next
         memory.cached_count -= 1
+        if memory.cached_count < memory.cached_low:
+            memory.cached_low = memory.cached_count
         return page
     if memory.roomy == NULL and not arena_add(memory):
         return NULL
@@ -144,9 +146,6 @@ cdef void page_discard(Memory* memory, Page* page) noexcept nogil:
 
 
 cdef void page_give(Memory* memory, Page* page) noexcept nogil:
-    if memory.cached_count >= CACHED_PAGES:
-        page_discard(memory, page)
-        return
     page.next, memory.cached = memory.cached, page
     memory.cached_count += 1
 
@@ -155,12 +154,35 @@ cdef void memory_init(Memory* memory) noexcept nogil:
     memset(memory, 0, sizeof(Memory))
 
 
-cdef void memory_trim(Memory* memory) noexcept nogil:
+cdef void cached_discard(Memory* memory, uint32_t count) noexcept nogil:
     cdef Page* page
-    while memory.cached != NULL:
+    while count > 0 and memory.cached != NULL:
+        count -= 1
         page, memory.cached = memory.cached, memory.cached.next
         memory.cached_count -= 1
         page_discard(memory, page)
+    if memory.cached_count < memory.cached_low:
+        memory.cached_low = memory.cached_count
+
+
+cdef void memory_trim(Memory* memory) noexcept nogil:
+    cached_discard(memory, memory.cached_count)
+    memory.idle_pages = 0
+
+
+cdef void memory_window(Memory* memory) noexcept nogil:
+    memory.idle_pages = memory.cached_low - CACHED_PAGES if memory.cached_low > CACHED_PAGES else 0
+    memory.cached_low = memory.cached_count
+
+
+cdef void memory_decay(Memory* memory, uint32_t budget) noexcept nogil:
+    cdef uint32_t over = memory.cached_count - CACHED_PAGES if memory.cached_count > CACHED_PAGES else 0
+    if memory.idle_pages > over:
+        memory.idle_pages = over            # some found use after all
+    if budget > memory.idle_pages:
+        budget = memory.idle_pages
+    memory.idle_pages -= budget
+    cached_discard(memory, budget)
 
 
 cdef void arenas_unmap(Arena* arena) noexcept nogil:

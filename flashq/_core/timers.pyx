@@ -4,11 +4,12 @@ from libc.stdint cimport uint32_t, uint64_t
 from flashq._core.heap cimport Entry, HeapNode, heap_first
 from flashq._core.job cimport Job
 from flashq._core.lifecycle cimport LIMBO_RETRY_MS, job_due, limbo_retry
-from flashq._core.queue cimport QUEUE_IDLE_MS, QUEUE_SWEEP, queue_sweep
+from flashq._core.queue cimport QUEUE_IDLE_MS, QUEUE_SWEEP, deadline_lower, queue_sweep
 from flashq._core.records cimport record_frame_end
 from flashq._core.reservations cimport owner_due
 from flashq._core.retention cimport done_trim
 from flashq._core.shardmap cimport SHARDS
+from flashq._core.slab cimport CACHED_PAGES, memory_decay, memory_window
 from flashq._core.state cimport NEVER, NODE_WAITER, Owner, Waiter
 from flashq._core.waiters cimport waiter_answer_empty, waiters_serve
 
@@ -50,6 +51,26 @@ cdef uint32_t run_engine(Core* core, uint32_t budget) noexcept nogil:
     return budget
 
 
+cdef void memory_watch(Core* core) noexcept nogil:
+    if core.trim_at == <uint64_t>NEVER and core.memory.cached_count > CACHED_PAGES:
+        core.trim_at = core.mono + TRIM_WINDOW_MS
+        memory_window(&core.memory)
+        deadline_lower(core, core.trim_at)
+
+
+cdef void give_pages_back(Core* core) noexcept nogil:
+    """One slice; `trim_at` becomes the time of the next."""
+    if core.mono < core.trim_at:
+        return
+    if core.memory.idle_pages == 0:
+        memory_window(&core.memory)
+    memory_decay(&core.memory, TRIM_PAGES)
+    if core.memory.cached_count <= CACHED_PAGES:
+        core.trim_at = <uint64_t>NEVER
+    else:
+        core.trim_at = core.mono + <uint64_t>(TRIM_STEP_MS if core.memory.idle_pages else TRIM_WINDOW_MS)
+
+
 cdef uint64_t earliest(Core* core) noexcept nogil:
     cdef uint64_t when = <uint64_t>NEVER
     cdef Entry* first = heap_first(&core.timers)
@@ -62,6 +83,8 @@ cdef uint64_t earliest(Core* core) noexcept nogil:
             when = first.key
     if core.limbo.count and core.mono + LIMBO_RETRY_MS < when:
         when = core.mono + LIMBO_RETRY_MS
+    if core.trim_at < when:
+        when = core.trim_at
     if core.queue_count and core.sweep_at < when:
         when = core.sweep_at
     return when
@@ -76,6 +99,7 @@ cdef bint timers_run(Core* core, uint32_t budget) noexcept nogil:
         core.sweep_at = core.mono + SWEEP_MS
         queue_sweep(core, QUEUE_SWEEP, QUEUE_IDLE_MS)
     done_trim(core, TRIM_BUDGET)
+    give_pages_back(core)
     record_frame_end(core)
     run_engine(core, budget)
     for shard in range(<uint32_t>SHARDS):             # an equal share each, so that no shard starves another

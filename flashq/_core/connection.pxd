@@ -14,6 +14,7 @@ cdef class Connection(Endpoint):
     cdef Hub hub
     cdef Peer peer              # its `connection` points back here until connection_lost
     cdef object transport
+    cdef object write           # its bound method: looked up once, called once a read
     cdef object write_timer
     cdef WriteBuffer partial    # input not yet a whole frame, or not yet wanted
     cdef WriteBuffer deferred   # whole frames without reqId behind a parked pull without reqId

@@ -61,6 +61,7 @@ cdef class Connection(Endpoint):
     def connection_made(self, transport):
         cdef Hub hub = self.hub
         self.transport = transport
+        self.write = transport.write
         if hub.draining or len(hub.open_connections) >= hub.max_connections:
             hub.refused += 1
             self.closed = True
@@ -122,6 +123,7 @@ cdef class Connection(Endpoint):
         self.hub.tick()
         self.release()
         self.transport = None
+        self.write = None
         try:
             self.hub.after()
         except Exception as problem:
@@ -141,6 +143,8 @@ cdef class Connection(Endpoint):
         try:
             self.hub.tick()
             self.resume_input()
+            if self.at_eof:
+                peer_mark(&self.hub.engine.core, &self.peer)    # perhaps nothing is left but to close: flush sees to it
             self.hub.after()
         except Exception as error:
             self.abort(repr(error))
@@ -212,14 +216,9 @@ cdef class Connection(Endpoint):
             waiting = self.deferred         # frames that must wait again are put into a fresh buffer, in order
             memset(&self.deferred, 0, sizeof(WriteBuffer))
             used = self.feed(waiting.data, waiting.size, 0)
-            if used < waiting.size and self.deferred.size:
-                buffer_put(&waiting, self.deferred.data, self.deferred.size)
-                buffer_close(&self.deferred)
             if used < waiting.size:
-                buffer_consume(&waiting, used)
-                self.deferred = waiting
-            else:
-                buffer_close(&waiting)
+                buffer_put(&self.deferred, waiting.data + used, waiting.size - used)
+            buffer_close(&waiting)
         if self.partial.size and not self.held_up():
             self.feed_partial()
         if self.at_eof:
@@ -273,6 +272,8 @@ cdef class Connection(Endpoint):
             if self.peer.out.size > FLUSH_BYTES:
                 self.flush()
         self.feeding = False
+        if self.deferred.size and self.peer.blocked == NULL:
+            peer_mark(&self.hub.engine.core, &self.peer)    # its pull was answered meanwhile: `flush` works them off
         return at
 
     cdef int too_large(self) except -1:
@@ -299,7 +300,7 @@ cdef class Connection(Endpoint):
         cdef int status
         scratch_reset(&self.hub.engine.scratch)
         status = wire_scan(self.peer.format, &self.hub.engine.scratch, frame, size, &request)
-        if self.peer.blocked != NULL and request.req_id.ptr == NULL:
+        if request.req_id.ptr == NULL and (self.peer.blocked != NULL or self.deferred.size):
             return self.defer(frame, size)
         if self.hub.auth_required and not self.authenticated and request.op != OP_NONE:
             if request.op != OP_COLD or request.cmd.size != 4 or memcmp(request.cmd.ptr, "AUTH", 4) != 0:
@@ -360,11 +361,12 @@ cdef class Connection(Endpoint):
         if size:
             data = copied(self.peer.out.data, size)
             peer_sent(&self.peer, size)
-            self.transport.write(data)
+            self.write(data)
             if self.writing_paused and self.transport.get_write_buffer_size() > self.hub.write_limit:
                 self.abort("too many replies the client does not take")
         if (self.deferred.size or self.reading_paused) and not self.feeding and not self.held_up():
             self.resume_input()
-        if self.at_eof and self.peer.out.size == 0 and not self.closed and not self.held_up():
+        # Inside `feed` more frames may follow this reply.
+        if self.at_eof and not self.feeding and self.peer.out.size == 0 and not self.closed and not self.held_up():
             self.finish()
         return 0

@@ -14,5 +14,6 @@ cdef void job_fail(Core* core, Job* job, const Slice* error) noexcept nogil     
 cdef void job_lose(Core* core, Job* job) noexcept nogil            # its worker is gone, or its heartbeat missed
 cdef void job_remove(Core* core, Job* job) noexcept nogil          # cancelled or expired: from anywhere, for good
 cdef void job_due(Core* core, Job* job) noexcept nogil             # its timer fired
+cdef void job_lease(Core* core, Job* job) noexcept nogil          # its own lease alone holds it from now on
 cdef void job_beat(Core* core, Job* job) noexcept nogil            # a sign of life of its worker
 cdef void limbo_retry(Core* core) noexcept nogil

@@ -53,14 +53,13 @@ cdef int job_deliver(Core* core, Job* job, Owner* owner) noexcept nogil:
             delivery.deadline = saturated(core.mono, extra.timeout) + 1
         if extra.stall_timeout:
             delivery.lease_until = saturated(core.mono, extra.stall_timeout)
-    ready_remove(&queue.ready, job)
     job.state = STATE_ACTIVE
     if (extra != NULL or job.timer.pos) and job_arm(core, job) != OK:
-        job.delivery = NULL                 # back where it was: its old place is still the right one
+        job.delivery = NULL                 # it stands where it stood, without a timer as before
         job.state = STATE_WAITING
         slab_give(&core.deliveries, delivery)
-        job_place(core, job)
         return NO_MEMORY
+    ready_remove(&queue.ready, job)
     queue.active += 1
     list_append(&owner.jobs, job, IN_OWNER)
     record_state(core, job)
@@ -69,7 +68,12 @@ cdef int job_deliver(Core* core, Job* job, Owner* owner) noexcept nogil:
 
 cdef void job_place(Core* core, Job* job) noexcept nogil:
     cdef Queue* queue = <Queue*>job.queue
-    cdef int status = job_arm(core, job)
+    cdef int status
+    if job.extra != NULL and job.extra.ttl_deadline and job.extra.ttl_deadline <= core.mono:
+        core.expired += 1                   # it outlived its time with a worker: a parked pull must not get it
+        job_remove(core, job)
+        return
+    status = job_arm(core, job)
     if status == OK and job.state == STATE_WAITING:
         status = ready_push(&queue.ready, job)
         if status == OK and queue.first_waiter != NULL:
@@ -226,6 +230,12 @@ cdef void job_remove(Core* core, Job* job) noexcept nogil:
     erase(core, job)
 
 
+cdef void job_lease(Core* core, Job* job) noexcept nogil:
+    list_remove(&(<Owner*>job.delivery.owner).jobs, job)
+    job.delivery.owner = &core.leased
+    list_append(&core.leased.jobs, job, IN_OWNER)
+
+
 cdef void job_beat(Core* core, Job* job) noexcept nogil:
     cdef Delivery* delivery = job.delivery
     cdef Owner* owner = <Owner*>delivery.owner
@@ -240,9 +250,7 @@ cdef void job_beat(Core* core, Job* job) noexcept nogil:
     if job_arm(core, job) != OK:
         delivery.lease_until = 0            # no timer to be had: the owner's own deadline still watches over it
     elif owner.peer == NULL and owner != &core.leased:
-        list_remove(&owner.jobs, job)
-        delivery.owner = &core.leased
-        list_append(&core.leased.jobs, job, IN_OWNER)
+        job_lease(core, job)
 
 
 cdef void job_due(Core* core, Job* job) noexcept nogil:

@@ -102,9 +102,11 @@ cdef int _create(Core* core, const Slice* name, Queue** out) noexcept nogil:
     return OK
 
 
-cdef inline bint _idle(const Queue* queue) noexcept nogil:
+cdef inline bint _idle(const Core* core, const Queue* queue) noexcept nogil:
+    """Whether nothing points to the queue; a job in limbo might."""
     return (queue.ready.count == 0 and queue.delayed == 0 and queue.active == 0 and queue.dead.count == 0
-            and queue.held == 0 and queue.first_waiter == NULL and not queue.paused and not queue.serving)
+            and queue.held == 0 and queue.first_waiter == NULL and not queue.paused and not queue.serving
+            and core.limbo.count == 0)
 
 
 cdef void queue_sweep(Core* core, uint32_t budget, uint64_t idle_ms) noexcept nogil:
@@ -113,7 +115,7 @@ cdef void queue_sweep(Core* core, uint32_t budget, uint64_t idle_ms) noexcept no
     while budget > 0 and core.first_queue != NULL:
         budget -= 1
         queue = core.first_queue
-        if _idle(queue) and core.mono - queue.touched >= idle_ms:
+        if _idle(core, queue) and core.mono - queue.touched >= idle_ms:
             queue_free(core, queue)
         elif queue.next != NULL:
             core.first_queue = queue.next

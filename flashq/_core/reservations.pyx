@@ -10,7 +10,7 @@ from libc.string cimport memcpy, memset
 
 from flashq._core.heap cimport heap_move, heap_push, heap_remove
 from flashq._core.job cimport Job
-from flashq._core.lifecycle cimport job_lose
+from flashq._core.lifecycle cimport job_lease, job_lose
 from flashq._core.queue cimport deadline_lower
 from flashq._core.records cimport record_frame_end
 from flashq._core.shardmap cimport name_add, name_find, name_hash, name_remove
@@ -42,24 +42,26 @@ cdef Owner* owner_of(Core* core, Peer* peer) noexcept nogil:
 
 
 cdef int session_open(Core* core, Peer* peer, const uint8_t* name, uint32_t size) noexcept nogil:
-    cdef uint8_t* text
     cdef Owner* owner = find_session(core, name, size)
     if owner != NULL and owner == peer.owner:
         return OK
-    if peer.owner != NULL and (peer.owner.jobs.count or peer.owner.session.node.name != NULL):
-        owner_disconnected(core, peer)      # what this connection held before stays with its old owner
-    elif peer.owner != NULL:
-        owner_free(core, peer.owner)
-    peer.owner = NULL
-    if owner != NULL:
-        if owner.peer != NULL:
-            owner.peer.owner = NULL         # an older connection of the same session: the newest speaks for it
-        owner.peer = peer
-        peer.owner = owner
-        heap_move(&core.timers, &owner.timer, <uint64_t>NEVER, 0)
-        return OK
-    text = blob_take(&core.blobs, size)
-    owner = owner_of(core, peer) if text != NULL else NULL
+    if owner == NULL and (peer.owner == NULL or peer.owner.session.node.name == NULL):
+        return session_name(core, peer, name, size)     # what it holds already is the session's from now on
+    owner_disconnected(core, peer)          # what this connection held before stays with its old owner
+    if owner == NULL:
+        return session_name(core, peer, name, size)
+    if owner.peer != NULL:
+        owner.peer.owner = NULL             # an older connection of the same session: the newest speaks for it
+    owner.peer = peer
+    peer.owner = owner
+    heap_move(&core.timers, &owner.timer, <uint64_t>NEVER, 0)
+    return OK
+
+
+cdef int session_name(Core* core, Peer* peer, const uint8_t* name, uint32_t size) noexcept nogil:
+    """Give the peer's owner, made if need be, the name of a new session."""
+    cdef uint8_t* text = blob_take(&core.blobs, size)
+    cdef Owner* owner = owner_of(core, peer) if text != NULL else NULL
     if owner == NULL:
         if text != NULL:
             blob_give(&core.blobs, text, size)
@@ -103,6 +105,9 @@ cdef uint32_t owner_due(Core* core, Owner* owner, uint32_t budget) noexcept nogi
     while budget > 0 and owner.jobs.first != NULL:
         budget -= 1
         job = owner.jobs.first
+        if owner.session.node.name == NULL and job.delivery.lease_until > core.mono:
+            job_lease(core, job)            # its stall_timeout, longer than the common lease, goes on
+            continue
         job.delivery.lease_until = 0        # lost with its connection, not by a missed heartbeat
         job_lose(core, job)
         record_frame_end(core)

@@ -63,6 +63,19 @@ class Settings:
     max_parked: int = setting(
         "Limits", types.COUNT, 1000, "Pulls of one connection that may wait at once.", low=1, high=1_000_000
     )
+    max_subscriptions: int = setting(
+        "Limits", types.COUNT, 1000, "Channels of one connection; as many patterns, and queues whose events it wants.",
+        low=1, high=1_000_000,
+    )
+    max_channels: int = setting(
+        "Limits", types.COUNT, 10_000, "Channels that somebody listens to; queues whose events somebody wants.",
+        low=1, high=1_000_000,
+    )
+    kv_max_keys: int = setting("Limits", types.COUNT, 100_000, "Keys of the key-value store.", high=MAX_COUNT)
+    kv_max_bytes: int = setting(
+        "Limits", types.SIZE, 256 * MIB, "Keys and values together, with 200 bytes for each.", high=2**62
+    )
+    cron_max_entries: int = setting("Limits", types.COUNT, 10_000, "Cron entries.", high=100_000)
     write_high_water: int = setting(
         "Limits", types.SIZE, MIB, "Replies a client has not taken, after which none of its requests is read.",
         low=KIB, high=2**31,

@@ -1,10 +1,14 @@
 """Every error a client can be told: its number in the core, its code, its text. Nothing else spells them out.
 
-`text` is a template over `{field}`, `{number}`, `{text}`, `{rule}` and the limits `{max_job_size}`, `{max_parked}`,
-`{max_queues}`; flashq/server/replies.py fills it in. The wire document fixes many texts to the letter, because
+`text` is a template over `{field}`, `{number}`, `{text}`, `{rule}` and the settings of `LIMITS`;
+flashq/server/replies.py fills it in. The wire document fixes many texts to the letter, because
 published clients search them; TS-E retries by itself on the code SERVICE_UNAVAILABLE and on INTERNAL_ERROR.
 """
 from dataclasses import dataclass
+
+# Settings that texts name.
+LIMITS = ("max_job_size", "max_parked", "max_queues", "max_frame", "max_subscriptions", "max_channels", "kv_max_keys",
+          "kv_max_bytes", "cron_max_entries")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +154,63 @@ INVALID_TOKEN = ErrorCode(None, "INVALID_TOKEN", "Invalid token", "AUTH with a t
 INTERNAL_ERROR = ErrorCode(
     None, "INTERNAL_ERROR", "Internal error", "A fault of the server, logged there with its cause."
 )
+
+# A limit of the server layer was reached.
+REPLY_TOO_LARGE = ErrorCode(
+    None, "REPLY_TOO_LARGE", "Reply too large ({number} bytes, max {max_frame} bytes)",
+    "What was asked for does not fit in a frame: ask for less.",
+)
+TOO_MANY_SUBSCRIPTIONS = ErrorCode(
+    None, "TOO_MANY_SUBSCRIPTIONS",
+    "Too many subscriptions (max {max_subscriptions} of a connection, {max_channels} names of all)",
+    "None of the names of the request was added.",
+)
+MESSAGE_LARGE = ErrorCode(
+    None, "DATA_TOO_LARGE", "Message data too large ({number} bytes, max {max_job_size} bytes)",
+    "`message` is over `max_job_size`.",
+)
+
+# Keys and values.
+KV_KEY_EMPTY = ErrorCode(None, "INVALID_KEY", "Key cannot be empty", "`key` is empty.")
+KV_KEY_LONG = ErrorCode(None, "INVALID_KEY", "Key too long ({number} > 1024 bytes)", "`key` is over 1024 bytes.")
+KV_VALUE_LARGE = ErrorCode(
+    None, "VALUE_TOO_LARGE", "Value too large ({number} > 10485760 bytes)", "`value` is over 10 MiB as compact JSON."
+)
+KV_TOO_MANY = ErrorCode(
+    None, "BATCH_TOO_LARGE", "Too many entries ({number} > 1000)", "KVMSET has more than 1000 entries."
+)
+KV_FULL = ErrorCode(
+    None, "KV_FULL", "Key-value store is full (max {kv_max_keys} keys, {kv_max_bytes} bytes)",
+    "The keys would not fit; nothing was changed.",
+)
+KV_NOT_INTEGER = ErrorCode(
+    None, "NOT_AN_INTEGER", "Value is not an integer", "KVINCR of a fraction, or of a number beyond 64 bits."
+)
+KV_NOT_NUMBER = ErrorCode(None, "NOT_A_NUMBER", "Value is not a number", "KVINCR of something else than a number.")
+KV_OVERFLOW = ErrorCode(
+    None, "OUT_OF_RANGE", "Value would leave the range of a 64-bit integer", "KVINCR past the end; nothing was changed."
+)
+
+# Cron.
+CRON_NEEDS_TIME = ErrorCode(
+    None, "INVALID_SCHEDULE", "Must provide either 'schedule' or 'repeat_every'", "Both are missing."
+)
+CRON_LONG = ErrorCode(
+    None, "INVALID_SCHEDULE", "Cron schedule too long ({number} chars, max 256 chars)", "`schedule` is too long."
+)
+CRON_BAD_INTERVAL = ErrorCode(
+    None, "INVALID_SCHEDULE", "Invalid interval format: {text}",
+    "`*/N` or `repeat_every` with an N that is no number, 0, or beyond all time.",
+)
+CRON_BAD_SCHEDULE = ErrorCode(
+    None, "INVALID_SCHEDULE", "Invalid cron expression '{field}': {text}", "`schedule` cannot be read, or never comes."
+)
+CRON_BAD_ZONE = ErrorCode(None, "INVALID_TIME_ZONE", "Unknown time zone '{text}'", "`tz` names no zone known here.")
+CRON_FULL = ErrorCode(
+    None, "CRON_LIMIT", "Too many cron jobs (max {cron_max_entries}, and together a quarter of {max_frame} bytes)",
+    "`cron_max_entries` are listed, or the list would not fit in a frame any more.",
+)
+CRON_NOT_FOUND = ErrorCode(None, "CRON_NOT_FOUND", "Cron job not found", "There is no entry of this name.")
 
 ERRORS: tuple[ErrorCode, ...] = tuple(value for value in tuple(globals().values()) if isinstance(value, ErrorCode))
 BY_STATUS: dict[int, ErrorCode] = {error.status: error for error in ERRORS if error.status is not None}

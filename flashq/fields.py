@@ -78,8 +78,9 @@ class Field:
     """One field of a request.
 
     `limit`: the largest number, or the largest UTF-8 size of a text in bytes; `least`: the smallest number, of cold
-    commands only. `rule`: what error texts say that the value must be, where its kind does not say all. `items`: the
-    keys of an OBJECT, or of each of the OBJECTS.
+    commands only. For TAGS of a cold command `limit` is that of each text. `rule`: what error texts say that the value
+    must be, where its kind does not say all. `items`: the keys of an OBJECT, or of each of the OBJECTS. `choices`: the
+    only texts that a STR of a cold command may be.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Field:
     rule: str = ""
     least: int | None = None
     items: "tuple[Field, ...]" = ()
+    choices: tuple[str, ...] = ()
 
     @property
     def range(self) -> tuple[float, float]:
@@ -102,8 +104,8 @@ class Field:
 
 def field_rule(field: Field) -> str:
     """What a field's value must be, as it stands in error texts and in the reference."""
-    if field.rule:
-        return field.rule
+    if field.rule or field.choices:
+        return field.rule or "one of " + ", ".join(field.choices)
     if field.kind in RANGES or field.least is not None or (field.kind in _REALS and field.limit is not None):
         return _range_rule(field.kind, *field.range)
     return kind_rule(field.kind)

@@ -125,6 +125,8 @@ cdef class Connection(Endpoint):
         self.transport = None
         self.write = None
         try:
+            if self.hub.disconnected is not None:
+                self.hub.disconnected(self)
             self.hub.after()
         except Exception as problem:
             self.hub.log("connection_lost_failed", error=repr(problem))
@@ -163,6 +165,21 @@ cdef class Connection(Endpoint):
             if session_open(&self.hub.engine.core, &self.peer, <const uint8_t*>PyBytes_AS_STRING(name),
                             <uint32_t>len(name)) != OK:
                 raise MemoryError("session")
+
+    def send_event(self, bytes frame):
+        """Append a whole frame that answers no request; whether it will leave.
+
+        Not unless the client said HELLO with push, nor while it is over its high-water mark: then the frame is lost to
+        it, and counted by the hub.
+        """
+        if not self.peer.push or self.closed or self.transport is None:
+            return False
+        if self.writing_paused or self.peer.out.size > self.hub.write_high_water:
+            self.hub.events_lost += 1
+            return False
+        buffer_put(&self.peer.out, PyBytes_AS_STRING(frame), <size_t>PyBytes_GET_SIZE(frame))
+        peer_mark(&self.hub.engine.core, &self.peer)
+        return True
 
     def abort(self, reason):
         """Drop the connection at once, saying why in the log."""

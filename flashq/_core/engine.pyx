@@ -9,19 +9,20 @@ from libc.string cimport memset
 
 from flashq._core.buffer cimport WriteBuffer, buffer_close
 from flashq._core.heap cimport heap_close
+from flashq._core.hot cimport hot_execute
 from flashq._core.job cimport (
     JOB_RESULT_MSGPACK, STATE_ACTIVE, STATE_COMPLETED, STATE_FAILED, Delivery, Extra, Job,
     job_is,
 )
 from flashq._core.jobs cimport job_find
 from flashq._core.lifecycle cimport job_remove
-from flashq._core.peers cimport peer_mark
+from flashq._core.peers cimport peer_close, peer_mark
 from flashq._core.queue cimport queue_find, queue_open, queue_wants_service
 from flashq._core.ready cimport Level, ready_close
 from flashq._core.records cimport record_frame_end, record_queue
-from flashq._core.request cimport JSON, MSGPACK, Format, Slice
+from flashq._core.request cimport JSON, MSGPACK, OP_NONE, OP_COLD, OP_PULL, OP_PULLB, Format, Request, Slice
 from flashq._core.retention cimport retention_close, retention_open
-from flashq._core.scratch cimport scratch_close, scratch_open
+from flashq._core.scratch cimport scratch_close, scratch_open, scratch_reset
 from flashq._core.shardmap cimport LEAF_BYTES, SHARDS, id_close, name_close
 from flashq._core.slab cimport blobs_init, memory_close, memory_init, slab_init
 from flashq._core.state cimport COMPLETED, NEVER, Limits, Owner, Peer, Queue, Waiter
@@ -29,7 +30,7 @@ from flashq._core.status cimport CANNOT_CANCEL, JOB_NOT_FOUND, OK
 from flashq._core.timers cimport timers_run
 from flashq._core.transcode cimport transcode
 from flashq._core.waiters cimport waiters_release, waiters_serve
-from flashq._core.wire cimport wire_job
+from flashq._core.wire cimport wire_job, wire_scan
 
 STATES = ("waiting", "delayed", "active", "completed", "failed")
 LIMITS = ("memory", "job_size", "queue_names", "parked", "completed", "results", "result_bytes", "default_lease",
@@ -58,6 +59,16 @@ cdef bytes taken(WriteBuffer* out):
     if failed:
         raise MemoryError("reply buffer")
     return data
+
+
+class Rejected(Exception):
+    """A command that the engine refused: a Status, and the field and number that go with it (see status.pxd)."""
+
+    def __init__(self, int status, str field, uint64_t number):
+        super().__init__(status, field, number)
+        self.status = status
+        self.field = field
+        self.number = number
 
 
 cdef class Engine:
@@ -138,6 +149,16 @@ cdef class Engine:
         return timers_run(&self.core, budget)
 
     @property
+    def now(self):
+        """Wall ms of the last tick."""
+        return self.core.now
+
+    @property
+    def mono(self):
+        """Monotonic ms of the last tick."""
+        return self.core.mono
+
+    @property
     def next_deadline(self):
         """Monotonic ms at which `run_due` should be called next, at the latest; None when nothing waits for time."""
         return None if self.core.next_deadline == <uint64_t>NEVER else self.core.next_deadline
@@ -182,6 +203,35 @@ cdef class Engine:
         while peer != NULL:
             peer_mark(&self.core, peer)
             peer = peer.gated_next
+
+    # --- commands without a connection -------------------------------------------------------------------------------
+
+    def command(self, bytes frame, bint msgpack=False):
+        """Run one hot command that no client sent; the whole reply. It leaves nothing behind but what it changed.
+
+        For what the server itself pushes. Rejected when it is refused; ValueError for PULL and PULLB, whose jobs
+        nobody would hold, and for commands of the cold tier.
+        """
+        cdef Peer peer
+        cdef Request request
+        cdef int status
+        memset(&peer, 0, sizeof(peer))
+        peer.format = format_of(msgpack)
+        scratch_reset(&self.scratch)
+        status = wire_scan(peer.format, &self.scratch, <const uint8_t*><char*>frame, <size_t>len(frame), &request)
+        if request.op in (OP_PULL, OP_PULLB) or (status == OK and request.op in (OP_NONE, OP_COLD)):
+            raise ValueError("not a command that the server may run by itself")
+        if status == OK:
+            status = hot_execute(&self.core, &peer, &request)
+        try:
+            if status != OK:
+                field = "" if request.problem_field == NULL else (<bytes>request.problem_field).decode("ascii")
+                raise Rejected(status, field, request.problem_number)
+            if peer.out.failed:
+                raise MemoryError("reply buffer")
+            return copied(peer.out.data, peer.out.size)
+        finally:
+            peer_close(&self.core, &peer)   # off the lists of dirty and gated peers too
 
     # --- jobs --------------------------------------------------------------------------------------------------------
 
@@ -312,6 +362,19 @@ cdef class Engine:
             queue = queue.next
         return {"queued": queued, "processing": processing, "delayed": delayed, "dlq": dead,
                 "completed": self.core.completed}
+
+    def metrics(self):
+        """Totals since the start: pushed, completed, failed; latency_ms, mean of the last 1000 jobs kept whole."""
+        cdef Job* job = self.core.done.last
+        cdef double total = 0
+        cdef uint32_t count = 0
+        while job != NULL and count < 1000:
+            if job.deadline > job.created_at:   # of a completed job that field holds when it was
+                total += <double>(job.deadline - job.created_at)
+            count += 1
+            job = job.place.links.prev
+        return {"pushed": self.core.pushed, "completed": self.core.completed, "failed": self.core.failed,
+                "latency_ms": total / count if count else 0.0}
 
     # --- shutdown, introspection -------------------------------------------------------------------------------------
 

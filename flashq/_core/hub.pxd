@@ -7,13 +7,14 @@ cdef class Endpoint:
 
 cdef class Hub:
     cdef readonly Engine engine
-    cdef object dispatch, refuse, loop, log, store, clock
+    cdef object dispatch, refuse, loop, log, store, clock, disconnected
     cdef object timer           # the armed TimerHandle, or None
     cdef uint64_t armed_for     # monotonic ms of it; 2^64-1 = none
     cdef set open_connections
     cdef size_t max_frame       # bytes
     cdef uint32_t max_connections
     cdef readonly uint64_t refused
+    cdef readonly uint64_t events_lost  # to clients that take too little
     cdef size_t write_high_water    # bytes
     cdef size_t write_limit         # bytes
     cdef double write_timeout       # seconds

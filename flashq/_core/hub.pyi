@@ -1,9 +1,12 @@
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from typing import Protocol as Shape
+from typing import TypeVar
 
 from flashq._core.connection import Connection
 from flashq._core.engine import Engine
+
+_T = TypeVar("_T")
 
 class _Log(Shape):
     def __call__(self, event: str, /, **fields: object) -> object: ...
@@ -16,6 +19,7 @@ class Endpoint: ...
 class Hub:
     engine: Engine
     refused: int
+    events_lost: int
     def __init__(
         self,
         engine: Engine,
@@ -32,9 +36,11 @@ class Hub:
         store: _Store | None = None,
         log: _Log,
         clock: Callable[[], tuple[int, int]] | None = None,
+        disconnected: Callable[[Connection], None] | None = None,
     ) -> None: ...
     @property
     def connections(self) -> int: ...
+    def turn(self, work: Callable[[], _T]) -> _T: ...
     def committed(self, position: int) -> None: ...
     def begin_drain(self) -> None: ...
     def close_idle(self) -> int: ...

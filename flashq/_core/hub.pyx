@@ -30,12 +30,12 @@ cdef class Hub:
     `dispatch(connection, msgpack, frame) -> bytes` answers a cold command; `refuse(msgpack, status, req_id, field,
     number, text) -> bytes` words an error; `store`, if given, gets `append(records, position)` after each event and
     calls `committed(position)` when they are durable. `log(event, **fields)`. `clock() -> (wall ms, monotonic ms)`
-    stands in for the machine's clocks.
+    stands in for the machine's clocks. `disconnected(connection)`, if given, hears of each one that is lost.
     """
 
     def __init__(self, Engine engine, dispatch, refuse, loop, *, size_t max_frame, uint32_t max_connections,
                  size_t write_high_water, size_t write_limit, uint64_t write_timeout_ms, bint auth_required,
-                 store=None, log, clock=None):
+                 store=None, log, clock=None, disconnected=None):
         self.engine = engine
         self.dispatch = dispatch
         self.refuse = refuse
@@ -43,6 +43,7 @@ cdef class Hub:
         self.log = log
         self.store = store
         self.clock = clock
+        self.disconnected = disconnected
         self.max_frame = max_frame
         self.max_connections = max_connections
         self.write_high_water = write_high_water
@@ -58,6 +59,14 @@ cdef class Hub:
     def connections(self):
         """How many are open."""
         return len(self.open_connections)
+
+    def turn(self, work):
+        """Run `work()` as an event of its own: at the time of now, and what it sets off is sent at its end."""
+        self.tick()
+        try:
+            return work()
+        finally:
+            self.after()
 
     cdef int tick(self) except -1:
         if self.clock is None:

@@ -18,4 +18,18 @@ COMMANDS = (
          {"ok": True, "success": True, "queued": 2, "processing": 1, "delayed": 1, "dlq": 0, "completed": 12,
           "queues": {"emails": _COUNTS_EXAMPLE}}), "statistics.stats",
     ),
+    Command(
+        "METRICS", "Totals since the start, and how fast it goes now.", (),
+        (ReplyField("metrics", "Metrics", "{total_pushed, total_completed, total_failed (dead letters), "
+                    "jobs_per_second (completed, over the last minute), avg_latency_ms (from push to end, of the last "
+                    "1000 completed jobs that are kept), queues: [{name, pending (waiting and delayed), processing, "
+                    "dlq, rate_limit}]}."),),
+        (), "cold", AGAIN,
+        ({"cmd": "METRICS"},
+         {"ok": True, "success": True, "metrics": {
+             "total_pushed": 120, "total_completed": 110, "total_failed": 2, "jobs_per_second": 1.8,
+             "avg_latency_ms": 41.5, "queues": [
+                 {"name": "emails", "pending": 7, "processing": 1, "dlq": 2, "rate_limit": None}]}}),
+        "statistics.metrics",
+    ),
 )

@@ -15,12 +15,11 @@ from flashq import __version__, commands
 from flashq._core import fieldtable
 from flashq._core.connection import Connection
 from flashq._core.engine import Engine
-from flashq._core.hub import Hub
 from flashq.config import Settings, is_loopback
 from flashq.server import listeners, logs, tls
 from flashq.server.banner import Place, banner
-from flashq.server.dispatch import Dispatcher
 from flashq.server.errors import StartError
+from flashq.server.wiring import Wired, wire
 from flashq.storage.base import Store
 from flashq.storage.memory import MemoryStore
 
@@ -67,29 +66,16 @@ class Server:
         self._unix: listeners.UnixListener | None = None
         self._signals = 0
         self._woken = asyncio.Event()
-        self.hub = self._make_hub(store)
+        wired = self._wire(store)
+        self.hub, self._background = wired.hub, wired.background
         self.store.open(self.hub.committed)
 
-    def _make_hub(self, store: Store | None) -> Hub:
+    def _wire(self, store: Store | None) -> Wired:
         settings = self.settings
         fieldtable.load(commands.COMMANDS, commands.PUSH_OPTIONS, commands.LATER_OPTIONS)
         seed = int.from_bytes(os.urandom(8), "little") or 1
         engine = Engine(settings.engine_limits(), seed, boot_epoch(time.time()))
-        dispatcher = Dispatcher(engine, settings)
-        return Hub(
-            engine,
-            dispatcher,
-            dispatcher.refuse,
-            asyncio.get_running_loop(),
-            max_frame=settings.max_frame,
-            max_connections=settings.max_connections,
-            write_high_water=settings.write_high_water,
-            write_limit=settings.write_limit,
-            write_timeout_ms=settings.write_timeout,
-            auth_required=bool(settings.auth_tokens),
-            store=store,
-            log=self._on_hub_event,
-        )
+        return wire(engine, settings, asyncio.get_running_loop(), self._on_hub_event, store)
 
     async def start(self) -> None:
         """Listen, and say so. StartError when something is in the way; `close` then takes back what was done."""
@@ -159,6 +145,7 @@ class Server:
     def close(self) -> None:
         """Let go of everything, also after a start that failed half-way."""
         self._close_listeners()
+        self._background.close()
         self.hub.close_all()
         self.store.close()
 

@@ -66,6 +66,8 @@ def _string(field: Field, value: object, name: str) -> str:
         raise _wrong(field, name)
     if field.limit is not None and len(value.encode()) > field.limit:
         raise Refused(TEXT_TOO_LONG, field=name, number=field.limit)
+    if field.choices and value not in field.choices:
+        raise _wrong(field, name)
     return value
 
 
@@ -83,7 +85,7 @@ def _strings(field: Field, value: object, name: str) -> list[str]:
     items = _list(field, value, name)
     if not all(isinstance(item, str) for item in items):
         raise _wrong(field, name)
-    return [str(item) for item in items]
+    return [_string(field, item, f"{name}[{index}]") for index, item in enumerate(items)]
 
 
 def _ids(field: Field, value: object, name: str) -> list[int]:

@@ -2,13 +2,13 @@
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import msgpack  # type: ignore[import-untyped]
 import orjson
 
 from flashq.commands import COMMANDS
-from flashq.errors import BAD_TYPE, BY_STATUS, INTERNAL_ERROR, OUT_OF_RANGE, ErrorCode, Refused
+from flashq.config import Settings
+from flashq.errors import BAD_TYPE, BY_STATUS, INTERNAL_ERROR, LIMITS, OUT_OF_RANGE, ErrorCode, Refused
 from flashq.fields import RANGES, Kind, kind_rule
 
 SHOWN_NAME = 64  # characters of an unknown command's name that are told back
@@ -21,17 +21,6 @@ class Raw:
     """A value that is encoded already, in the format of the reply it goes into; top level only."""
 
     value: bytes
-
-
-class Limits(Protocol):
-    """The settings that error texts name."""
-
-    @property
-    def max_job_size(self) -> int: ...
-    @property
-    def max_parked(self) -> int: ...
-    @property
-    def max_queues(self) -> int: ...
 
 
 def encode_req_id(in_msgpack: bool, req_id: str) -> bytes:
@@ -80,12 +69,8 @@ def _msgpack_str(utf8: bytes) -> bytes:
 class Refuser:
     """Makes error replies; callable with what the core knows of a refusal."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = {
-            "max_job_size": limits.max_job_size,
-            "max_parked": limits.max_parked,
-            "max_queues": limits.max_queues,
-        }
+    def __init__(self, settings: Settings) -> None:
+        self._limits = {name: getattr(settings, name) for name in LIMITS}
 
     def __call__(
         self, in_msgpack: bool, status: int, req_id: bytes | None, field: str | None, number: int, text: bytes | None

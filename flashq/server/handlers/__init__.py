@@ -4,10 +4,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from flashq.config import Settings
-from flashq.server.handlers import management, queues, reading, statistics
+from flashq.server.alarm import Alarm
+from flashq.server.background import Task
+from flashq.server.handlers import cron, kv, management, queues, reading, statistics
 from flashq.server.handlers.access import AccessHandlers
-from flashq.server.handlers.call import Body, Call
+from flashq.server.handlers.call import Body, Call, Connection
+from flashq.server.handlers.cron import CronHandlers
+from flashq.server.handlers.events import EventHandlers
+from flashq.server.handlers.kv import KvHandlers
 from flashq.server.handlers.management import ManagementHandlers
+from flashq.server.handlers.pubsub import PubSubHandlers
 from flashq.server.handlers.queues import QueueHandlers
 from flashq.server.handlers.reading import ReadingHandlers
 from flashq.server.handlers.statistics import StatisticsHandlers
@@ -15,7 +21,9 @@ from flashq.server.handlers.statistics import StatisticsHandlers
 Handler = Callable[[Call], Body]
 
 
-class Engine(management.Engine, queues.Engine, reading.Engine, statistics.Engine, Protocol):
+class Engine(
+    cron.Engine, kv.Engine, management.Engine, queues.Engine, reading.Engine, statistics.Engine, Protocol
+):
     """What all rooms together ask of the engine."""
 
 
@@ -24,10 +32,25 @@ class Rooms:
     """One of each; its attributes are the rooms' names. Each holds what it needs and knows no other."""
 
     access: AccessHandlers
+    cron: CronHandlers
+    events: EventHandlers
+    kv: KvHandlers
     management: ManagementHandlers
+    pubsub: PubSubHandlers
     queues: QueueHandlers
     reading: ReadingHandlers
     statistics: StatisticsHandlers
+    alarm: Alarm    # rung when a task may have become due earlier
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """What is to be done at times."""
+        return self.cron, self.kv, self.statistics
+
+    def disconnected(self, connection: Connection) -> None:
+        """What a connection left behind goes with it."""
+        self.pubsub.disconnected(connection)
+        self.events.disconnected(connection)
 
     def find(self, handler: str) -> Handler:
         """The method that a command's `handler` names. AttributeError when there is none."""
@@ -38,10 +61,16 @@ class Rooms:
 
 def furnish(engine: Engine, settings: Settings) -> Rooms:
     """The rooms of one server."""
+    alarm = Alarm()
     return Rooms(
         access=AccessHandlers(settings),
+        cron=CronHandlers(engine, settings, alarm),
+        events=EventHandlers(settings),
+        kv=KvHandlers(engine, settings, alarm),
         management=ManagementHandlers(engine),
+        pubsub=PubSubHandlers(settings),
         queues=QueueHandlers(engine),
         reading=ReadingHandlers(engine),
         statistics=StatisticsHandlers(engine),
+        alarm=alarm,
     )

@@ -12,6 +12,7 @@ class Connection(Protocol):
 
     authenticated: bool
 
+    def send_event(self, frame: bytes) -> bool: ...
     def hello(self, session: str | None, push: bool) -> int | None: ...
 
 

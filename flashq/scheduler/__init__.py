@@ -1,0 +1,1 @@
+"""Jobs that the clock pushes: when they are due, and what happens when the clock or the server was late."""

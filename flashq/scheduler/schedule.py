@@ -15,7 +15,10 @@ from croniter import croniter  # type: ignore[import-untyped]
 MAX_TEXT = 256          # characters of a schedule
 MAX_INTERVAL = 2**53    # ms; also the last moment that is reckoned with
 LEGACY = re.compile(r"\*/([0-9]+)")
-FIELDS = re.compile(r"[A-Za-z0-9*?,/#\-]+")
+# What a field may hold: croniter knows `H` and `R` besides, which are different at every look.
+FIELD = re.compile(
+    r"([0-9*?,/#\-]|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat|l)+", re.IGNORECASE
+)
 HOURS = 24
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
@@ -69,8 +72,8 @@ class Expression:
         fields = text.split()
         if len(fields) not in (5, 6):
             raise BadSchedule(f"expected 5 or 6 fields, got {len(fields)}")
-        if not all(map(FIELDS.fullmatch, fields)):
-            raise BadSchedule("a field holds another character than letters, digits and * ? , - / #")
+        if not all(map(FIELD.fullmatch, fields)):
+            raise BadSchedule("a field holds something else than numbers, names and * ? , - / # L")
         try:
             # 6 fields with the seconds first; croniter's own order has them last.
             self._iterator = croniter(text, _NAIVE_EPOCH, second_at_beginning=True,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flashq.commands import BY_NAME, COMMANDS, LATER_OPTIONS, PUSH_OPTIONS
-from flashq.fields import RANGES, Command, Field, Kind, kind_rule
+from flashq.fields import RANGES, Command, Field, Kind, field_rule, kind_rule
 from support.server import ServerProcess
 from support.wire import Client, Codec
 
@@ -44,8 +44,8 @@ def client(server: ServerProcess, codec: Codec) -> Iterator[Client]:
 
 def state(client: Client, held: int) -> tuple[Any, ...]:
     """All that a refused request could have changed."""
-    stats, queues, job = client.ok("STATS"), client.ok("LISTQUEUES"), client.ok("GETJOB", id=held)
-    return stats, queues, job
+    whole = (client.ok(command) for command in ("STATS", "LISTQUEUES", "CRONLIST", "KVKEYS", "PUBSUBCHANNELS"))
+    return client.ok("GETJOB", id=held), *whole
 
 
 def good_request(command: Command, held: int) -> dict[str, Any]:
@@ -58,6 +58,14 @@ def good_request(command: Command, held: int) -> dict[str, Any]:
         "count": 1,
         "progress": 50,
         "token": "t",
+        "name": "not-there",
+        "key": "not-there",
+        "keys": ["not-there"],
+        "entries": [],
+        "ttl": 1,
+        "channel": "not-there",
+        "channels": ["not-there"],
+        "patterns": ["not-there"],
     }
     return {"cmd": command.name} | {field.name: values[field.name] for field in command.fields if field.required}
 
@@ -82,7 +90,12 @@ def is_good(field: Field, value: Any) -> bool:
     if kind is Kind.LATER:
         return value is False or value in ("", []) or (value == 0 and not isinstance(value, bool))
     if kind in (Kind.STR, Kind.CMD, Kind.REQ_ID):
-        return isinstance(value, str) and len(value) <= (field.limit or 2**30)
+        fits = isinstance(value, str) and len(value) <= (field.limit or 2**30)
+        return fits and (not field.choices or value in field.choices)
+    if kind is Kind.OBJECT:
+        return isinstance(value, dict)
+    if kind is Kind.LIST:
+        return isinstance(value, list)
     if not isinstance(value, list):
         return False
     if kind is Kind.IDS:
@@ -94,9 +107,9 @@ def expected_texts(field: Field, value: Any, shown: str) -> set[str]:
     """What the refusal may say: it names the field and its rule."""
     if field.kind is Kind.LATER:
         return {f"Invalid: unknown option '{shown}'"}
-    if field.kind in (Kind.STR, Kind.CMD) and isinstance(value, str):
+    if field.kind in (Kind.STR, Kind.CMD) and isinstance(value, str) and not field.choices:
         return {f"Invalid: field '{shown}' is longer than {field.limit} bytes"}
-    texts = {f"Invalid: field '{shown}' must be {field.rule or kind_rule(field.kind, field.limit)}"}
+    texts = {f"Invalid: field '{shown}' must be {field_rule(field)}"}
     if field.name == "id" and isinstance(value, str):
         texts.add("Invalid: missing field 'id'")  # `job_id` with a text is the push option of that name
     if field.kind is Kind.IDS:
@@ -176,7 +189,7 @@ def test_a_command_that_is_no_name(client: Client, value: Any) -> None:
     assert (reply["reqId"], reply["ok"], reply["error"]) == ("r", False, text)
 
 
-@pytest.mark.parametrize("name", ["", "x", "push", "SUBSCRIBE", "\x00\n", "<script>", "é" * 300, "x" * 1_048_576])
+@pytest.mark.parametrize("name", ["", "x", "push", "POP", "\x00\n", "<script>", "é" * 300, "x" * 1_048_576])
 def test_a_command_that_is_unknown(client: Client, name: str) -> None:
     reply = client.call(name, reqId="r")
     assert (reply["reqId"], reply["code"]) == ("r", "UNKNOWN_COMMAND")
@@ -259,7 +272,7 @@ def test_fields_given_twice_by_an_alias(client: Client, held: int) -> None:
 # -- texts ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["PUSH", "PUSHB", "PULL", "PULLB", "PAUSE", "RESUME"])
+@pytest.mark.parametrize("command", ["PUSH", "PUSHB", "PULL", "PULLB", "PAUSE", "RESUME", "CRON"])
 def test_queue_names_that_are_refused(client: Client, held: int, command: str) -> None:
     request = good_request(BY_NAME[command], held)
     before = state(client, held)

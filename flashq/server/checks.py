@@ -116,7 +116,7 @@ def _objects(field: Field, value: object, name: str) -> list[dict[str, Any]]:
 
 def _later(_field: Field, value: object, name: str) -> None:
     """An option that is not served yet may be sent as long as it asks for nothing."""
-    if value:
+    if value or isinstance(value, dict):
         raise Refused(UNKNOWN_OPTION, field=name)
 
 

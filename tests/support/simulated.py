@@ -14,9 +14,8 @@ from flashq import commands
 from flashq._core import fieldtable, records
 from flashq._core.connection import Connection
 from flashq._core.engine import Engine
-from flashq._core.hub import Hub
 from flashq.config import load
-from flashq.server.dispatch import Dispatcher
+from flashq.server.wiring import wire
 from support.wire import JSON, Codec, Message
 
 START_MONO = 1_000_000
@@ -298,22 +297,8 @@ class Simulation:
         self.events: list[tuple[str, dict[str, object]]] = []
         self.clients: list[Client] = []
         self.store = store
-        dispatcher = Dispatcher(self.engine, self.settings)
-        self.hub = Hub(
-            self.engine,
-            dispatcher,
-            dispatcher.refuse,
-            self.loop,  # type: ignore[arg-type]  # the two methods of a loop that the hub calls
-            max_frame=self.settings.max_frame,
-            max_connections=self.settings.max_connections,
-            write_high_water=self.settings.write_high_water,
-            write_limit=self.settings.write_limit,
-            write_timeout_ms=self.settings.write_timeout,
-            auth_required=bool(self.settings.auth_tokens),
-            store=store,
-            log=self._on_event,
-            clock=self.loop.clock,
-        )
+        wired = wire(self.engine, self.settings, self.loop, self._on_event, store, self.loop.clock)
+        self.hub, self.rooms, self.background = wired.hub, wired.dispatcher.rooms, wired.background
         if store is not None:
             store.sim = self
 

@@ -362,6 +362,10 @@ TestStoredServer = StoredServerMachine.TestCase
 TestStoredServer.settings = STEPS
 
 
+# Held against models or rules of their own: test_kv, test_pubsub, test_cron, test_metrics.
+ELSEWHERE = ("kv.", "pubsub.", "events.", "cron.", "statistics.metrics")
+
+
 def test_every_command_is_in_the_model() -> None:
-    assert {command.name for command in COMMANDS} == {
+    assert {command.name for command in COMMANDS if not command.handler.startswith(ELSEWHERE)} == {
         name.removeprefix("do_").upper() for name in dir(Model) if name.startswith("do_")}

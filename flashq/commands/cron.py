@@ -24,6 +24,7 @@ _ENTRY_EXAMPLE: dict[str, object] = {
     "priority": 0, "next_run": 1767234600000, "executions": 3, "limit": None, "tz": "Europe/Berlin",
     "catchup": "none", "overlap": "allow", "options": {"max_attempts": 5}, "skipped": 0,
 }
+ENTRY_KEYS = tuple(_ENTRY_EXAMPLE)      # what CRONLIST says of each, in this order
 _ENTRY = ("By name: {name, queue, data, schedule, repeat_every, priority, next_run (ms since 1970), executions, limit, "
           "tz, catchup, overlap, options (those that are not at their default), skipped (times that it passed slots "
           "over)}.")

@@ -7,7 +7,7 @@ import orjson
 import structlog
 
 from flashq._core.engine import Rejected
-from flashq.commands.cron import JOB_OPTIONS
+from flashq.commands.cron import ENTRY_KEYS, JOB_OPTIONS
 from flashq.config import Settings
 from flashq.errors import (
     BY_STATUS,
@@ -191,4 +191,5 @@ def _options(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _shown(entry: Entry) -> Body:
     counters = {"next_run": entry.next_run, "executions": entry.executions, "skipped": entry.skipped}
-    return {**entry.shown, **counters}
+    known = {**entry.shown, **counters}
+    return {key: known[key] for key in ENTRY_KEYS}

@@ -1,4 +1,4 @@
-"""The command table in the core: what load() takes and refuses, and that it says what flashq/commands.py says."""
+"""The command table in the core: what load() takes and refuses, and that it says what flashq/commands says."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -61,7 +61,7 @@ cdef class _Builder:
             self.table.item_takes |= <uint64_t>1 << self.described(field, True)
 
     cdef int described(self, field, bint in_item) except -1:
-        """The bit of a Field of commands.py, given one at its first sight."""
+        """The bit of a Field of flashq/commands, given one at its first sight."""
         return self.field(field.name, int(field.kind), field.limit or 0, tuple(field.aliases), in_item)
 
     cdef int field(self, str name, int kind, uint64_t limit, tuple aliases, bint in_item) except -1:

@@ -202,6 +202,7 @@ def test_delete(sim: Simulation, client: Client) -> None:
         ({"repeat_every": 2**63 - 1}, f"Invalid interval format: {2**63 - 1}"),
         ({"schedule": "not a cron"}, "Invalid cron expression 'not a cron': expected 5 or 6 fields, got 3"),
         ({"schedule": "61 * * * *"}, "Invalid cron expression '61 * * * *': is not acceptable, out of range"),
+        ({"schedule": "0 0 30 2 *"}, "Invalid cron expression '0 0 30 2 *': it never runs"),
         ({"schedule": "* * * * *", "tz": "Mars/Olympus"}, "Unknown time zone 'Mars/Olympus'"),
         ({"repeat_every": 5, "catchup": "some"}, "Invalid: field 'catchup' must be one of none, last, all"),
         ({"repeat_every": 5, "overlap": ""}, "Invalid: field 'overlap' must be one of allow, skip"),

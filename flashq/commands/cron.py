@@ -31,7 +31,7 @@ _ENTRY = ("By name: {name, queue, data, schedule, repeat_every, priority, next_r
 
 COMMANDS = (
     Command(
-        "CRON", "Push a job whenever a schedule says so; an entry of the same name is replaced. See cron.md.",
+        "CRON", "Push a job whenever a schedule says so; an entry of the same name is replaced. [Rules](cron.md).",
         (_NAME, QUEUE,
          Field("schedule", Kind.STR, "`second minute hour day month weekday`, or without the second; up to 256 "
                "characters. `*/N` alone is every N seconds."),

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from croniter import croniter  # type: ignore[import-untyped]
+from croniter import CroniterBadDateError, croniter  # type: ignore[import-untyped]
 
 MAX_TEXT = 256          # characters of a schedule
 MAX_INTERVAL = 2**53    # ms; also the last moment that is reckoned with
@@ -82,6 +82,8 @@ class Expression:
             self._next: Callable[[int], datetime | None]
             self._next = self._hourly if hours == ["*"] or len(set(hours)) == HOURS else self._fixed
             self._iterator.get_next(datetime, start_time=_NAIVE_EPOCH)
+        except CroniterBadDateError:
+            raise BadSchedule("it never runs") from None
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise BadSchedule(_plain(error, text)) from None
 
@@ -216,8 +218,7 @@ def interval(every_ms: int, now_ms: int, text: str) -> Interval:
 
 def _plain(error: Exception, text: str) -> str:
     """croniter's words without the expression, which the reply names already."""
-    said = str(error).replace(f"[{text}] ", "").replace("\n", " ").strip()
-    return said or "it names no moment that comes"
+    return str(error).replace(f"[{text}] ", "").replace("\n", " ").strip() or "it cannot be read"
 
 
 def _span(local: datetime) -> timedelta:

@@ -32,7 +32,7 @@ from flashq.server.handlers.call import Body, Call
 
 MAX_QUEUE_NAME = 256        # bytes, as in flashq/_core/queue.pyx
 SLICE = 20                  # firings between two looks at the sockets
-OVERHEAD = 400              # bytes that CRONLIST writes for an entry beside what it was given
+OVERHEAD = 100              # bytes that CRONLIST writes for an entry beside what it was given
 ENDED = ("completed", "failed", "unknown")
 
 

@@ -6,6 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from conftest import SLOW_BUILD
 from flashq import __version__
 from flashq.commands import COMMANDS, MAX_BATCH, STATES
 from flashq.config import Settings
@@ -355,7 +356,7 @@ class StoredServerMachine(ServerMachine):
         super().__init__()
 
 
-STEPS = settings(stateful_step_count=80)
+STEPS = settings(stateful_step_count=25 if SLOW_BUILD else 80)
 TestServer = ServerMachine.TestCase
 TestServer.settings = STEPS
 TestStoredServer = StoredServerMachine.TestCase

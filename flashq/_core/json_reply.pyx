@@ -5,7 +5,7 @@ from flashq._core.job cimport (
     Extra, job_is,
 )
 from flashq._core.json_write cimport (
-    ESCAPE_ROOM, NUMBER_ROOM, bytes_put, i64_put, literal_put, text_escape, u64_put,
+    ESCAPE_ROOM, NUMBER_ROOM, bytes_put, i64_put, literal_put, stamp_put, text_escape, u64_put,
 )
 from libc.stdint cimport uint8_t
 from libc.string cimport memset, strlen
@@ -145,9 +145,9 @@ cdef void json_job(WriteBuffer* out, const Job* job, const Slice* queue, const S
 cdef inline uint8_t* _numbers_put(uint8_t* p, const Job* job) noexcept nogil:
     """From `priority` to `backoff`."""
     p = i64_put(literal_put(p, b',"priority":'), job.priority)
-    p = u64_put(literal_put(p, b',"created_at":'), job.created_at)
-    p = u64_put(literal_put(p, b',"run_at":'), job.run_at)
-    p = u64_put(literal_put(p, b',"started_at":'), job.delivery.started_at if job.delivery != NULL else 0)
+    p = stamp_put(literal_put(p, b',"created_at":'), job.created_at)
+    p = stamp_put(literal_put(p, b',"run_at":'), job.run_at)
+    p = stamp_put(literal_put(p, b',"started_at":'), job.delivery.started_at if job.delivery != NULL else 0)
     p = u64_put(literal_put(p, b',"attempts":'), job.attempts)
     p = u64_put(literal_put(p, b',"max_attempts":'), job.max_attempts)
     return u64_put(literal_put(p, b',"backoff":'), job.backoff)
@@ -166,7 +166,7 @@ cdef inline uint8_t* _common_put(uint8_t* p, const Job* job) noexcept nogil:
     else:
         p = literal_put(p, b',"progress_msg":null,"tags":[],"lifo":false,"remove_on_complete":false,'
                            b'"remove_on_fail":false')
-    p = u64_put(literal_put(p, b',"last_heartbeat":'), _heartbeat(job))
+    p = stamp_put(literal_put(p, b',"last_heartbeat":'), _heartbeat(job))
     return literal_put(
         p,
         b',"stall_timeout":0,"stall_count":0,"parent_id":null,"children_ids":[],"children_completed":0,'
@@ -188,7 +188,7 @@ cdef uint8_t* _rare_put(uint8_t* p, const Job* job, const Slice* tags) noexcept 
     p = literal_put(p, b',"tags":')
     p = bytes_put(p, tags.ptr, tags.size) if tags.size else literal_put(p, b'[]')
     p = _flags_put(p, job)
-    p = u64_put(literal_put(p, b',"last_heartbeat":'), _heartbeat(job))
+    p = stamp_put(literal_put(p, b',"last_heartbeat":'), _heartbeat(job))
     p = u64_put(literal_put(p, b',"stall_timeout":'), extra.stall_timeout)
     p = u64_put(literal_put(p, b',"stall_count":'), extra.stall_count)
     p = literal_put(p, b',"parent_id":null,"children_ids":[],"children_completed":0,"custom_id":')

@@ -7,6 +7,8 @@ cdef enum:
     ESCAPE_ROOM = 6             # bytes that one byte of a text can become: \\u001f
 
 cdef uint8_t* u64_long(uint8_t* out, uint64_t value) noexcept nogil          # from 10 on
+# A time in ms. Jobs of one batch share theirs, so that the digits of the last few are kept (those below 2^53).
+cdef uint8_t* stamp_put(uint8_t* out, uint64_t value) noexcept nogil         # writes 16 bytes, some past the end
 cdef uint8_t* text_escape(uint8_t* out, const uint8_t* text, uint32_t size) noexcept nogil
 
 cdef inline uint8_t* literal_put(uint8_t* out, const char* literal) noexcept nogil:

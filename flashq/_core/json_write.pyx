@@ -1,6 +1,14 @@
 """The pieces of JSON that need more than an inline body: long numbers and texts with escapes."""
 from flashq._core.scan cimport scan_text
 
+cdef struct Stamp:
+    uint64_t value
+    uint8_t[16] digits
+    uint32_t size
+
+cdef Stamp[8] STAMPS            # by the lowest bits of the value
+
+
 cdef const char* DIGITS = (
     b"00010203040506070809101112131415161718192021222324252627282930313233343536373839"
     b"40414243444546474849505152535455565758596061626364656667686970717273747576777879"
@@ -48,6 +56,17 @@ cdef uint8_t* u64_long(uint8_t* out, uint64_t value) noexcept nogil:
         out = _short_put(out, <uint32_t>(high // unit))
         out = _eight_put(out, <uint32_t>(high % unit))
     return _eight_put(out, <uint32_t>(value % unit))
+
+
+cdef uint8_t* stamp_put(uint8_t* out, uint64_t value) noexcept nogil:
+    cdef Stamp* stamp = &STAMPS[value & 7]
+    if value < 10 or value >> 53:
+        return u64_put(out, value)
+    if stamp.value != value:
+        stamp.size = <uint32_t>(u64_long(stamp.digits, value) - stamp.digits)
+        stamp.value = value
+    memcpy(out, stamp.digits, sizeof(stamp.digits))
+    return out + stamp.size
 
 
 cdef uint8_t* text_escape(uint8_t* out, const uint8_t* text, uint32_t size) noexcept nogil:

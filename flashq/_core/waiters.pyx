@@ -1,11 +1,12 @@
 """Pulls: answered at once from what is ready, or parked in their queue's line until a job or their timeout."""
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from flashq._core.heap cimport heap_push, heap_remove
-from flashq._core.job cimport Job
+from flashq._core.job cimport IN_RETURNED, Job
 from flashq._core.lifecycle cimport job_deliver
 from flashq._core.peers cimport peer_replied
+from flashq._core.prefetch cimport CACHE_LINE, prefetch_read, prefetch_write
 from flashq._core.queue cimport deadline_lower
 from flashq._core.ready cimport ready_first
 from flashq._core.request cimport BIT_TIMEOUT, Format, has
@@ -17,6 +18,16 @@ from flashq._core.wire cimport wire_job, wire_jobs_begin, wire_jobs_end, wire_jo
 
 cdef enum:
     DEFAULT_TIMEOUT_MS = 60000
+
+
+cdef inline void prefetch_line(Queue* queue) noexcept nogil:
+    """The job after the next one, and the payload of the next: cold memory while this one is written."""
+    cdef Job* job = ready_first(&queue.ready)
+    if job != NULL and job.where != IN_RETURNED:
+        prefetch_read(job.data)
+        prefetch_read(job.data + CACHE_LINE)
+        prefetch_write(job.place.links.next)
+        prefetch_write(<uint8_t*>job.place.links.next + CACHE_LINE)
 
 
 cdef int pull_now(Core* core, Queue* queue, Peer* peer, const Slice* req_id, uint32_t count, bint many) noexcept nogil:
@@ -41,6 +52,7 @@ cdef int pull_now(Core* core, Queue* queue, Peer* peer, const Slice* req_id, uin
             break
         if job.position > shown:
             shown = job.position
+        prefetch_line(queue)
         wire_jobs_next(format, &peer.out, given)
         wire_job(core, format, &peer.out, job)
         given += 1

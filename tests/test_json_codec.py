@@ -240,3 +240,34 @@ def test_white_space_between_tokens() -> None:
 def test_bytes_of_short_replies() -> None:
     assert probe.reply_id(False, b"r1", 1) == b'{"reqId":"r1","ok":true,"success":true,"id":1}\n'
     assert probe.reply_count(False, None, 3) == b'{"ok":true,"success":true,"ids":[3],"count":3}\n'
+
+
+# -- the shape of the last PUSH ---------------------------------------------------------------------------------
+
+HEADS = (
+    b'{"cmd":"PUSH","queue":"a","data":', b'{"queue":"b","cmd":"PUSH","data":',
+    b'{ "cmd" : "PUSH", "queue":"a" ,"data": ',
+    b'{"cmd":"PUSH","queue":"a","data":1,"data":', b'{"cmd":"PUSH","queue":"\\u0061","data":',
+    b'{"cmd":"PUSH","queue":"' + b"q" * 250 + b'","data":',
+)
+TAILS = (b"}", b'}}', b',"priority":3}', b' }', b'', b',"reqId":"r"}', b'} x')
+DATA = (b"1", b"null", b'{"a":[1,2]}', b'"\xc3\xa9"', b'"\xff"', b"[1,", b'{"a":\n1}', b"nul", b'"x"',
+        b"[" * 140 + b"]" * 140)
+
+
+@given(st.lists(st.tuples(st.sampled_from(HEADS), st.sampled_from(DATA), st.sampled_from(TAILS)), max_size=12))
+def test_what_was_learnt_of_a_push_changes_nothing(parts: list[tuple[bytes, bytes, bytes]]) -> None:
+    for head, data, tail in parts:
+        frame = head + data + tail
+        after_others = probe.scan(False, frame)
+        probe.scan(False, b'{"cmd":"PUSH","queue":"another","data":0}')
+        assert probe.scan(False, frame) == after_others
+        assert probe.scan(False, frame) == after_others
+
+
+def test_a_learnt_push_with_another_payload() -> None:
+    probe.scan(False, b'{"cmd":"PUSH","queue":"a","data":{"n":1}}')
+    found = probe.scan(False, b'{"cmd":"PUSH","queue":"a","data":{"n":2,"m":[]}}')
+    assert found["status"] == 0
+    assert (found["fields"]["queue"], found["fields"]["data"]) == (b"a", b'{"n":2,"m":[]}')
+    assert probe.scan(False, b'{"cmd":"PUSH","queue":"a","data":{"n":2,}}')["status"] != 0

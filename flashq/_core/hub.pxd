@@ -9,6 +9,8 @@ cdef class Hub:
     cdef readonly Engine engine
     cdef object dispatch, refuse, loop, log, store, clock, disconnected
     cdef object timer           # the armed TimerHandle, or None
+    cdef uint64_t wall_read     # monotonic ms when the wall clock was last asked
+    cdef uint64_t wall_ahead    # of the monotonic clock, ms
     cdef uint64_t armed_for     # monotonic ms of it; 2^64-1 = none
     cdef set open_connections
     cdef size_t max_frame       # bytes

@@ -12,6 +12,7 @@ CROWD_SECONDS = 1.0
 
 cdef enum:
     CROWD = 500                 # connections
+    WALL_MS = 100               # the wall clock is asked so often; between, time goes by the monotonic one
     DUE_BUDGET = 500            # jobs of due work between two looks at the sockets: well under a millisecond
 
 
@@ -78,8 +79,13 @@ cdef class Hub:
             self.after()
 
     cdef int tick(self) except -1:
+        cdef uint64_t mono
         if self.clock is None:
-            engine_tick(&self.engine.core, clock_wall_ms(), clock_mono_ms())
+            mono = clock_mono_ms()
+            if mono - self.wall_read >= WALL_MS:
+                self.wall_read = mono
+                self.wall_ahead = clock_wall_ms() - mono
+            engine_tick(&self.engine.core, mono + self.wall_ahead, mono)
         else:
             wall_ms, mono_ms = self.clock()
             self.engine.tick(wall_ms, mono_ms)

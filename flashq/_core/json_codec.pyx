@@ -2,6 +2,7 @@
 from flashq._core.fieldtable cimport TABLE, FieldDef, field_find, item_reset, request_check, request_reset
 from flashq._core.json_grammar cimport Reader, reader_fail, space_skip, text_rest, text_unescape, value_skip, word_skip
 from flashq._core.json_number cimport Number, number_read, number_skip
+from flashq._core.json_shape cimport shape_learn, shape_scan
 from flashq._core.request cimport (
     JSON, KIND_BOOL, KIND_CMD, KIND_I32, KIND_IDS, KIND_ITEMS, KIND_LATER, KIND_PROGRESS, KIND_RAW, KIND_REQ_ID,
     KIND_STR, KIND_TAGS, MAX_BATCH, MAX_REQ_ID, PushItem,
@@ -32,7 +33,10 @@ cdef struct Scan:
 cdef int json_scan(Scratch* scratch, const uint8_t* frame, size_t size, Request* request) noexcept nogil:
     cdef Scan s
     cdef const uint8_t* p
+    cdef int status
     scratch_reset(scratch)
+    if shape_scan(scratch, frame, size, request):
+        return OK
     request_reset(request, scratch)
     request.format = JSON
     s.r = Reader(frame + size, NULL, OK, 0)
@@ -49,7 +53,10 @@ cdef int json_scan(Scratch* scratch, const uint8_t* frame, size_t size, Request*
         if p != s.r.end:
             reader_fail(&s.r, p, BAD_SYNTAX)
     if s.r.status == OK:
-        return request_check(request)
+        status = request_check(request)
+        if status == OK:
+            shape_learn(scratch, frame, size, request)
+        return status
     request.problem_item = -1
     request.problem_number = <uint64_t>(s.r.where - frame) if s.r.where != NULL else 0
     return s.r.status

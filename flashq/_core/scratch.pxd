@@ -1,6 +1,17 @@
 """Room that a scan fills and the next scan of the same engine reuses. Owner: the Engine."""
 from flashq._core.request cimport PushItem
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+cdef enum:
+    SHAPE_BYTES = 192           # of a frame before its payload; longer ones are not learnt
+
+cdef struct Shape:              # all zero: none learnt; see json_shape
+    uint8_t[SHAPE_BYTES] prefix
+    uint32_t size
+    uint32_t queue_at
+    uint32_t queue_size
+    uint32_t cmd_at
+    uint32_t cmd_size
 
 cdef struct Scratch:            # all zero is empty; the arrays are allocated by scratch_open
     uint64_t* ids               # owned, MAX_BATCH + 1: the last place takes whatever is past the limit
@@ -9,6 +20,7 @@ cdef struct Scratch:            # all zero is empty; the arrays are allocated by
     uint8_t* text               # owned: unescaped strings; never moves during a scan
     size_t text_used
     size_t text_cap
+    Shape shape
 
 cdef int scratch_open(Scratch* scratch) noexcept nogil         # OK or NO_MEMORY
 cdef uint8_t* scratch_text(Scratch* scratch, size_t frame_size) noexcept nogil

@@ -56,7 +56,7 @@ class Size:
     attempts: int
 
 
-FULL = Size(pairs=15, seconds=1.0, jobs=1_000_000, levels=list(growth.LEVELS), rounds=15, attempts=3)
+FULL = Size(pairs=15, seconds=1.0, jobs=1_000_000, levels=list(growth.LEVELS), rounds=15, attempts=6)
 QUICK = Size(pairs=3, seconds=1.5, jobs=300_000, levels=[10_000, 1_000_000], rounds=5, attempts=2)
 
 

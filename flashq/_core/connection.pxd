@@ -14,7 +14,10 @@ cdef class Connection(Endpoint):
     cdef Hub hub
     cdef Peer peer              # its `connection` points back here until connection_lost
     cdef object transport
-    cdef object write           # its bound method: looked up once, called once a read
+    cdef object write           # its bound methods: looked up once, called once a read
+    cdef object is_closing
+    cdef int fd                 # borrowed from the transport: valid while it is not closing; -1 over TLS
+    cdef bint lagging           # the transport may still hold bytes: what follows must go behind them
     cdef object write_timer
     cdef WriteBuffer partial    # input not yet a whole frame, or not yet wanted
     cdef WriteBuffer deferred   # whole frames without reqId behind a parked pull without reqId
@@ -31,6 +34,7 @@ cdef class Connection(Endpoint):
     cdef int handle(self, const uint8_t* frame, size_t size) except -1
     cdef int refuse(self, int status, const Request* request) except -1
     cdef int put(self, bytes reply) except -1
+    cdef int send(self, size_t size) except -1
     cdef int resume_input(self) except -1
     cdef int feed_partial(self) except -1
     cdef int stop_reading(self) except -1

@@ -15,6 +15,7 @@ from flashq._core.peers cimport peer_clean, peer_close, peer_mark, peer_replied,
 from flashq._core.request cimport JSON, MSGPACK, OP_COLD, OP_NONE, Slice
 from flashq._core.reservations cimport owner_disconnected, session_open
 from flashq._core.scratch cimport scratch_reset
+from flashq._core.sendnow cimport send_now
 from flashq._core.state cimport Core
 from flashq._core.status cimport AUTH_REQUIRED, OK, TOO_LARGE_FRAME
 from flashq._core.waiters cimport waiters_drop, waiters_release
@@ -43,6 +44,7 @@ cdef class Connection(Endpoint):
     def __cinit__(self, Hub hub):
         self.hub = hub
         self.peer.connection = <void*>self
+        self.fd = -1
 
     def __dealloc__(self):
         if self.hub is not None:
@@ -65,6 +67,7 @@ cdef class Connection(Endpoint):
         cdef Hub hub = self.hub
         self.transport = transport
         self.write = transport.write
+        self.is_closing = transport.is_closing
         if hub.draining or len(hub.open_connections) >= hub.max_connections:
             hub.refused += 1
             self.closed = True
@@ -73,6 +76,8 @@ cdef class Connection(Endpoint):
         hub.open_connections.add(self)
         transport.set_write_buffer_limits(high=hub.write_high_water)
         sock = transport.get_extra_info("socket")
+        if sock is not None and transport.get_extra_info("ssl_object") is None:
+            self.fd = sock.fileno()
         if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -128,6 +133,8 @@ cdef class Connection(Endpoint):
         self.release()
         self.transport = None
         self.write = None
+        self.is_closing = None
+        self.fd = -1
         try:
             if self.hub.disconnected is not None:
                 self.hub.disconnected(self)
@@ -388,10 +395,29 @@ cdef class Connection(Endpoint):
         peer_replied(&self.hub.engine.core, &self.peer, self.hub.engine.core.position)
         return 0
 
+    cdef int send(self, size_t size) except -1:
+        """The first `size` bytes of the replies: to the socket as far as it takes them now, the rest by the transport.
+
+        A transport that is closing may have closed its descriptor, whose number may be another connection's by now.
+        """
+        cdef size_t sent = 0
+        if self.fd >= 0 and not self.is_closing():
+            if not self.lagging or self.transport.get_write_buffer_size() == 0:
+                sent = send_now(self.fd, self.peer.out.data, size)
+                self.lagging = sent < size
+        if sent == size:
+            peer_sent(&self.peer, size)
+            return 0
+        rest = copied(self.peer.out.data + sent, size - sent)
+        peer_sent(&self.peer, size)
+        self.write(rest)
+        if self.writing_paused and self.transport.get_write_buffer_size() > self.hub.write_limit:
+            self.abort("too many replies the client does not take")
+        return 0
+
     cdef int flush(self) except -1:
         """Hand what may leave to the transport, in one write."""
         cdef size_t size = peer_sendable(&self.hub.engine.core, &self.peer)
-        cdef bytes data
         peer_clean(&self.hub.engine.core, &self.peer)
         if self.closed or self.transport is None:
             return 0
@@ -399,11 +425,7 @@ cdef class Connection(Endpoint):
             self.abort("out of memory")
             return 0
         if size:
-            data = copied(self.peer.out.data, size)
-            peer_sent(&self.peer, size)
-            self.write(data)
-            if self.writing_paused and self.transport.get_write_buffer_size() > self.hub.write_limit:
-                self.abort("too many replies the client does not take")
+            self.send(size)
         if (self.deferred.size or self.reading_paused) and not self.feeding and not self.held_up():
             self.resume_input()
         # Inside `feed` more frames may follow this reply.

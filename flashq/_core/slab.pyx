@@ -4,7 +4,6 @@ Huge pages are refused: the system splits a partly emptied one only under pressu
 per 2 MiB was kept the resident size fell alike, but free memory rose with small pages only (Linux 6.18, one run each).
 The price is more page faults: filling and draining a million objects took 42 ns each with huge pages, 65 to 79 without.
 """
-from flashq._core.prefetch cimport prefetch_write
 from flashq._core.prefetch cimport CACHE_LINE, prefetch_write
 from flashq._core.rawmem cimport raw_free, raw_realloc, raw_refused
 from flashq._core.slabmode cimport ARENA_ADVICE, SLABS_BY_MALLOC

@@ -106,6 +106,9 @@ class Transport:
     def set_write_buffer_limits(self, high: int) -> None:
         self.high_water = high
 
+    def is_closing(self) -> bool:
+        return self.closing
+
     def get_write_buffer_size(self) -> int:
         return 0 if self.taking else len(self.sent)
 

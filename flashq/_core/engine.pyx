@@ -10,11 +10,10 @@ from libc.string cimport memset
 from flashq._core.buffer cimport WriteBuffer, buffer_close
 from flashq._core.heap cimport heap_close
 from flashq._core.job cimport (
-    JOB_RESULT_MSGPACK, STATE_ACTIVE, STATE_COMPLETED, STATE_FAILED, Delivery, Extra, Job,
+    JOB_RESULT_MSGPACK, STATE_ACTIVE, STATE_COMPLETED, Delivery, Extra, Job,
     job_is,
 )
 from flashq._core.jobs cimport job_find
-from flashq._core.lifecycle cimport job_remove
 from flashq._core.peers cimport peer_mark
 from flashq._core.queue cimport queue_find, queue_open, queue_wants_service
 from flashq._core.ready cimport Level, ready_close
@@ -24,14 +23,14 @@ from flashq._core.retention cimport retention_close, retention_open
 from flashq._core.scratch cimport scratch_close, scratch_open
 from flashq._core.shardmap cimport LEAF_BYTES, SHARDS, id_close, name_close
 from flashq._core.slab cimport blobs_init, memory_close, memory_init, slab_init
-from flashq._core.state cimport COMPLETED, NEVER, Limits, Owner, Peer, Queue, Waiter
-from flashq._core.status cimport CANNOT_CANCEL, JOB_NOT_FOUND, OK
+from flashq._core.state cimport COMPLETED, NEVER, Grave, Limits, Owner, Peer, Queue, Waiter
+from flashq._core.status cimport OK
 from flashq._core.timers cimport timers_run
 from flashq._core.transcode cimport transcode
 from flashq._core.waiters cimport waiters_release, waiters_serve
 from flashq._core.wire cimport wire_job
 
-STATES = ("waiting", "delayed", "active", "completed", "failed")
+STATES = ("waiting", "delayed", "active", "completed", "failed", "waiting-children")
 LIMITS = ("memory", "job_size", "queue_names", "parked", "completed", "results", "result_bytes", "default_lease",
           "grace", "lost_workers", "reply_size")
 
@@ -46,7 +45,7 @@ cdef Format format_of(bint msgpack) noexcept nogil:
     return MSGPACK if msgpack else JSON
 
 
-cdef inline bytes copied(const uint8_t* data, size_t size):
+cdef bytes copied(const uint8_t* data, size_t size):
     return PyBytes_FromStringAndSize(<const char*>data, <Py_ssize_t>size)
 
 
@@ -58,6 +57,18 @@ cdef bytes taken(WriteBuffer* out):
     if failed:
         raise MemoryError("reply buffer")
     return data
+
+
+cdef bytes job_bytes(Core* core, const Job* job, bint msgpack):
+    cdef WriteBuffer out
+    memset(&out, 0, sizeof(out))
+    wire_job(core, format_of(msgpack), &out, job)
+    return taken(&out)
+
+
+cdef void engine_done(Core* core) noexcept nogil:
+    waiters_serve(core)
+    record_frame_end(core)
 
 
 cdef class Engine:
@@ -77,6 +88,7 @@ cdef class Engine:
         slab_init(&core.owners, &core.memory, sizeof(Owner))
         slab_init(&core.waiters, &core.memory, sizeof(Waiter))
         slab_init(&core.levels, &core.memory, sizeof(Level))
+        slab_init(&core.graves_slab, &core.memory, sizeof(Grave))
         slab_init(&core.leaves, &core.memory, LEAF_BYTES)
         blobs_init(&core.blobs, &core.memory)
         for i in range(<uint32_t>SHARDS):
@@ -110,7 +122,11 @@ cdef class Engine:
     def __dealloc__(self):
         cdef Core* core = &self.core
         cdef Queue* queue = core.first_queue
+        cdef Grave* grave = core.graves
         cdef uint32_t i
+        while grave != NULL:
+            ready_close(&grave.ready)
+            grave = grave.next
         while queue != NULL:                # the queues themselves go with the pages
             ready_close(&queue.ready)
             queue = queue.next
@@ -188,14 +204,11 @@ cdef class Engine:
     def get_job(self, uint64_t id, bint msgpack):
         """(whole Job in that format, its state); (None, "unknown"), or (None, "completed") when only that is known."""
         cdef Job* job = job_find(&self.core, id)
-        cdef WriteBuffer out
         if job == NULL:
             return None, "unknown"
         if job == COMPLETED():
             return None, "completed"
-        memset(&out, 0, sizeof(out))
-        wire_job(&self.core, format_of(msgpack), &out, job)
-        return taken(&out), STATES[job.state]
+        return job_bytes(&self.core, job, msgpack), STATES[job.state]
 
     def get_state(self, uint64_t id):
         """One of STATES, or "unknown"."""
@@ -227,21 +240,6 @@ cdef class Engine:
             return job.progress, None
         return job.progress, copied(job.extra.message, job.extra.message_size).decode("utf-8", "replace")
 
-    def cancel(self, uint64_t id):
-        """Remove a waiting, delayed or active job. OK, JOB_NOT_FOUND or CANNOT_CANCEL."""
-        cdef Job* job = job_find(&self.core, id)
-        if job == NULL:
-            return JOB_NOT_FOUND
-        if job == COMPLETED() or job.state == STATE_COMPLETED or job.state == STATE_FAILED:
-            return CANNOT_CANCEL
-        job_remove(&self.core, job)
-        return self._done()
-
-    def _done(self):
-        waiters_serve(&self.core)
-        record_frame_end(&self.core)
-        return OK
-
     # --- queues ------------------------------------------------------------------------------------------------------
 
     cdef int open_queue(self, str queue, Queue** out) except? -1000:
@@ -263,7 +261,7 @@ cdef class Engine:
         if status == OK and not found.paused:
             found.paused = True
             record_queue(&self.core, found)
-            self._done()
+            engine_done(&self.core)
         return status
 
     def resume(self, str queue):
@@ -274,7 +272,7 @@ cdef class Engine:
             found.paused = False
             record_queue(&self.core, found)
             queue_wants_service(&self.core, found)
-            self._done()
+            engine_done(&self.core)
         return status
 
     def is_paused(self, str queue):
@@ -285,7 +283,7 @@ cdef class Engine:
     def count(self, str queue):
         """Jobs of the queue that are waiting or delayed."""
         cdef Queue* found = self.find_queue(queue)
-        return 0 if found == NULL else found.ready.count + found.delayed
+        return 0 if found == NULL else found.ready.count + found.delayed.count
 
     def queues(self):
         """One dict a queue, by name: name, waiting, delayed, active, failed, completed, paused. Cost: the queues."""
@@ -294,7 +292,7 @@ cdef class Engine:
         while queue != NULL:
             found.append({
                 "name": copied(queue.text, queue.name.size).decode("utf-8", "replace"),
-                "waiting": queue.ready.count, "delayed": queue.delayed, "active": queue.active,
+                "waiting": queue.ready.count, "delayed": queue.delayed.count, "active": queue.active.count,
                 "failed": queue.dead.count, "completed": queue.completed, "paused": bool(queue.paused),
             })
             queue = queue.next
@@ -306,8 +304,8 @@ cdef class Engine:
         cdef uint64_t queued = 0, processing = 0, delayed = 0, dead = 0
         while queue != NULL:
             queued += queue.ready.count
-            processing += queue.active
-            delayed += queue.delayed
+            processing += queue.active.count
+            delayed += queue.delayed.count
             dead += queue.dead.count
             queue = queue.next
         return {"queued": queued, "processing": processing, "delayed": delayed, "dlq": dead,

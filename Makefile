@@ -14,7 +14,7 @@ ASAN_ENV = LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" PYTHONMALLOC=malloc 
 SOURCES := setup.py pyproject.toml $(shell find flashq include -name '*.pyx' -o -name '*.pxd' -o -name '*.h' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-asan test-full bench lint format generate clean
+.PHONY: help run build test test-asan test-full torture bench lint format generate clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -29,14 +29,17 @@ build: build/.built ## compile the extensions in place
 test: lint build ## lint, then all tests
 	$(BIN)/python -m pytest $(ARGS)
 
-test-full: build ## all tests, with many more generated examples, the slow ones too
+test-full: lint build ## lint, then all tests with many more generated examples, the slow ones too
 	FLASHQ_TEST_PROFILE=full $(BIN)/python -m pytest -m "" $(ARGS)
 
 test-asan: build/.asan ## all tests on a build with AddressSanitizer and UBSan
 	$(ASAN_ENV) $(BIN)/pytest -s -p no:cacheprovider $(ARGS)
 
-bench: build ## the load generator against a server and a bare echo, in one run
-	$(BIN)/flashq bench $(ARGS)
+torture: build ## minutes of thousands of hostile connections and damaged requests
+	$(BIN)/python -m pytest -s -m torture $(ARGS) tests/torture
+
+bench: build ## measure the server beside a bare echo server
+	$(BIN)/python perf/run.py $(ARGS)
 
 lint: $(VENV)/.installed ## ruff, cython-lint, mypy
 	$(BIN)/ruff check .
@@ -59,20 +62,24 @@ clean: ## remove what the other targets made
 $(VENV)/.installed: pyproject.toml .ci/preflight.py
 	@command -v $(PYTHON) >/dev/null || { echo "flashQ cannot be built here: $(PYTHON) is missing. On Debian: apt-get install python3 python3-venv python3-dev" >&2; exit 1; }
 	@$(PYTHON) .ci/preflight.py
-	$(PYTHON) -m venv $(VENV)
+	@echo "installing build tools and libraries into $(VENV), about a minute"
+	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb")); print(*p["build-system"]["requires"], *p["project"]["dependencies"], *p["project"]["optional-dependencies"]["dev"], sep="\n")' > $(VENV)/requirements.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt
-	FLASHQ_MODULES=none $(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt
+	@FLASHQ_MODULES=none $(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
 build/.built: $(VENV)/.installed $(SOURCES)
+	@if test -d build/cython; then echo "compiling the extensions that changed"; \
+		else echo "compiling $(words $(filter %.pyx,$(SOURCES))) extensions, about a minute"; fi
 	@mkdir -p build
-	$(BIN)/python setup.py --quiet build_ext --inplace
+	@$(BIN)/python setup.py --quiet build_ext --inplace
 	@touch $@
 
 # A tree of its own, so that the normal extensions stay as they are; build_py copies the Python files beside them.
 build/.asan: $(VENV)/.installed $(SOURCES) $(shell find flashq -name '*.py' 2>/dev/null)
 	@test -e "$$(gcc -print-file-name=libasan.so)" || { echo "make test-asan needs gcc and its libasan" >&2; exit 1; }
+	@echo "compiling for the sanitizers, a few minutes"
 	@mkdir -p build
-	FLASHQ_ASAN=1 $(BIN)/python setup.py --quiet build --build-base build/asan --build-lib $(ASAN_LIB)
+	@FLASHQ_ASAN=1 $(BIN)/python setup.py --quiet build --build-base build/asan --build-lib $(ASAN_LIB)
 	@touch $@

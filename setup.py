@@ -64,6 +64,7 @@ setup(
         compiler_directives=DIRECTIVES,
         annotate=ANNOTATE,
         build_dir="build/cython-asan" if ASAN else "build/cython",
+        quiet=True,  # a line for each file says nothing; warnings and errors still show
         nthreads=CPUS if sys.platform == "linux" else 0,  # a spawned process would run this file again
     ),
     options={"build_ext": {"parallel": CPUS}},

@@ -38,7 +38,7 @@ class Settings:
     )
     no_tcp: bool = setting("Listening", types.SWITCH, False, "Listen on the Unix socket only.")
     max_connections: int = setting(
-        "Listening", types.COUNT, 20_000, "Connections at once; more are closed at once.", low=1, high=1_000_000
+        "Listening", types.COUNT, 16_384, "Connections at once; more are closed at once.", low=1, high=1_000_000
     )
 
     auth_tokens: tuple[str, ...] = setting(
@@ -46,8 +46,8 @@ class Settings:
         "environment keeps them out of the list of processes.", env=("AUTH_TOKENS",), default_text="none", secret=True,
     )
     insecure: bool = setting("Access", types.SWITCH, False, "Allow an address that others can reach without tokens.")
-    tls_cert: str = setting("Access", types.TEXT, "", "PEM file of the certificate chain.", default_text="none")
-    tls_key: str = setting("Access", types.TEXT, "", "PEM file of its private key.", default_text="none")
+    tls_cert: str = setting("Access", types.PATH, "", "PEM file of the certificate chain.", default_text="none")
+    tls_key: str = setting("Access", types.PATH, "", "PEM file of its private key.", default_text="none")
 
     max_frame: int = setting(
         "Limits", types.SIZE, 16 * MIB, "Largest request; over it the connection is closed.", low=KIB, high=16 * MIB
@@ -111,8 +111,8 @@ class Settings:
         choices=("debug", "info", "warning", "error"),
     )
     log_format: str = setting(
-        "Running", types.CHOICE, "auto", "`auto` is `console` for a terminal and `json` elsewhere.",
-        choices=("auto", "console", "json"),
+        "Running", types.CHOICE, "console", "`console` is for people, coloured on a terminal only. `json` is for log "
+        "collectors: an object a line on stderr, and no banner on stdout.", choices=("console", "json"),
     )
 
     def engine_limits(self) -> dict[str, int]:

@@ -23,6 +23,7 @@ class Type:
     parse: Callable[[str], object]
     ranged: bool = False
     from_env: Callable[[str], object] | None = None  # where the environment is read otherwise
+    refusal: str = ""  # said in place of the parser's own words, of texts that must reach no log
 
 
 def _count(text: str) -> int:
@@ -54,7 +55,17 @@ def _switch(text: str) -> bool:
 
 
 def _tokens(text: str) -> tuple[str, ...]:
-    return tuple(filter(None, map(str.strip, text.split(","))))
+    """At least one: a list of nothing is a start script gone wrong, and would leave the server open."""
+    tokens = tuple(filter(None, map(str.strip, text.split(","))))
+    if not tokens:
+        raise ValueError("empty")
+    return tokens
+
+
+def _path(text: str) -> str:
+    if not text:
+        raise ValueError("is empty; leave it out, or name a file")
+    return text
 
 
 def _socket(text: str) -> str:
@@ -68,8 +79,9 @@ SIZE = Type("size", _size, ranged=True)
 TIME = Type("time", _time, ranged=True)
 SWITCH = Type("switch", _switch)
 CHOICE = Type("choice", str.lower)
-TOKENS = Type("list", _tokens)
-SOCKET = Type("path", str, from_env=_socket)
+TOKENS = Type("list", _tokens, refusal="holds no token; leave it out for a server without access control")
+PATH = Type("path", _path)
+SOCKET = Type("path", _path, from_env=_socket)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +96,6 @@ class Setting:
     high: int = 2**62
     choices: tuple[str, ...] = ()
     lenient: bool = False  # a variable that cannot be read stands for the default: the wire document wants it of ports
-    secret: bool = False
     default_text: str = ""
     name: str = ""
     default: object = None
@@ -122,17 +133,22 @@ class Setting:
             if self.type is SWITCH and not isinstance(value, bool):
                 raise ValueError(f"{value!r} is neither true nor false")
             if self.choices and value not in self.choices:
-                raise ValueError(f"{value!r} is none of {', '.join(self.choices)}")
+                raise ValueError(f"{value!r} is {_not_among(self.choices)}")
         except ValueError as error:
-            # A secret's text must reach no log.
-            raise SettingError(f"{source}: {'cannot be read' if self.secret else error}") from None
+            raise SettingError(f"{source}: {self.type.refusal or error}") from None
         return value
+
+
+def _not_among(choices: tuple[str, ...]) -> str:
+    if len(choices) == 1:
+        return f"not served by this version, only {choices[0]!r} is"
+    return f"none of {', '.join(choices)}"
 
 
 def setting(section: str, type: Type, default: Any, help: str, *, default_factory: Callable[[], Any] | None = None,
             secret: bool = False, **details: Any) -> Any:
-    """A dataclass field that carries its Setting; `details` are those of Setting."""
-    described = Setting(section, type, help, secret=secret, default=default, **details)
+    """A dataclass field that carries its Setting; `details` are those of Setting. What is secret is in no repr."""
+    described = Setting(section, type, help, default=default, **details)
     metadata = {"setting": described}
     if default_factory is not None:
         return dataclasses.field(default_factory=default_factory, repr=not secret, metadata=metadata)

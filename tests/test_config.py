@@ -18,6 +18,7 @@ def test_defaults() -> None:
     assert (settings.lease, settings.disconnect_grace, settings.lost_workers) == (30_000, 5_000, 3)
     assert (settings.keep_completed, settings.keep_results) == (50_000, 5_000)
     assert settings.auth_tokens == () and settings.durability == "memory"
+    assert (settings.max_connections, settings.log_format) == (16_384, "console")
     assert 0 < settings.memory_limit < machine.memory_bytes()
 
 
@@ -68,10 +69,28 @@ def test_unix_socket_flag_is_taken_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "tokens"), [("a", ("a",)), (" a , b,, ", ("a", "b")), ("", ()), (" , ", ()), ("ü", ("ü",))]
+    ("value", "tokens"), [("a", ("a",)), (" a , b,, ", ("a", "b")), ("", ()), ("ü", ("ü",))]
 )
 def test_tokens_are_trimmed_and_empty_ones_dropped(value: str, tokens: tuple[str, ...]) -> None:
     assert load({}, {"AUTH_TOKENS": value}).auth_tokens == tokens
+
+
+@pytest.mark.parametrize("value", [",", " , ", " ", ",,,"])
+def test_a_list_without_a_token_is_refused(value: str) -> None:
+    """It must not start a server that everybody may use."""
+    for flags, environ, source in (
+        ({}, {"AUTH_TOKENS": value}, "AUTH_TOKENS"),
+        ({"auth_tokens": value}, {}, "--auth-tokens"),
+        ({"auth_tokens": value, "insecure": True}, {"AUTH_TOKENS": "a"}, "--auth-tokens"),
+    ):
+        with pytest.raises(SettingError, match=rf"^{source}: holds no token"):
+            load(flags, environ)
+
+
+@pytest.mark.parametrize("name", ["auth_tokens", "tls_cert", "tls_key", "unix_socket"])
+def test_an_empty_flag_does_not_switch_off_what_it_names(name: str) -> None:
+    with pytest.raises(SettingError, match=rf"^--{name.replace('_', '-')}: (is empty|holds no token)"):
+        load({name: ""}, {})
 
 
 def test_tokens_stay_secret() -> None:
@@ -108,7 +127,7 @@ def test_times(text: str, ms: int) -> None:
         ({"max_queues": "9" * 5000}, {}, "--max-queues: "),
         ({"max_queues": True}, {}, "--max-queues: True is not between"),
         ({"log_level": "loud"}, {}, "--log-level: 'loud' is none of debug, info, warning, error"),
-        ({"durability": "commit"}, {}, "--durability: 'commit' is none of memory"),
+        ({"durability": "commit"}, {}, "--durability: 'commit' is not served by this version, only 'memory' is"),
         ({}, {"FLASHQ_NO_TCP": "maybe"}, "FLASHQ_NO_TCP: 'maybe' is neither 1 nor 0"),
         ({"insecure": 1}, {}, "--insecure: 1 is neither true nor false"),
         ({"colour": "red"}, {}, "colour: there is no such setting"),
@@ -121,7 +140,7 @@ def test_times(text: str, ms: int) -> None:
         ({"host": "::"}, {}, "--host: others can reach '::'"),
         ({"host": ""}, {}, "--host: others can reach 'every address'"),
         ({"host": "example.org"}, {}, "--host: others can reach 'example.org'"),
-        ({"host": "0.0.0.0"}, {"AUTH_TOKENS": " , "}, "--host: others can reach '0.0.0.0'"),
+        ({"host": "0.0.0.0"}, {"AUTH_TOKENS": ""}, "--host: others can reach '0.0.0.0'"),
     ],
 )
 def test_refused(flags: dict[str, object], environ: dict[str, str], told: str) -> None:

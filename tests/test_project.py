@@ -2,6 +2,9 @@
 
 import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import pytest
 
 import flashq
 from support.server import PACKAGE_ROOT, PROJECT_ROOT
+from support.tools import need_tool
 
 ROOT = PROJECT_ROOT
 CORE = ROOT / "flashq" / "_core"
@@ -138,3 +142,28 @@ def test_make_help_lists_each_target() -> None:
     described = set(re.findall(r"^([a-z-]+):.*## ", text, re.MULTILINE))
     assert phony == described
     assert {"help", "run", "build", "test", "test-asan", "bench", "lint", "format", "clean"} <= phony
+
+
+def test_a_build_is_quiet_but_for_a_line_a_step(tmp_path: Path) -> None:
+    need_tool("make")
+    (tmp_path / "flashq").mkdir()
+    (tmp_path / "flashq" / "one.pyx").write_text("value = 1\n")
+    (tmp_path / "flashq" / "two.pyx").write_text("value = 2\n")
+    cythonize = [sys.executable, str(ROOT / "setup.py"), "--quiet", "--version"]  # without the C compiler
+    environment = {name: text for name, text in os.environ.items() if name != "FLASHQ_MODULES"}
+    done = subprocess.run(cythonize, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert len(list((tmp_path / "build").rglob("*.c"))) == 2
+    assert (done.stdout.split(), done.stderr) == (["0.0.0"], "")
+    for name in ("Makefile", "setup.py", "pyproject.toml"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
+    plan = subprocess.run(["make", "-n", "build"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert plan.index("installing build tools and libraries") < plan.index("bin/pip install")
+    assert plan.index("compiling 2 extensions, about a minute") < plan.index("setup.py --quiet build_ext")
+
+
+def test_make_runs_programs_that_exist() -> None:
+    text = (ROOT / "Makefile").read_text()
+    programs = re.findall(r"\$\(BIN\)/python ([\w/]+\.py)", text)
+    assert {"setup.py", "perf/run.py"} <= set(programs)
+    assert all((ROOT / program).is_file() for program in programs)

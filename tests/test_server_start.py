@@ -1,9 +1,8 @@
-"""Starting a server as its user does: flags, banner, listeners, TLS, and what goes wrong."""
+"""Starting a server as its user does: banner, a first job, listeners, TLS, and what goes wrong."""
 
 import json
 import os
 import re
-import socket
 import ssl
 import stat
 import subprocess
@@ -15,62 +14,10 @@ import pytest
 import flashq
 from conftest import StartServer
 from support.certificates import Certificate, make_certificate
+from support.command import refused
 from support.server import PROJECT_ROOT, START_SECONDS, ServerProcess, server_environment
 from support.tools import need_tool
 from support.wire import JSON, AsyncClient, Client, Codec
-
-Done = subprocess.CompletedProcess[str]
-
-
-def flashq_command(*arguments: str, directory: Path, env: dict[str, str] | None = None) -> Done:
-    """`flashq` with these arguments, run to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "flashq", *arguments],
-        cwd=directory,
-        env=server_environment(env),
-        capture_output=True,
-        text=True,
-        timeout=START_SECONDS,
-        check=False,
-    )
-
-
-def refused(*flags: str, directory: Path, env: dict[str, str] | None = None) -> str:
-    """What a server that must not start says: one line, no traceback."""
-    done = flashq_command("serve", "--log-format", "json", *flags, directory=directory, env=env)
-    assert done.returncode in (1, 2), done.stderr
-    assert "Traceback" not in done.stderr
-    said = [line for line in done.stderr.splitlines() if line and not line.startswith(("{", "Usage:", "Try "))]
-    assert len(said) == 1, done.stderr
-    return said[0]
-
-
-def test_version_and_help(tmp_path: Path) -> None:
-    assert flashq_command("--version", directory=tmp_path).stdout == f"flashq {flashq.__version__}\n"
-    text = flashq_command("--help", directory=tmp_path).stdout
-    assert re.search(r"^  serve  ", text, re.MULTILINE) and re.search(r"^  bench  ", text, re.MULTILINE)
-
-
-def test_serve_help_shows_each_setting_with_its_variable(tmp_path: Path) -> None:
-    from flashq.config import SETTINGS
-
-    text = flashq_command("serve", "--help", directory=tmp_path).stdout
-    for setting in SETTINGS:
-        assert re.search(rf"^  {setting.flag}\b", text, re.MULTILINE), setting.flag
-        assert all(f"${name}" in text for name in setting.env)
-    assert [line[:-1] for line in text.splitlines() if re.fullmatch(r"[A-Z]\w+:", line)] == [
-        *dict.fromkeys(setting.section for setting in SETTINGS),
-        "Other",
-    ]
-
-
-def test_help_loads_no_server(tmp_path: Path) -> None:
-    code = "import sys; from flashq.cli import main; main(['--help'], standalone_mode=False); "
-    code += "print([m for m in sys.modules if m in ('uvloop', 'asyncio', 'flashq.config') or m.startswith('flashq._')])"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=server_environment(), capture_output=True, text=True, check=True
-    )
-    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_ready_says_where_and_how_durable(server: ServerProcess) -> None:
@@ -207,27 +154,6 @@ def test_an_address_that_is_not_here(tmp_path: Path) -> None:
     assert text == "flashq: --host: 192.0.2.1 is no address of this machine"
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
-def test_a_public_address_needs_a_token(tmp_path: Path, host: str) -> None:
-    assert "--insecure" in refused("--host", host, "--port", "0", directory=tmp_path)
-
-
-def test_a_setting_that_is_wrong(tmp_path: Path) -> None:
-    assert "--port: 'many' is no whole number" in refused("--port", "many", directory=tmp_path)
-    text = refused(directory=tmp_path, env={"FLASHQ_MAX_FRAME": "plenty", "PORT": "0"})
-    assert "FLASHQ_MAX_FRAME" in text and "plenty" in text
-
-
-def test_the_environment_sets_and_a_flag_wins(start_server: StartServer, tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    path = str(tmp_path / "q.sock")
-    server = start_server("--port", "0", env={"PORT": str(port), "UNIX_SOCKET": path})
-    assert server.ready["port"] != port
-    assert server.ready["unix"] == path
-
-
 def test_tls(certificate: Certificate, start_server: StartServer, codec: Codec, queue_name: str) -> None:
     server = start_server("--tls-cert", str(certificate.cert), "--tls-key", str(certificate.key))
     assert server.ready["tls"] is True
@@ -294,19 +220,6 @@ def test_many_files_are_allowed(start_server: StartServer) -> None:
     finally:
         for client in clients:
             client.close()
-
-
-def test_logs_are_json_lines_with_time_level_and_event(start_server: StartServer) -> None:
-    server = start_server()
-    server.stop()
-    events = [json.loads(line) for line in server.log]
-    assert all(list(event)[:3] == ["timestamp", "level", "event"] for event in events)
-    assert [event["event"] for event in events if event["event"] != "few_files"] == [
-        "ready",
-        "signal",
-        "draining",
-        "stopped",
-    ]
 
 
 def test_no_setting_leaks_from_the_tester(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ cdef class Connection(Endpoint):
     cdef object write_timer
     cdef WriteBuffer partial    # input not yet a whole frame, or not yet wanted
     cdef WriteBuffer deferred   # whole frames without reqId behind a parked pull without reqId
+    cdef size_t input_counted   # bytes of this connection in hub.input_bytes
     cdef size_t searched        # bytes of `partial` known to hold no line end
     cdef Mode mode
     cdef public bint authenticated
@@ -33,6 +34,8 @@ cdef class Connection(Endpoint):
     cdef int resume_input(self) except -1
     cdef int feed_partial(self) except -1
     cdef int stop_reading(self) except -1
+    cdef int count_input(self) except -1
+    cdef size_t frame_limit(self) noexcept
     cdef int too_large(self) except -1
     cdef int finish(self) except -1
     cdef int defer(self, const uint8_t* frame, size_t size) except -1

@@ -23,6 +23,7 @@ from flashq._core.wire cimport wire_scan
 cdef enum:
     FLUSH_BYTES = 100 * 1024    # replies leave before the read is worked off when there are so many
     KEEP_BYTES = 64 * 1024      # room an emptied input buffer keeps
+    BEFORE_AUTH_BYTES = 64 * 1024
 
 # Dead peers are found within IDLE + COUNT * INTERVAL seconds.
 KEEPALIVE = tuple(
@@ -55,6 +56,8 @@ cdef class Connection(Endpoint):
         peer_close(core, &self.peer)
         buffer_close(&self.partial)
         buffer_close(&self.deferred)
+        self.hub.input_bytes -= self.input_counted
+        self.input_counted = 0
 
     # --- Protocol callbacks ------------------------------------------------------------------------------------------
 
@@ -94,6 +97,7 @@ cdef class Connection(Endpoint):
                     self.feed_partial()
             if self.partial.failed or self.deferred.failed:
                 self.abort("out of memory")
+            self.count_input()
             self.hub.after()
         except Exception as error:
             self.abort(repr(error))
@@ -119,7 +123,7 @@ cdef class Connection(Endpoint):
         if self.write_timer is not None:
             self.write_timer.cancel()
             self.write_timer = None
-        self.hub.open_connections.discard(self)
+        self.hub.connection_gone(self)
         self.hub.tick()
         self.release()
         self.transport = None
@@ -199,6 +203,23 @@ cdef class Connection(Endpoint):
             return True
         return self.writing_paused or self.closed or self.peer.out.size > self.hub.write_limit
 
+    cdef int count_input(self) except -1:
+        """Unfinished frames of all connections together may take a quarter of the memory limit."""
+        cdef size_t held = self.partial.size + self.deferred.size
+        if held == self.input_counted:
+            return 0
+        self.hub.input_bytes += held - self.input_counted
+        self.input_counted = held
+        if self.hub.input_bytes > self.hub.engine.core.limits.memory >> 2 and held > KEEP_BYTES:
+            self.abort("too many unfinished frames in memory")
+        return 0
+
+    cdef size_t frame_limit(self) noexcept:
+        """Bytes of the largest frame; who has not shown a token needs no large one."""
+        if self.hub.auth_required and not self.authenticated and self.hub.max_frame > BEFORE_AUTH_BYTES:
+            return BEFORE_AUTH_BYTES
+        return self.hub.max_frame
+
     cdef int feed_partial(self) except -1:
         cdef size_t searched = self.searched
         cdef size_t used
@@ -232,6 +253,7 @@ cdef class Connection(Endpoint):
         """Handle the whole frames at the front of `data`; the bytes used. The first `searched` hold no line end."""
         cdef size_t at = 0
         cdef size_t end, frame
+        cdef size_t limit
         cdef const uint8_t* line_end
         if self.mode == MODE_UNKNOWN and size:
             self.mode = MODE_BINARY if data[0] <= 1 else MODE_TEXT
@@ -241,11 +263,12 @@ cdef class Connection(Endpoint):
             if self.held_up():
                 self.stop_reading()
                 break
+            limit = self.frame_limit()
             if self.mode == MODE_TEXT:
                 line_end = <const uint8_t*>memchr(data + at + searched, c'\n', size - at - searched)
                 if line_end == NULL:
                     self.searched = size - at
-                    if size - at > self.hub.max_frame:
+                    if size - at > limit:
                         self.too_large()
                     break
                 frame = at
@@ -262,10 +285,10 @@ cdef class Connection(Endpoint):
                 frame = at + 4
                 end = frame + (<size_t>data[at] << 24 | <size_t>data[at + 1] << 16 | <size_t>data[at + 2] << 8
                                | data[at + 3])
-                if end > size and end - frame <= self.hub.max_frame:
+                if end > size and end - frame <= limit:
                     break
                 at = end
-            if end - frame > self.hub.max_frame:
+            if end - frame > limit:
                 self.too_large()
                 break
             self.handle(data + frame, end - frame)

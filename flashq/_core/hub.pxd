@@ -12,6 +12,8 @@ cdef class Hub:
     cdef uint64_t armed_for     # monotonic ms of it; 2^64-1 = none
     cdef set open_connections
     cdef size_t max_frame       # bytes
+    cdef size_t input_bytes     # of unfinished frames, over all connections
+    cdef uint32_t gone          # connections lost since the heap was trimmed
     cdef uint32_t max_connections
     cdef readonly uint64_t refused
     cdef size_t write_high_water    # bytes
@@ -22,3 +24,4 @@ cdef class Hub:
     cdef int tick(self) except -1
     cdef int after(self) except -1
     cdef int arm(self) except -1
+    cdef int connection_gone(self, Endpoint connection) except -1

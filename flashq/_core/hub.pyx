@@ -3,11 +3,20 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from flashq._core.clock cimport clock_mono_ms, clock_wall_ms
 from flashq._core.engine cimport engine_tick
+from flashq._core.heaptrim cimport heap_trim
 from flashq._core.state cimport NEVER, Core
 from flashq._core.timers cimport memory_watch, timers_run
 
+# Seconds after which a crowd that left is taken to have left.
+CROWD_SECONDS = 1.0
+
 cdef enum:
+    CROWD = 500                 # connections
     DUE_BUDGET = 500            # jobs of due work between two looks at the sockets: well under a millisecond
+
+
+def _trim():
+    heap_trim()
 
 
 cdef class Endpoint:
@@ -70,8 +79,9 @@ cdef class Hub:
     cdef int after(self) except -1:
         """Ends each event: records to the store, replies to the transports, the timer to the next deadline."""
         cdef Core* core = &self.engine.core
-        while core.dirty != NULL or core.records.size:
-            if core.records.size:           # also what a flush sets off: requests behind a pull just answered
+        while core.dirty != NULL or core.records.size or core.records.failed:
+            # Also what a flush sets off: requests behind a pull just answered. Raises once a record was lost.
+            if core.records.size or core.records.failed:
                 self.store.append(self.engine.take_records(), core.position)
             if core.dirty != NULL:
                 (<Endpoint>core.dirty.connection).flush()
@@ -106,6 +116,15 @@ cdef class Hub:
         self.tick()
         self.engine.commit(position)
         self.after()
+
+    cdef int connection_gone(self, Endpoint connection) except -1:
+        """Forget it; after a crowd has left, what its buffers held goes back to the system."""
+        self.open_connections.discard(connection)
+        self.gone += 1
+        if self.gone >= CROWD and self.gone > <uint32_t>len(self.open_connections):
+            self.gone = 0
+            self.loop.call_later(CROWD_SECONDS, _trim)
+        return 0
 
     def begin_drain(self):
         """Answer parked pulls empty, and every later pull that finds nothing at once."""

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from flashq import config
+from flashq.setting_types import SWITCH
 
 UNITS = {
     "size": ((1024**3, "GB"), (1024**2, "MB"), (1024, "KB"), (1, "")),
@@ -36,16 +37,12 @@ class SettingOption(click.Option):
 
     def __init__(self, setting: config.Setting) -> None:
         self.section = setting.section
-        switch = setting.type.name == "switch"
-        super().__init__(
-            [setting.flag, setting.name],
-            default=None,
-            type=bool if switch else str,
-            is_flag=switch,
-            flag_value=True if switch else None,
-            metavar=None if switch else "|".join(setting.choices) or setting.type.name.upper(),
-            help=f"{setting.help} {_notes(setting)}",
-        )
+        if setting.type is SWITCH:
+            form: dict[str, Any] = {"type": bool, "is_flag": True, "flag_value": True}
+        else:
+            # No flag_value here, not even None: with one, click lets the flag stand without its value.
+            form = {"type": str, "metavar": "|".join(setting.choices) or setting.type.name.upper()}
+        super().__init__([setting.flag, setting.name], default=None, help=f"{setting.help} {_notes(setting)}", **form)
 
 
 def _notes(setting: config.Setting) -> str:

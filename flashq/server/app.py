@@ -16,7 +16,7 @@ from flashq._core import fieldtable
 from flashq._core.connection import Connection
 from flashq._core.engine import Engine
 from flashq._core.hub import Hub
-from flashq.config import Settings
+from flashq.config import Settings, is_loopback
 from flashq.server import listeners, logs, tls
 from flashq.server.banner import Place, banner
 from flashq.server.dispatch import Dispatcher
@@ -98,7 +98,7 @@ class Server:
         loop.set_exception_handler(self._on_unhandled)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal, number)
-        self._check_file_limit()
+        files = listeners.raise_file_limit(settings.max_connections)
         context = tls.server_context(settings.tls_cert, settings.tls_key)
         if not settings.no_tcp:
             self._tcp = await listeners.open_tcp(self._connection, settings.host, settings.port, context)
@@ -106,15 +106,10 @@ class Server:
             self._unix = listeners.UnixListener(settings.unix_socket)
             await self._unix.open(self._connection)
         self._announce(context is not None)
+        self._warn(files, context is not None)
 
     def _connection(self) -> Connection:
         return Connection(self.hub)
-
-    def _check_file_limit(self) -> None:
-        wanted = self.settings.max_connections + listeners.SPARE_FILES
-        files = listeners.raise_file_limit(self.settings.max_connections)
-        if files < wanted:
-            self.log.warning("few_files", limit=files, wanted=wanted, remedy="ulimit -Hn, or --max-connections")
 
     def _announce(self, secure: bool) -> None:
         place = Place(unix=self._unix.path if self._unix is not None else None, tls=secure)
@@ -125,6 +120,16 @@ class Server:
             with contextlib.suppress(OSError, ValueError):
                 print(banner(place, bool(self.settings.auth_tokens), self.store.promise), flush=True)
         self.log.info("ready", **asdict(place), durability=self.store.durability, pid=os.getpid(), version=__version__)
+
+    def _warn(self, files: int, secure: bool) -> None:
+        """What is served all the same, but is not as it should be; below the banner, which is what people look for."""
+        settings = self.settings
+        wanted = settings.max_connections + listeners.SPARE_FILES
+        if files < wanted:
+            self.log.warning("few_files", limit=files, wanted=wanted, remedy="ulimit -Hn, or --max-connections")
+        if settings.auth_tokens and self._tcp is not None and not (secure or is_loopback(settings.host)):
+            remedy = "--tls-cert and --tls-key, or --host 127.0.0.1"
+            self.log.warning("tokens_in_clear", host=settings.host, remedy=remedy)
 
     async def run(self) -> int:
         """Wait for the first signal, then drain; the exit status."""

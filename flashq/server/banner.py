@@ -3,7 +3,7 @@
 import shlex
 from dataclasses import dataclass
 
-LOGIN = '{"cmd":"AUTH","token":"..."}\\n'
+LOGIN = '{"cmd":"AUTH","token":"YOUR_TOKEN"}\\n'  # the tokens themselves are shown nowhere
 FIRST_JOB = '{"cmd":"PUSH","queue":"emails","data":{"to":"a@b.c"}}\\n'
 
 
@@ -23,7 +23,8 @@ def banner(place: Place, tokens: bool, promise: str) -> str:
     lines = ["flashQ listens on " + " and ".join(filter(None, [tcp, place.unix]))]
     lines.append(f"  durability  {promise}")
     if tokens:
-        lines.append(f"  access      by token: each connection begins with {LOGIN.removesuffix(chr(92) + 'n')}")
+        login = LOGIN.removesuffix("\\n")
+        lines.append(f"  access      each connection begins with {login}; YOUR_TOKEN is one of AUTH_TOKENS")
     lines.append("  first job   " + _first_job(place, (LOGIN if tokens else "") + FIRST_JOB))
     lines.append("  stop        Ctrl-C, or SIGTERM")
     return "\n".join(lines)

@@ -14,8 +14,6 @@ FIRST_KEYS = ("timestamp", "level", "event")
 def configure(form: str, level: str, stream: TextIO | None = None) -> structlog.typing.FilteringBoundLogger:
     """The logger of this process. `form` is the setting `log_format`, `level` one of LEVELS."""
     stream = stream or sys.stderr
-    if form == "auto":
-        form = "console" if stream.isatty() else "json"
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

@@ -158,9 +158,12 @@ BY_STATUS: dict[int, ErrorCode] = {error.status: error for error in ERRORS if er
 class Refused(Exception):
     """A command that is answered with an error reply; what the template of its text needs comes along."""
 
-    def __init__(self, error: ErrorCode, *, field: str = "", number: int = 0, text: bytes | None = None) -> None:
+    def __init__(
+        self, error: ErrorCode, *, field: str = "", number: int = 0, text: bytes | None = None, rule: str = ""
+    ) -> None:
         super().__init__(error.code)
         self.error = error
         self.field = field
         self.number = number
         self.text = text
+        self.rule = rule

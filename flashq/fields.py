@@ -1,4 +1,4 @@
-"""What a command's description is made of: kinds of values, fields, replies. The table itself is flashq/commands.py."""
+"""What a command's description is made of: kinds of values, fields, replies. The table itself is flashq/commands."""
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
@@ -7,7 +7,10 @@ from flashq.errors import ErrorCode
 
 
 class Kind(IntEnum):
-    """How a field's value is read; in step with `enum Kind` of flashq/_core/request.pxd (a test compares)."""
+    """How a field's value is read; below COLD_KINDS in step with `enum Kind` of request.pxd (a test compares).
+
+    What each is in a cold command: IDS a list of ints, TAGS a list of strings, RAW any decoded value.
+    """
 
     U64 = 0
     U32 = 1
@@ -22,7 +25,15 @@ class Kind(IntEnum):
     REQ_ID = 10
     CMD = 11
     LATER = 12
+    # Of cold commands only; the core knows none of these.
+    I64 = 32
+    F64 = 33
+    LIST = 34     # of anything: the handler looks at each item
+    OBJECT = 35   # its keys are `Field.items`
+    OBJECTS = 36  # a list of those
 
+
+COLD_KINDS = Kind.I64
 
 # Smallest and largest number of a kind. U64 ends at 2^63-1, which every client's integers hold.
 RANGES: dict[Kind, tuple[int, int]] = {
@@ -30,7 +41,9 @@ RANGES: dict[Kind, tuple[int, int]] = {
     Kind.U32: (0, 2**32 - 1),
     Kind.I32: (-(2**31), 2**31 - 1),
     Kind.PROGRESS: (0, 255),
+    Kind.I64: (-(2**63), 2**63 - 1),
 }
+_REALS = (Kind.F64, Kind.PROGRESS)
 
 _RULES: dict[Kind, str] = {
     Kind.BOOL: "true or false",
@@ -42,24 +55,31 @@ _RULES: dict[Kind, str] = {
     Kind.REQ_ID: "a string",
     Kind.CMD: "a string",
     Kind.LATER: "left out",
+    Kind.LIST: "a list",
+    Kind.OBJECT: "an object",
+    Kind.OBJECTS: "a list of objects",
 }
 
 
 def kind_rule(kind: Kind, limit: int | None = None) -> str:
     """What a value of this kind must be, as it stands in error texts and in the reference."""
     if kind not in RANGES:
-        return _RULES[kind]
+        return _RULES.get(kind, "a number")
     low, high = RANGES[kind]
-    noun = "a number" if kind is Kind.PROGRESS else "an integer"
-    return f"{noun} between {low} and {high if limit is None else limit}"
+    return _range_rule(kind, low, high if limit is None else limit)
+
+
+def _range_rule(kind: Kind, low: float, high: float) -> str:
+    return f"{'a number' if kind in _REALS else 'an integer'} between {low} and {high}"
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field of a request.
 
-    `limit`: the largest number, or the largest UTF-8 size of a text in bytes. `rule`: what error texts say that the
-    value must be, where its kind does not say all.
+    `limit`: the largest number, or the largest UTF-8 size of a text in bytes; `least`: the smallest number, of cold
+    commands only. `rule`: what error texts say that the value must be, where its kind does not say all. `items`: the
+    keys of an OBJECT, or of each of the OBJECTS.
     """
 
     name: str
@@ -70,6 +90,23 @@ class Field:
     limit: int | None = None
     aliases: tuple[str, ...] = ()
     rule: str = ""
+    least: int | None = None
+    items: "tuple[Field, ...]" = ()
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Smallest and largest number."""
+        low, high = RANGES.get(self.kind, (float("-inf"), float("inf")))
+        return low if self.least is None else self.least, high if self.limit is None else self.limit
+
+
+def field_rule(field: Field) -> str:
+    """What a field's value must be, as it stands in error texts and in the reference."""
+    if field.rule:
+        return field.rule
+    if field.kind in RANGES or field.least is not None or (field.kind in _REALS and field.limit is not None):
+        return _range_rule(field.kind, *field.range)
+    return kind_rule(field.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +120,7 @@ class ReplyField:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command. `handler` names the Dispatcher's method when `tier` is cold; hot ones are the engine's."""
+    """One command. `handler` is `room.method` of flashq/server/handlers if `tier` is cold; hot ones are the core's."""
 
     name: str
     doc: str

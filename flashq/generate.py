@@ -18,7 +18,7 @@ from flashq.commands import (
 )
 from flashq.config import SETTINGS
 from flashq.errors import ERRORS, ErrorCode
-from flashq.fields import Command, Field, Kind, kind_rule
+from flashq.fields import Command, Field, Kind, field_rule
 from flashq.job_shape import JOB_EXAMPLE, JOB_FIELDS
 from flashq.setting_types import SIZE, SWITCH, TIME, Setting
 
@@ -53,7 +53,7 @@ start with a sentence that names it, except a port in `TCP_PORT` or `PORT` that 
 
 def commands_page() -> str:
     """The text of docs/commands.md."""
-    parts = [NOTE.format("flashq/commands.py"), COMMANDS_HEAD, _contents(), "## Fields of every request\n"]
+    parts = [NOTE.format("flashq/commands"), COMMANDS_HEAD, _contents(), "## Fields of every request\n"]
     parts += [_field_table(COMMON), *map(_command, COMMANDS)]
     parts += ["## Push options\n", "The fields of PUSH beside `queue`, and of each item of PUSHB.\n"]
     parts += [_field_table(PUSH_OPTIONS), _later(), _job(), _errors()]
@@ -123,9 +123,9 @@ def _names(field: Field) -> str:
 def _kind(field: Field) -> str:
     if field.kind is Kind.RAW:
         return "any value"
-    if field.kind in (Kind.U64, Kind.U32, Kind.I32) and field.limit is None:
+    if field.kind in (Kind.U64, Kind.U32, Kind.I32, Kind.I64) and field.limit is None and field.least is None:
         return field.kind.name.lower()
-    rule = kind_rule(field.kind, field.limit).removeprefix("an ").removeprefix("a ")
+    rule = (field.rule or field_rule(field)).removeprefix("an ").removeprefix("a ")
     text = field.kind in (Kind.STR, Kind.REQ_ID)
     return f"{rule}, at most {field.limit} bytes" if text and field.limit is not None else rule
 

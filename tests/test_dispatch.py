@@ -13,8 +13,9 @@ from flashq.commands import BY_NAME, COMMANDS
 from flashq.config import Settings, load
 from flashq.errors import Refused
 from flashq.fields import Field, Kind
+from flashq.server.checks import CHECKS
 from flashq.server.dispatch import Dispatcher
-from flashq.server.requests import CHECKS, check, decode, req_id_of
+from flashq.server.requests import check, decode, req_id_of
 
 FORMATS = [False, True]
 
@@ -222,9 +223,9 @@ def test_hot_commands_are_not_served_here() -> None:
 
 def test_a_field_of_its_own_limit() -> None:
     field = Field("n", Kind.U32, "N.", limit=10)
-    assert CHECKS[Kind.U32](field, 10.0) == 10
+    assert CHECKS[Kind.U32](field, 10.0, "n") == 10
     with pytest.raises(Refused) as caught:
-        CHECKS[Kind.U32](field, 11)
+        CHECKS[Kind.U32](field, 11, "n")
     assert caught.value.number == 10
 
 

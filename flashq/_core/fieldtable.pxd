@@ -1,6 +1,6 @@
 """The command table as C: which field names exist, where their values go, what each hot command takes.
 
-Built once at start-up from flashq/commands.py, so that a name or a limit is written there only.
+Built once at start-up from flashq/commands, so that a name or a limit is written there only.
 """
 from flashq._core.request cimport OP_NONE, PushItem, Request, Slice
 from flashq._core.scratch cimport Scratch

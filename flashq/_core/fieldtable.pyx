@@ -1,4 +1,4 @@
-"""The command table as C, filled from flashq/commands.py, and the check of a scanned request against it."""
+"""The command table as C, filled from flashq/commands, and the check of a scanned request against it."""
 from flashq._core.request cimport (
     BIT_BACKOFF, BIT_CMD, BIT_COUNT, BIT_DATA, BIT_DELAY, BIT_ERROR, BIT_ID, BIT_IDS, BIT_JOBS, BIT_JOB_ID,
     BIT_LATER, BIT_LEVEL, BIT_LIFO, BIT_MAX_ATTEMPTS, BIT_MESSAGE, BIT_PRIORITY, BIT_PROGRESS, BIT_QUEUE,
@@ -29,7 +29,7 @@ cdef dict _NAMES = {}           # every canonical name ever loaded: requests bor
 # -- building -------------------------------------------------------------------------------------------------
 
 def load(commands, push_options, later_options):
-    """Fill the table from the tuples of flashq/commands.py; a second call replaces it.
+    """Fill the table from the tuples of flashq/commands; a second call replaces it.
 
     ValueError when the core does not know a hot command or its field, or a name is too long or means two things;
     the table is then as it was.

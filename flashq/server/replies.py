@@ -8,7 +8,7 @@ import msgpack  # type: ignore[import-untyped]
 import orjson
 
 from flashq.commands import COMMANDS
-from flashq.errors import BAD_TYPE, BY_STATUS, INTERNAL_ERROR, OUT_OF_RANGE, ErrorCode
+from flashq.errors import BAD_TYPE, BY_STATUS, INTERNAL_ERROR, OUT_OF_RANGE, ErrorCode, Refused
 from flashq.fields import RANGES, Kind, kind_rule
 
 SHOWN_NAME = 64  # characters of an unknown command's name that are told back
@@ -104,17 +104,31 @@ class Refuser:
         text: bytes | None = None,
     ) -> bytes:
         """The error reply for any error of the table."""
-        told = self.text(error, field, number, text, in_msgpack)
-        return encode(in_msgpack, req_id, {"ok": False, "error": told, "code": error.code})
+        return self.refused(in_msgpack, req_id, Refused(error, field=field, number=number, text=text))
+
+    def refused(self, in_msgpack: bool, req_id: bytes | None, refused: Refused) -> bytes:
+        """The error reply for what a check or a handler raised."""
+        told = self.told(refused, in_msgpack)
+        return encode(in_msgpack, req_id, {"ok": False, "error": told, "code": refused.error.code})
+
+    def told(self, refused: Refused, in_msgpack: bool = False) -> str:
+        """What a client is told of a refusal."""
+        return self.text(refused.error, refused.field, refused.number, refused.text, in_msgpack, refused.rule)
 
     def text(
-        self, error: ErrorCode, field: str = "", number: int = 0, text: bytes | None = None, in_msgpack: bool = False
+        self,
+        error: ErrorCode,
+        field: str = "",
+        number: int = 0,
+        text: bytes | None = None,
+        in_msgpack: bool = False,
+        rule: str = "",
     ) -> str:
         """What a client is told. `field` and `number` as flashq/_core/status.pxd says of each Status."""
         template = error.msgpack_text if in_msgpack and error.msgpack_text else error.text
         name = (text or b"").decode(errors="replace")[:SHOWN_NAME]
         return template.format(
-            field=field, number=number, text=name, rule=_rule(error, field, number), **self._limits
+            field=field, number=number, text=name, rule=rule or _rule(error, field, number), **self._limits
         )
 
 

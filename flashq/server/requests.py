@@ -1,5 +1,5 @@
 """Frames of the cold tier into checked values, by the command table: clear before fast."""
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,15 +12,13 @@ from flashq.errors import (
     BAD_REQ_ID,
     BAD_SYNTAX,
     BAD_TYPE,
-    DUPLICATE_FIELD,
     MISSING_FIELD,
     NOT_OBJECT,
-    OUT_OF_RANGE,
-    TEXT_TOO_LONG,
     UNKNOWN_COMMAND,
     Refused,
 )
-from flashq.fields import RANGES, Command, Field, Kind
+from flashq.fields import Command, Kind
+from flashq.server.checks import values_of
 
 MAX_REQ_ID = 256  # bytes; as in flashq/_core/request.pxd
 
@@ -67,53 +65,4 @@ def check(decoded: Mapping[str, object]) -> ColdRequest:
     command = BY_NAME.get(name)
     if command is None or command.tier != "cold":
         raise Refused(UNKNOWN_COMMAND, text=name.encode())
-    return ColdRequest(command, {field.name: _value(field, decoded) for field in command.fields})
-
-
-def _value(field: Field, decoded: Mapping[str, object]) -> object:
-    """The field's value under its name or an alias; null counts as not given."""
-    given = [value for name in (field.name, *field.aliases) if (value := decoded.get(name)) is not None]
-    if len(given) > 1:
-        raise Refused(DUPLICATE_FIELD, field=field.name)
-    if given:
-        return CHECKS[field.kind](field, given[0])
-    if field.required:
-        raise Refused(MISSING_FIELD, field=field.name)
-    return field.default
-
-
-def _integer(field: Field, value: object) -> int:
-    """Integral floats are taken: some clients know no other numbers."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise Refused(BAD_TYPE, field=field.name, number=field.kind)
-    low, high = RANGES[field.kind]
-    high = high if field.limit is None else field.limit
-    if not low <= value <= high:
-        raise Refused(OUT_OF_RANGE, field=field.name, number=high)
-    return value
-
-
-def _boolean(field: Field, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise Refused(BAD_TYPE, field=field.name, number=field.kind)
-    return value
-
-
-def _string(field: Field, value: object) -> str:
-    if not isinstance(value, str):
-        raise Refused(BAD_TYPE, field=field.name, number=field.kind)
-    if field.limit is not None and len(value.encode()) > field.limit:
-        raise Refused(TEXT_TOO_LONG, field=field.name, number=field.limit)
-    return value
-
-
-# The kinds that a cold command may have so far (a test holds the table to it).
-CHECKS: dict[Kind, Callable[[Field, object], object]] = {
-    Kind.U64: _integer,
-    Kind.U32: _integer,
-    Kind.I32: _integer,
-    Kind.BOOL: _boolean,
-    Kind.STR: _string,
-}
+    return ColdRequest(command, values_of(command.fields, decoded))

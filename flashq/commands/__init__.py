@@ -1,0 +1,37 @@
+"""THE command table: each command's fields, limits, reply and errors, once; a room for each kind of work.
+
+The core's parsers (flashq/_core/fieldtable), the Dispatcher and docs/commands.md read it. Hot commands share one
+field table, so a name has one kind, limit and set of aliases in all of them; a cold command's fields are its own.
+"""
+from flashq.commands import access, jobs, management, queues, reading, statistics
+from flashq.commands.options import LATER_OPTIONS, PUSH_OPTIONS
+from flashq.commands.shared import COMMON, MAX_BATCH, QUEUE_RULE, STATES
+from flashq.errors import (
+    AUTH_REQUIRED,
+    BAD_REQ_ID,
+    BAD_TYPE,
+    DUPLICATE_FIELD,
+    MISSING_FIELD,
+    OUT_OF_RANGE,
+    SHUTTING_DOWN,
+    TEXT_TOO_LONG,
+    ErrorCode,
+)
+from flashq.fields import Command, Field, Kind, ReplyField
+
+__all__ = ["ANY_COMMAND_ERRORS", "BY_NAME", "COMMANDS", "COMMON", "LATER_OPTIONS", "MAX_BATCH", "PUSH_OPTIONS",
+           "QUEUE_RULE", "STATES", "Command", "Field", "Kind", "ReplyField"]
+
+COMMANDS: tuple[Command, ...] = (
+    *jobs.COMMANDS,
+    *access.COMMANDS,
+    *reading.COMMANDS,
+    *management.COMMANDS,
+    *queues.COMMANDS,
+    *statistics.COMMANDS,
+)
+BY_NAME: dict[str, Command] = {command.name: command for command in COMMANDS}
+# What any command may be refused with, beside a frame that cannot be read.
+ANY_COMMAND_ERRORS: tuple[ErrorCode, ...] = (
+    AUTH_REQUIRED, SHUTTING_DOWN, MISSING_FIELD, BAD_TYPE, OUT_OF_RANGE, TEXT_TOO_LONG, DUPLICATE_FIELD, BAD_REQ_ID,
+)

@@ -1,0 +1,30 @@
+"""The options of a push: fields of PUSH, of each item of PUSHB, and of what pushes later."""
+from flashq.fields import Field, Kind
+
+PUSH_OPTIONS = (
+    Field("data", Kind.RAW, "The payload, any value; at most `max_job_size` bytes."),
+    Field("priority", Kind.I32, "Greater runs sooner.", default=0),
+    Field("delay", Kind.U64, "ms from now until the job may run.", default=0),
+    Field("ttl", Kind.U64, "ms after which a job nobody has taken is dropped; 0 = never.", default=0),
+    Field("timeout", Kind.U64, "ms a worker may take; then the attempt has failed. 0 = no limit.", default=0),
+    Field("max_attempts", Kind.U32, "Failures until the job is dead; 0 = retried for ever.", default=0,
+          aliases=("attempts", "maxAttempts")),
+    Field("backoff", Kind.U64, "ms; a retry waits backoff * 2^min(attempts, 10). 0 = no wait.", default=0),
+    Field("lifo", Kind.BOOL, "Newest first among jobs of the same priority, before those that are not.", default=False),
+    Field("tags", Kind.TAGS, "Free labels.", default=()),
+    Field("job_id", Kind.STR, "A custom id: while that job exists, a push only answers with its id.", limit=1024,
+          aliases=("jobId",)),
+    Field("stall_timeout", Kind.U64, "ms between heartbeats; a missed one takes the job back. 0 = `lease`, which "
+          "counts only once the worker's connection is lost.", default=0),
+    Field("remove_on_complete", Kind.BOOL, "Keep neither job nor result when it is acknowledged.", default=False),
+    Field("remove_on_fail", Kind.BOOL, "Remove the job instead of keeping it as a dead letter.", default=False),
+)
+LATER_OPTIONS = (
+    Field("unique_key", Kind.LATER, "Not served yet."),
+    Field("depends_on", Kind.LATER, "Not served yet."),
+    Field("debounce_id", Kind.LATER, "Not served yet."),
+    Field("debounce_ttl", Kind.LATER, "Not served yet."),
+    Field("keep_completed_age", Kind.LATER, "Not served yet.", aliases=("keepCompletedAge",)),
+    Field("keep_completed_count", Kind.LATER, "Not served yet.", aliases=("keepCompletedCount",)),
+    Field("group_id", Kind.LATER, "Not served yet."),
+)

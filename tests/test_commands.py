@@ -18,7 +18,9 @@ from support.server import PACKAGE_ROOT, PROJECT_ROOT
 CORE = PACKAGE_ROOT / "flashq" / "_core"
 EXPECTED = (
     "AUTH HELLO PING PUSH PUSHB PULL PULLB ACK ACKB FAIL GETJOB GETSTATE GETRESULT CANCEL PROGRESS GETPROGRESS "
-    "HEARTBEAT PAUSE RESUME ISPAUSED LISTQUEUES COUNT STATS"
+    "HEARTBEAT PAUSE RESUME ISPAUSED LISTQUEUES COUNT STATS CHANGEPRIORITY PROMOTE MOVETODELAYED UPDATEJOB UPDATE "
+    "DISCARD LOG GETJOBBYCUSTOMID GETJOBSBATCH GETJOBS GETJOBCOUNTS GETLOGS DLQ RETRYDLQ PURGEDLQ RATELIMIT "
+    "RATELIMITCLEAR SETCONCURRENCY CLEARCONCURRENCY DRAIN OBLITERATE CLEAN"
 )
 HOT = [command for command in COMMANDS if command.tier == "hot"]
 ROOMS: Rooms = furnish(None, Settings())  # type: ignore[arg-type]  # no method is called
@@ -44,7 +46,7 @@ def test_kinds_are_those_of_the_core() -> None:
 
 def test_states_are_those_of_the_core() -> None:
     core = enum_members("job", "State", "STATE_")
-    assert {name.upper(): number for number, name in enumerate(commands.STATES)} == core
+    assert {name.upper().replace("-", "_"): number for number, name in enumerate(commands.STATES)} == core
 
 
 def test_limits_are_those_of_the_core() -> None:

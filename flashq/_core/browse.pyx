@@ -1,17 +1,13 @@
-"""Reading jobs: by custom id, in batches, by queue and state in pages, their logs, dead letters and counts.
-
-Lists are newest first, by id within a queue and by creation over several. A page costs what stands before it: it walks
-the lists of the states that are asked for when these are short, else the id table downwards from the newest.
-"""
+"""Reading jobs: by custom id, in batches, by queue and state in pages, their logs, dead letters and counts."""
 from libc.stdint cimport uint32_t, uint64_t
 
 from flashq._core.engine cimport Engine, copied, job_bytes
 from flashq._core.job cimport LOG_ENTRIES, Extra, Job, Log, LogEntry
 from flashq._core.jobs cimport job_find, job_gone
-from flashq._core.shardmap cimport NOTHING, SHARDS, id_get, id_previous, name_find, name_hash
+from flashq._core.listing cimport listing_page, listing_total
+from flashq._core.request cimport MAX_BATCH
+from flashq._core.shardmap cimport SHARDS, name_find, name_hash
 from flashq._core.state cimport COMPLETED, Core, Queue
-
-import heapq
 
 from flashq._core.engine import STATES
 
@@ -35,13 +31,13 @@ cdef class Browser:
         return job_bytes(core, extra.job, msgpack), STATES[extra.job.state]
 
     def batch(self, ids, bint msgpack):
-        """[(Job, state)] of those of the ids whose data is kept, in the order given."""
-        found = []
+        """[Job] of those of the ids whose data is kept, in the order given; fewer when they grow large."""
+        page = _Page(self.engine.core.limits.reply_size // 2)
         for id in ids:
-            data, state = self.engine.get_job(id, msgpack)
-            if data is not None:
-                found.append((data, state))
-        return found
+            job, _ = self.engine.get_job(id, msgpack)
+            if job is not None and not page.add(job):
+                break
+        return page.jobs
 
     def logs(self, uint64_t id):
         """[{timestamp, message, level}] of the job, oldest first; empty for an unknown one."""
@@ -57,7 +53,7 @@ cdef class Browser:
             entry = &log.entries[(log.first + i) % LOG_ENTRIES]
             found.append({"timestamp": entry.at,
                           "message": copied(entry.text, entry.size).decode("utf-8", "replace"),
-                          "level": copied(entry.level, entry.level_size).decode("utf-8", "replace")})
+                          "level": copied(entry.level, entry.level_size).decode("utf-8", "ignore")})    # may be cut
         return found
 
     def counts(self, str queue):
@@ -69,63 +65,52 @@ cdef class Browser:
                 "completed": found.completed, "failed": found.dead.count, "blocked": found.blocked.count}
 
     def dead(self, str queue, uint64_t count, bint msgpack):
-        """The queue's dead letters, oldest first, at most `count`."""
+        """The queue's dead letters, oldest first, at most `count`; fewer when they grow large."""
         cdef Queue* found = self.engine.find_queue(queue)
         cdef Job* job = NULL if found == NULL else found.dead.first
-        jobs = []
-        while job != NULL and <uint64_t>len(jobs) < count:
-            jobs.append(job_bytes(&self.engine.core, job, msgpack))
+        page = _Page(self.engine.core.limits.reply_size)
+        while job != NULL and <uint64_t>len(page.jobs) < count:
+            if not page.add(job_bytes(&self.engine.core, job, msgpack)):
+                break
             job = job.place.links.next
-        return jobs
+        return page.jobs
 
     def page(self, queue, state, uint64_t limit, uint64_t offset, bint msgpack):
-        """([(Job, state)], total) of a queue or all (None), in a state or all (None), newest first."""
+        """([Job], total) of a queue or all (None), in a state or all (None), newest first; at most 1000.
+
+        Fewer than asked for when they grow large: each may be shown twice.
+        """
+        cdef Core* core = &self.engine.core
         cdef Queue* only = NULL
         cdef int wanted = -1 if state is None else STATES.index(state)
+        cdef Job* found[MAX_BATCH]
+        cdef uint64_t count, i
         if queue is not None:
             only = self.engine.find_queue(queue)
             if only == NULL:
                 return [], 0
-        total = self._total(only, wanted)
-        if offset >= total:
-            return [], total
-        shards = [only.shard] if only != NULL else range(SHARDS)
-        walks = [self._walk(shard, <size_t>only, wanted, total) for shard in shards]
-        merged = walks[0] if only != NULL else heapq.merge(*walks, reverse=True)
-        jobs = []
-        for place, (_, id) in enumerate(merged):
-            if place >= offset + limit:
+        count = listing_page(core, only, wanted, offset, min(limit, <uint64_t>MAX_BATCH), found)
+        page = _Page(core.limits.reply_size // 2)
+        for i in range(count):
+            if not page.add(job_bytes(core, found[i], msgpack)):
                 break
-            if place >= offset:
-                jobs.append(self.engine.get_job(id, msgpack))
-        return jobs, total
+        return page.jobs, listing_total(core, only, wanted)
 
-    cdef uint64_t _total(self, Queue* only, int wanted):
-        cdef Queue* queue = only if only != NULL else self.engine.core.first_queue
-        cdef uint64_t total = 0
-        while queue != NULL:
-            for number, count in enumerate((queue.ready.count, queue.delayed.count, queue.active.count, queue.held,
-                                            queue.dead.count, queue.blocked.count)):
-                if wanted < 0 or wanted == number:
-                    total += count
-            if only != NULL:
-                break
-            queue = queue.next
-        return total
 
-    def _walk(self, uint32_t shard, size_t only, int wanted, uint64_t total):
-        """(created_at, id) of the shard's jobs that match, newest first, until all `total` were seen."""
-        cdef Core* core = &self.engine.core
-        cdef uint64_t sequence = core.shards[shard].next_sequence
-        cdef uint64_t seen = 0
-        cdef Job* job
-        while sequence and seen < total:
-            sequence = id_previous(&core.shards[shard].ids, sequence - 1)
-            if sequence == <uint64_t>NOTHING:
-                return
-            job = <Job*>id_get(&core.shards[shard].ids, sequence)
-            if job == COMPLETED() or job_gone(job):
-                continue
-            if (only == 0 or <size_t>job.queue == only) and (wanted < 0 or job.state == wanted):
-                seen += 1
-                yield job.created_at, job.id
+cdef class _Page:
+    """Jobs for one reply, as many as it has room for; the first always has."""
+    cdef readonly list jobs
+    cdef uint64_t left
+
+    def __init__(self, uint64_t size):
+        self.jobs = []
+        self.left = size
+
+    cpdef bint add(self, bytes job):
+        """Whether there was room."""
+        cdef uint64_t size = <uint64_t>len(job)
+        if size > self.left and self.jobs:
+            return False
+        self.jobs.append(job)
+        self.left -= min(size, self.left)
+        return True

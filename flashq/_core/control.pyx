@@ -1,17 +1,17 @@
 """Controlling queues: limits, dead letters back or away, drain, clean, obliterate."""
-from libc.stdint cimport uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from flashq._core.bulk cimport queue_drain, queue_obliterate
-from flashq._core.engine cimport Engine, engine_done
-from flashq._core.job cimport STATE_COMPLETED, STATE_FAILED, STATE_WAITING, Job
+from flashq._core.engine cimport Engine, engine_done, limit_of
+from flashq._core.job cimport STATE_COMPLETED, STATE_DELAYED, STATE_FAILED, STATE_WAITING, Job
 from flashq._core.jobs cimport job_find, job_gone
 from flashq._core.lifecycle cimport job_detach, job_place, job_remove
 from flashq._core.limits cimport rate_set
-from flashq._core.queue cimport queue_wants_service
+from flashq._core.queue cimport queue_name_check, queue_wants_service
 from flashq._core.records cimport record_queue, record_state
 from flashq._core.retention cimport done_clean
-from flashq._core.shardmap cimport NOTHING, id_get, id_next
-from flashq._core.state cimport COMPLETED, NO_LIMIT, Core, Queue
+from flashq._core.shardmap cimport NOTHING, IdTable, id_get, id_next
+from flashq._core.state cimport COMPLETED, NO_LIMIT, Core, JobList, Queue
 from flashq._core.status cimport OK
 
 from flashq._core.engine import STATES
@@ -24,11 +24,23 @@ cdef class Control:
     def __init__(self, Engine engine):
         self.engine = engine
 
+    def check_name(self, str queue):
+        """OK, or what is wrong with this queue's name, as a Status."""
+        cdef bytes name = queue.encode("utf-8", "surrogatepass")
+        return queue_name_check(<const uint8_t*><char*>name, <uint32_t>len(name))
+
+    cdef int _limited(self, str queue, limit, Queue** out) except? -1000:
+        """The queue, made when it is to have a limit; NULL when there is none to take away. OK or a Status."""
+        out[0] = self.engine.find_queue(queue)
+        if out[0] != NULL:
+            return OK
+        return self.check_name(queue) if limit is None else self.engine.open_queue(queue, out)
+
     def set_rate(self, str queue, limit):
         """At most `limit` deliveries a second, None for no limit. OK or a queue-name Status."""
         cdef Queue* found
-        cdef int status = self.engine.open_queue(queue, &found)
-        if status == OK:
+        cdef int status = self._limited(queue, limit, &found)
+        if status == OK and found != NULL:
             rate_set(&self.engine.core, found, <uint64_t>NO_LIMIT if limit is None else limit)
             self._changed(found)
         return status
@@ -36,8 +48,8 @@ cdef class Control:
     def set_concurrency(self, str queue, limit):
         """At most `limit` active jobs, None for no limit; jobs active already count. OK or a queue-name Status."""
         cdef Queue* found
-        cdef int status = self.engine.open_queue(queue, &found)
-        if status == OK:
+        cdef int status = self._limited(queue, limit, &found)
+        if status == OK and found != NULL:
             found.concurrency_limit = <uint64_t>NO_LIMIT if limit is None else limit
             self._changed(found)
         return status
@@ -53,8 +65,7 @@ cdef class Control:
         cdef Queue* found = self.engine.find_queue(queue)
         if found == NULL:
             return None, None
-        return (None if found.rate_limit == <uint64_t>NO_LIMIT else found.rate_limit,
-                None if found.concurrency_limit == <uint64_t>NO_LIMIT else found.concurrency_limit)
+        return limit_of(found.rate_limit), limit_of(found.concurrency_limit)
 
     def drain(self, str queue):
         """Remove all waiting and delayed jobs at once. Raises MemoryError."""
@@ -114,21 +125,49 @@ cdef class Control:
         cdef uint64_t before = core.now - grace if grace < core.now else 0
         cdef uint64_t most = <uint64_t>NOTHING if limit is None else limit
         cdef int wanted = STATES.index(state)
-        cdef uint64_t sequence, count
-        cdef Job* job
+        cdef uint64_t count = 0
         if found == NULL:
             return 0
-        count = 0
         if wanted == STATE_COMPLETED:
             count = done_clean(core, found, before, most)
-        else:
-            sequence = id_next(&core.shards[found.shard].ids, 1)
-            while count < most and sequence != <uint64_t>NOTHING:
-                job = <Job*>id_get(&core.shards[found.shard].ids, sequence)
-                if (job != COMPLETED() and <Queue*>job.queue == found and job.state == wanted and not job_gone(job)
-                        and job.created_at <= before):
-                    job_remove(core, job)
-                    count += 1
-                sequence = id_next(&core.shards[found.shard].ids, sequence + 1)
+        elif wanted == STATE_FAILED:
+            count = list_clean(core, &found.dead, before, most)
+        elif wanted == STATE_DELAYED:
+            count = list_clean(core, &found.delayed, before, most)
+        elif wanted == STATE_WAITING:
+            count = ready_clean(core, found, before, most)
         engine_done(core)
         return count
+
+
+cdef uint64_t list_clean(Core* core, JobList* jobs, uint64_t before, uint64_t most) noexcept nogil:
+    cdef Job* job = jobs.first
+    cdef Job* following
+    cdef uint64_t count = 0
+    while job != NULL and count < most:
+        following = job.place.links.next
+        if job.created_at <= before:
+            job_remove(core, job)
+            count += 1
+        job = following
+    return count
+
+
+cdef uint64_t ready_clean(Core* core, Queue* queue, uint64_t before, uint64_t most) noexcept nogil:
+    """Waiting jobs stand in the order of their delivery, so the ids are walked, until all were seen."""
+    cdef IdTable* ids = &core.shards[queue.shard].ids
+    cdef uint64_t left = queue.ready.count
+    cdef uint64_t count = 0
+    cdef uint64_t sequence = id_next(ids, 1)
+    cdef Job* job
+    while left > 0 and count < most and sequence != <uint64_t>NOTHING:
+        job = <Job*>id_get(ids, sequence)
+        if (job != COMPLETED() and <Queue*>job.queue == queue and job.state == STATE_WAITING and not job_gone(job)):
+            left -= 1
+            if job.created_at <= before:
+                job_remove(core, job)
+                count += 1
+        sequence += 1
+        if id_get(ids, sequence) == NULL:
+            sequence = id_next(ids, sequence)
+    return count

@@ -23,7 +23,7 @@ from flashq._core.retention cimport retention_close, retention_open
 from flashq._core.scratch cimport scratch_close, scratch_open
 from flashq._core.shardmap cimport LEAF_BYTES, SHARDS, id_close, name_close
 from flashq._core.slab cimport blobs_init, memory_close, memory_init, slab_init
-from flashq._core.state cimport COMPLETED, NEVER, Grave, Limits, Owner, Peer, Queue, Waiter
+from flashq._core.state cimport COMPLETED, NEVER, NO_LIMIT, Grave, Limits, Owner, Peer, Queue, Waiter
 from flashq._core.status cimport OK
 from flashq._core.timers cimport timers_run
 from flashq._core.transcode cimport transcode
@@ -286,7 +286,10 @@ cdef class Engine:
         return 0 if found == NULL else found.ready.count + found.delayed.count
 
     def queues(self):
-        """One dict a queue, by name: name, waiting, delayed, active, failed, completed, paused. Cost: the queues."""
+        """One dict a queue, by name: name, waiting, delayed, active, failed, completed, paused, limits (None: none).
+
+        Cost: the queues.
+        """
         cdef Queue* queue = self.core.first_queue
         found = []
         while queue != NULL:
@@ -294,6 +297,7 @@ cdef class Engine:
                 "name": copied(queue.text, queue.name.size).decode("utf-8", "replace"),
                 "waiting": queue.ready.count, "delayed": queue.delayed.count, "active": queue.active.count,
                 "failed": queue.dead.count, "completed": queue.completed, "paused": bool(queue.paused),
+                "rate_limit": limit_of(queue.rate_limit), "concurrency_limit": limit_of(queue.concurrency_limit),
             })
             queue = queue.next
         return sorted(found, key=_by_name)
@@ -331,6 +335,11 @@ cdef class Engine:
                 "completed_ids": self.core.done_count, "completed_jobs": self.core.done.count,
                 "expired": self.core.expired, "lost": self.core.lost, "timed_out": self.core.timed_out,
                 "limbo": self.core.limbo.count}
+
+
+cdef object limit_of(uint64_t limit):
+    """A queue's limit, None when it has none."""
+    return None if limit == <uint64_t>NO_LIMIT else limit
 
 
 def _by_name(info):

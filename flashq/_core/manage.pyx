@@ -6,7 +6,7 @@ from flashq._core.job cimport (
     STATE_WAITING, Job, job_is,
 )
 from flashq._core.jobs cimport job_find, job_log, job_set_message, keep, saturated
-from flashq._core.lifecycle cimport job_bury, job_detach, job_end_delivery, job_place, job_remove
+from flashq._core.lifecycle cimport job_beat, job_bury, job_detach, job_end_delivery, job_place, job_remove
 from flashq._core.peers cimport peer_replied
 from flashq._core.ready cimport ready_remove
 from flashq._core.records cimport record_job, record_state
@@ -139,7 +139,7 @@ cdef int update_data(Core* core, Job* job, Request* request) noexcept nogil:
         if transcode(&core.text, value.ptr, value.size, request.format) != OK:
             return NO_MEMORY
         value.ptr, value.size, value.flags = core.text.data, <uint32_t>core.text.size, 0
-    elif request.format != stored:
+    elif value.size:
         stored = request.format
     if value.size:
         data = keep(core, &value, &size)
@@ -171,4 +171,6 @@ cdef int log(Core* core, Job* job, Request* request) noexcept nogil:
     if core.memory.used > core.limits.memory:
         request.problem_number = core.limits.memory
         return MEMORY_FULL
+    if job.state == STATE_ACTIVE:
+        job_beat(core, job)                 # a worker that logs is alive
     return job_log(core, job, &request.message, &request.level if has(&request.item, BIT_LEVEL) else NULL)

@@ -1,13 +1,14 @@
 """The methods behind the cold commands, a room for each kind of work. `Command.handler` names one: `room.method`."""
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
+from flashq._core.browse import Browser
+from flashq._core.control import Control
+from flashq._core.engine import Engine
 from flashq.config import Settings
-from flashq.server.handlers import management, queues, reading, statistics
 from flashq.server.handlers.access import AccessHandlers
 from flashq.server.handlers.call import Body, Call
-from flashq.server.handlers.management import ManagementHandlers
+from flashq.server.handlers.dead import DeadHandlers
 from flashq.server.handlers.queues import QueueHandlers
 from flashq.server.handlers.reading import ReadingHandlers
 from flashq.server.handlers.statistics import StatisticsHandlers
@@ -15,16 +16,12 @@ from flashq.server.handlers.statistics import StatisticsHandlers
 Handler = Callable[[Call], Body]
 
 
-class Engine(management.Engine, queues.Engine, reading.Engine, statistics.Engine, Protocol):
-    """What all rooms together ask of the engine."""
-
-
 @dataclass(frozen=True, slots=True)
 class Rooms:
     """One of each; its attributes are the rooms' names. Each holds what it needs and knows no other."""
 
     access: AccessHandlers
-    management: ManagementHandlers
+    dead: DeadHandlers
     queues: QueueHandlers
     reading: ReadingHandlers
     statistics: StatisticsHandlers
@@ -38,10 +35,11 @@ class Rooms:
 
 def furnish(engine: Engine, settings: Settings) -> Rooms:
     """The rooms of one server."""
+    browser, control = Browser(engine), Control(engine)
     return Rooms(
         access=AccessHandlers(settings),
-        management=ManagementHandlers(engine),
-        queues=QueueHandlers(engine),
-        reading=ReadingHandlers(engine),
+        dead=DeadHandlers(browser, control),
+        queues=QueueHandlers(engine, control),
+        reading=ReadingHandlers(engine, browser),
         statistics=StatisticsHandlers(engine),
     )

@@ -57,7 +57,8 @@ def test_limits_are_those_of_the_core() -> None:
 
 
 def test_hot_commands_are_known_to_the_core() -> None:
-    assert {command.name for command in HOT} <= set(enum_members("request", "Op", "OP_"))
+    hot = {command.name for command in HOT} - {"UPDATE"}  # another name of UPDATEJOB
+    assert hot <= set(enum_members("request", "Op", "OP_"))
 
 
 def test_a_hot_field_means_one_thing_in_all_hot_commands() -> None:

@@ -155,7 +155,9 @@ cdef int ack(Core* core, Peer* peer, Request* request) noexcept nogil:
         return status
     if has(&request.item, BIT_RESULT) and request.result.size > core.limits.job_size:
         return problem(request, DATA_TOO_LARGE, request.result.size)
-    job_complete(core, job, &request.result if has(&request.item, BIT_RESULT) else NULL, request.format)
+    status = job_complete(core, job, &request.result if has(&request.item, BIT_RESULT) else NULL, request.format)
+    if status != OK:
+        return status
     wire_ok(peer.format, &peer.out, &request.req_id)
     peer_replied(core, peer, core.position)
     return OK

@@ -9,7 +9,8 @@ cdef enum:
 
 cdef int job_deliver(Core* core, Job* job, Owner* owner) noexcept nogil    # a ready job; OK, or NO_MEMORY
 cdef void job_place(Core* core, Job* job) noexcept nogil           # waiting or delayed: into its line, or into limbo
-cdef void job_complete(Core* core, Job* job, const Slice* result, Format format) noexcept nogil
+# OK, or NO_MEMORY for the result (never without one) and nothing changed.
+cdef int job_complete(Core* core, Job* job, const Slice* result, Format format) noexcept nogil
 cdef void job_fail(Core* core, Job* job, const Slice* error) noexcept nogil        # retry or dead letter
 cdef void job_lose(Core* core, Job* job) noexcept nogil            # its worker is gone, or its heartbeat missed
 cdef void job_remove(Core* core, Job* job) noexcept nogil          # cancelled or expired: from anywhere, for good

@@ -131,28 +131,37 @@ cdef void drop_delivery(Core* core, Job* job) noexcept nogil:
         job.delivery = NULL
 
 
-cdef void job_complete(Core* core, Job* job, const Slice* result, Format format) noexcept nogil:
+cdef int keep_result(Core* core, Job* job, const Slice* result, Format format) noexcept nogil:
+    cdef Extra* extra = job_extra(core, job)
+    if extra == NULL:
+        return NO_MEMORY
+    extra.result = keep(core, result, &extra.result_size)
+    if extra.result == NULL:
+        return NO_MEMORY
+    if format == MSGPACK:
+        job.flags |= JOB_RESULT_MSGPACK
+    return OK
+
+
+cdef int job_complete(Core* core, Job* job, const Slice* result, Format format) noexcept nogil:
     cdef Queue* queue = <Queue*>job.queue
-    cdef Extra* extra
+    if result != NULL and result.size and not job_is(job, JOB_REMOVE_ON_COMPLETE):
+        if keep_result(core, job, result, format) != OK:
+            return NO_MEMORY
     job_detach(core, job)
     queue.completed += 1
     core.completed += 1
     if job_is(job, JOB_REMOVE_ON_COMPLETE):
         job.state = STATE_COMPLETED
         job_erase(core, job)
-        return
+        return OK
     job.state = STATE_COMPLETED
     job.deadline = core.now
     job.delivery.owner = NULL
-    if result != NULL and result.size:
-        extra = job_extra(core, job)
-        if extra != NULL:
-            extra.result = keep(core, result, &extra.result_size)
-            if format == MSGPACK:
-                job.flags |= JOB_RESULT_MSGPACK
     record_state(core, job)
     job.position = core.position            # not the delivery's: this is what the job is from now on
     done_add(core, job)
+    return OK
 
 
 cdef void retry_at(Core* core, Job* job) noexcept nogil:

@@ -104,6 +104,7 @@ cdef int _create(Core* core, const Slice* name, Queue** out) noexcept nogil:
     core.queue_count += 1
     core.recent = queue
     queue.touched = core.mono
+    deadline_lower(core, core.sweep_at)     # from now on there is something to sweep
     out[0] = queue
     return OK
 

@@ -72,7 +72,7 @@ COMMANDS = (
          ReplyField("total", "u64", "How many there are in all, before `limit` and `offset`.")),
         (), "cold", AGAIN,
         ({"cmd": "GETJOBS", "queue": "emails", "state": "active", "limit": 1},
-         {"ok": True, "success": True, "jobs": [_ITEM_EXAMPLE], "total": 3}), "reading.get_jobs",
+         {"ok": True, "success": True, "jobs": [_ITEM_EXAMPLE], "total": 1}), "reading.get_jobs",
     ),
     Command(
         "GETJOBCOUNTS", "Count a queue's jobs by state.", (QUEUE,),

@@ -1,0 +1,113 @@
+"""What the model is made of: owners, parked pulls, clients, queues and jobs."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Message = dict[str, Any]
+
+
+@dataclass(eq=False)
+class Owner:
+    """Who keeps reservations alive: a connection, or a session that outlives one."""
+
+    client: "Client | None"
+    session: str | None = None
+    due: int | None = None      # end of its grace or lease, while nobody is connected
+
+
+@dataclass(eq=False)
+class Waiter:
+    """A parked pull."""
+
+    client: "Client"
+    request: Message
+    queue: "Queue"
+    count: int
+    due: int
+
+    @property
+    def many(self) -> bool:
+        return bool(self.request["cmd"] == "PULLB")
+
+
+@dataclass(eq=False)
+class Client:
+    """One connection: the replies it must have got since the last look, and what it waits for."""
+
+    name: int
+    owner: Owner | None = None
+    replies: list[Message] = field(default_factory=list)
+    deferred: list[Message] = field(default_factory=list)
+    at_eof: bool = False
+    closed: bool = False
+
+
+@dataclass(eq=False)
+class Queue:
+    name: str
+    paused: bool = False
+    completed: int = 0
+    line: list[Waiter] = field(default_factory=list)
+    touched: int = 0
+
+
+@dataclass(eq=False)
+class Job:
+    id: int
+    queue: Queue
+    data: Any
+    priority: int
+    created_at: int
+    run_at: int
+    max_attempts: int
+    backoff: int
+    ttl: int
+    timeout: int
+    stall_timeout: int
+    lifo: bool
+    tags: list[str]
+    custom_id: str | None
+    remove_on_complete: bool
+    remove_on_fail: bool
+    state: str = "waiting"
+    attempts: int = 0
+    progress: int = 0
+    message: str | None = None
+    result: Any = None
+    started_at: int = 0
+    last_heartbeat: int = 0
+    stall_count: int = 0
+    completed_at: int = 0
+    token: int | None = None
+    ready_order: int = 0
+    expires: int | None = None      # monotonic, as all below; None = never
+    delayed_until: int | None = None
+    times_out: int | None = None
+    lease_until: int | None = None
+    owner: Owner | None = None      # of an active job; None = held by its own lease
+
+    def deadline(self) -> int | None:
+        """When something happens to it by time alone."""
+        if self.state == "active":
+            times = [self.times_out, self.lease_until]
+        elif self.state in ("waiting", "delayed"):
+            times = [self.expires, self.delayed_until]
+        else:
+            times = []
+        return min((one for one in times if one is not None), default=None)
+
+    def shown(self) -> Message:
+        """The Job object of the wire."""
+        return {
+            "id": self.id, "queue": self.queue.name, "data": self.data, "priority": self.priority,
+            "created_at": self.created_at, "run_at": self.run_at, "started_at": self.started_at,
+            "attempts": self.attempts, "max_attempts": self.max_attempts, "backoff": self.backoff, "ttl": self.ttl,
+            "timeout": self.timeout, "unique_key": None, "depends_on": [], "progress": self.progress,
+            "progress_msg": self.message, "tags": self.tags, "lifo": self.lifo,
+            "remove_on_complete": self.remove_on_complete, "remove_on_fail": self.remove_on_fail,
+            "last_heartbeat": self.last_heartbeat, "stall_timeout": self.stall_timeout,
+            "stall_count": self.stall_count, "parent_id": None, "children_ids": [], "children_completed": 0,
+            "custom_id": self.custom_id, "keep_completed_age": 0, "keep_completed_count": 0,
+            "completed_at": self.completed_at, "group_id": None, "state": self.state,
+            "progress_message": self.message, "token": self.token,
+        }

@@ -1,0 +1,367 @@
+"""The whole engine, behind its connections, against the model: random commands, clients, hang-ups and times."""
+
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from flashq import __version__
+from flashq.commands import COMMANDS, MAX_BATCH, STATES
+from flashq.config import Settings
+from support.model import Model
+from support.model_life import SHARDS
+from support.model_parts import Client
+from support.simulated import EPOCH, DelayedStore, Simulation
+from support.simulated import Client as WireClient
+from support.wire import CODECS, Message
+
+QUEUES = ("a", "b.2", "ü")
+KEPT = {"keep_completed": 12, "keep_results": 4}
+LEASE, GRACE, LOST = 30_000, 5_000, 3
+IDLE_MS = 60_000
+
+DEFAULTS = Settings()
+HELLO_REST = {"server": "flashq", "version": __version__, "max_batch": MAX_BATCH, "max_frame": DEFAULTS.max_frame,
+              "max_job_size": DEFAULTS.max_job_size, "max_parked": DEFAULTS.max_parked}
+
+CLIENT = st.integers(0, 11)
+QUEUE = st.sampled_from(QUEUES)
+NTH = st.integers(0, 8)
+TOKEN = st.sampled_from(["none", "right", "stale"])
+TEXT = st.sampled_from([None, "", "why", 'quoted "ü"\n'])
+# Few different numbers, so that deadlines and priorities often meet.
+PULL_TIME = st.sampled_from([None, 0, 0, 1, 40, 1000, 31_000])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**31), 2**53) | st.text(max_size=5) | st.sampled_from([0.5, -1e300]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=3,
+)
+NAMES = {"max_attempts": st.sampled_from(["max_attempts", "attempts", "maxAttempts"]),
+         "job_id": st.sampled_from(["job_id", "jobId"])}
+OPTIONS: dict[str, st.SearchStrategy[Any]] = {
+    "data": VALUES,
+    "priority": st.sampled_from([-(2**31), -1, 0, 1, 2**31 - 1]),
+    "delay": st.sampled_from([0, 1, 40, 6000, 2**63 - 1]),
+    "ttl": st.sampled_from([0, 5, 45, 6005, 2**63 - 1]),
+    "timeout": st.sampled_from([0, 39, 1000, 2**63 - 1]),
+    "max_attempts": st.integers(0, 2),
+    "backoff": st.sampled_from([0, 1, 20, 2**63 - 1]),
+    "lifo": st.booleans(),
+    "tags": st.lists(st.text(max_size=3), max_size=2),
+    "job_id": st.sampled_from(["", "x", "y", "ä"]),
+    "stall_timeout": st.sampled_from([0, 40, 6000, 60_000]),
+    "remove_on_complete": st.booleans(),
+    "remove_on_fail": st.booleans(),
+}
+
+
+@st.composite
+def push_options(draw: st.DrawFn) -> Message:
+    """Some of the push options, some of them null, some by an alias."""
+    chosen = draw(st.sets(st.sampled_from(list(OPTIONS)), max_size=4))
+    return {draw(NAMES.get(name, st.just(name))): draw(st.none() | OPTIONS[name]) for name in sorted(chosen)}
+
+
+class ServerMachine(RuleBasedStateMachine):
+    """Every step goes to the server as bytes and to the model as a request; then all that can be seen is compared."""
+
+    store: DelayedStore | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sim = Simulation(self.store, **KEPT, lease=LEASE, disconnect_grace=GRACE, lost_workers=LOST)
+        self.requests = 0
+        self.ids: list[int] = []
+        self.pairs: list[tuple[WireClient, Client]] = []
+        self.model = self.make_model()
+
+    def make_model(self) -> Model:
+        """A model that knows where each queue's ids go on, from one job that is gone again."""
+        probe = self.sim.connect()
+        ids = {name: probe.push(name) for name in QUEUES}
+        for job_id in ids.values():
+            probe.ok("CANCEL", id=job_id)
+        probe.disconnect()
+        sequences: dict[int, int] = {}
+        for job_id in ids.values():
+            sequences[job_id % SHARDS] = max(sequences.get(job_id % SHARDS, 0), job_id // SHARDS + 1)
+        shards = {name: job_id % SHARDS for name, job_id in ids.items()}
+        model = Model(
+            self.sim.loop.wall, self.sim.loop.mono, EPOCH, shards, sequences,
+            lease=LEASE, grace=GRACE, lost_workers=LOST, **KEPT,
+        )
+        for name in QUEUES:
+            model.queue(name)
+        return model
+
+    # --- both sides ---------------------------------------------------------------------------------------------------
+
+    def pair(self, number: int) -> tuple[WireClient, Client]:
+        return self.pairs[number % len(self.pairs)]
+
+    def ask(self, number: int, with_req_id: bool, cmd: str, **fields: Any) -> None:
+        """One request, sent in two pieces; what is behind a parked pull waits for at most one client at a time."""
+        wire, client = self.pair(number)
+        self.requests += 1
+        request = {"cmd": cmd, **fields}
+        others = any(one.deferred for _, one in self.pairs if one is not client)
+        behind = self.model.blocked(client)
+        if with_req_id or (behind and (others or cmd in ("LISTQUEUES", "STATS"))):
+            request["reqId"] = f'r"{self.requests}é'
+        elif behind and request.get("timeout"):
+            request["timeout"] = 100_000 + self.requests    # ends together with nothing else
+        if cmd in ("PULL", "PULLB"):
+            self.avoid(60_000 if request.get("timeout") is None else request["timeout"])
+        data = wire.codec.encode(request)
+        cut = self.requests % len(data)
+        if cut:
+            wire.send_raw(data[:cut])
+        wire.send_raw(data[cut:])
+        self.model.request(client, request)
+        self.compare_replies()
+
+    def avoid(self, *waits: int) -> None:
+        """Pulls and lost connections whose time ends at the same instant end in no defined order."""
+        while any(self.model.mono + wait in self.taken_times() for wait in waits):
+            self.pass_time(1)
+
+    def taken_times(self) -> set[int]:
+        lines = [waiter.due for queue in self.model.queues.values() for waiter in queue.line]
+        return {*lines, *(owner.due for owner in self.model.owners if owner.due is not None)}
+
+    def pass_time(self, ms: int) -> None:
+        """Up to each deadline, to see which queues went before it, and past it."""
+        end = self.model.mono + ms
+        while self.model.mono < end:
+            due = min(self.model.deadlines(), default=end)
+            step = min(max(due - self.model.mono - 1, 1), end - self.model.mono)
+            self.sim.advance(step)
+            self.model.advance(step)
+            self.forget_idle_queues()
+
+    def forget_idle_queues(self) -> None:
+        """The server may forget queues that nobody needs, some time after the last use."""
+        known = {one["name"] for one in self.sim.engine.queues()}
+        for name, queue in list(self.model.queues.items()):
+            if name not in known:
+                assert self.model.is_idle(name) and self.model.mono - queue.touched >= IDLE_MS, name
+                del self.model.queues[name]
+
+    def compare_replies(self) -> None:
+        """In order without reqId, by their reqId with one."""
+        for wire, client in self.pairs:
+            got, expected = wire.replies(), client.replies
+            client.replies = []
+            expected = [{**HELLO_REST, **reply} if "push" in reply else reply for reply in expected]
+            assert [one for one in got if "reqId" not in one] == [one for one in expected if "reqId" not in one]
+            assert by_req_id(got) == by_req_id(expected)
+
+    # --- rules --------------------------------------------------------------------------------------------------------
+
+    @initialize(codec=st.sampled_from(["json", "msgpack"]))
+    def first_client(self, codec: str) -> None:
+        self.connect(codec)
+
+    @precondition(lambda self: len(self.pairs) < 4)
+    @rule(codec=st.sampled_from(["json", "msgpack"]))
+    def connect(self, codec: str) -> None:
+        self.pairs.append((self.sim.connect(CODECS[codec]), self.model.connect(self.requests)))
+
+    @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, options=push_options())
+    def push(self, who: int, req: bool, queue: str, options: Message) -> None:
+        self.ask(who, req, "PUSH", queue=queue, **options)
+
+    @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, jobs=st.lists(push_options(), max_size=4))
+    def push_batch(self, who: int, req: bool, queue: str, jobs: list[Message]) -> None:
+        self.ask(who, req, "PUSHB", queue=queue, jobs=jobs)
+
+    @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, timeout=PULL_TIME)
+    def pull(self, who: int, req: bool, queue: str, timeout: int | None) -> None:
+        self.ask(who, req, "PULL", queue=queue, timeout=timeout)
+
+    @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, timeout=PULL_TIME, count=st.sampled_from([0, 1, 2, 5, 2**63 - 1]))
+    def pull_batch(self, who: int, req: bool, queue: str, timeout: int | None, count: int) -> None:
+        self.ask(who, req, "PULLB", queue=queue, timeout=timeout, count=count)
+
+    @rule(who=CLIENT, req=st.booleans(), nth=NTH, token=TOKEN, result=st.none() | VALUES)
+    def ack(self, who: int, req: bool, nth: int, token: str, result: Any) -> None:
+        job_id = self.some_id(nth)
+        self.ask(who, req, "ACK", id=job_id, result=result, **self.token_of(job_id, token))
+
+    @rule(who=CLIENT, req=st.booleans(), nths=st.lists(NTH, max_size=6), token=TOKEN)
+    def ack_batch(self, who: int, req: bool, nths: list[int], token: str) -> None:
+        ids = [self.some_id(nth) for nth in nths]
+        tokens = [self.token_of(job_id, token).get("token", 0) for job_id in ids]
+        self.ask(who, req, "ACKB", ids=ids, **({} if token == "none" else {"tokens": tokens}))
+
+    @rule(who=CLIENT, req=st.booleans(), nth=NTH, token=TOKEN, error=TEXT)
+    def fail(self, who: int, req: bool, nth: int, token: str, error: str | None) -> None:
+        job_id = self.some_id(nth)
+        self.ask(who, req, "FAIL", id=job_id, error=error, **self.token_of(job_id, token))
+
+    @rule(who=CLIENT, req=st.booleans(), nth=NTH, token=TOKEN, percent=st.sampled_from([0, 7, 33.9, 100, 255]),
+          message=TEXT)
+    def progress(self, who: int, req: bool, nth: int, token: str, percent: float, message: str | None) -> None:
+        job_id = self.some_id(nth)
+        self.ask(who, req, "PROGRESS", id=job_id, progress=percent, message=message, **self.token_of(job_id, token))
+
+    @rule(who=CLIENT, req=st.booleans(), nth=NTH, token=TOKEN)
+    def heartbeat(self, who: int, req: bool, nth: int, token: str) -> None:
+        job_id = self.some_id(nth)
+        self.ask(who, req, "HEARTBEAT", id=job_id, **self.token_of(job_id, token))
+
+    @rule(who=CLIENT, req=st.booleans(), nth=NTH, cmd=st.sampled_from(
+        ["GETJOB", "GETJOB", "GETSTATE", "GETRESULT", "GETPROGRESS", "CANCEL"]))
+    def one_job(self, who: int, req: bool, nth: int, cmd: str) -> None:
+        self.ask(who, req, cmd, id=self.some_id(nth))
+
+    @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, cmd=st.sampled_from(["PAUSE", "RESUME", "ISPAUSED", "COUNT"]))
+    def one_queue(self, who: int, req: bool, queue: str, cmd: str) -> None:
+        self.ask(who, req, cmd, queue=queue)
+
+    @rule(who=CLIENT, req=st.booleans(), cmd=st.sampled_from(["LISTQUEUES", "STATS", "PING", "AUTH"]))
+    def whole_server(self, who: int, req: bool, cmd: str) -> None:
+        self.ask(who, req, cmd, **({"token": "any"} if cmd == "AUTH" else {}))
+
+    @rule(who=CLIENT, req=st.booleans(), session=st.sampled_from([None, "", "one", "two"]), push=st.booleans())
+    def hello(self, who: int, req: bool, session: str | None, push: bool) -> None:
+        self.avoid(LEASE, GRACE)
+        self.ask(who, req, "HELLO", session=session, push=push)
+
+    @rule(who=CLIENT)
+    def disconnect(self, who: int) -> None:
+        self.avoid(LEASE, GRACE)
+        wire, client = self.pair(who)
+        wire.disconnect()
+        self.model.disconnect(client)
+        self.gone(wire, client)
+
+    @rule(who=CLIENT)
+    def finish(self, who: int) -> None:
+        """A half-close: what was asked is answered, then the server hangs up."""
+        self.avoid(LEASE, GRACE)
+        wire, client = self.pair(who)
+        wire.finish()
+        self.model.finish(client)
+        assert wire.closed
+        self.gone(wire, client)
+
+    def gone(self, wire: WireClient, client: Client) -> None:
+        self.compare_replies()
+        self.pairs.remove((wire, client))
+        if not self.pairs:
+            self.connect("json")
+
+    @rule(ms=st.sampled_from([1, 4, 5, 39, 41, 999, 5001, 10_000, 29_999, 61_000]))
+    def time_passes(self, ms: int) -> None:
+        self.pass_time(ms)
+        self.compare_replies()
+
+    @rule(ms=st.sampled_from([-3_600_000, -1, 3_600_000]))
+    def wall_clock_is_set(self, ms: int) -> None:
+        """What users see moves; no deadline does."""
+        self.sim.loop.wall += ms
+        self.model.wall += ms
+
+    # --- what they are made from --------------------------------------------------------------------------------------
+
+    def some_id(self, nth: int) -> int:
+        """One of the newest jobs, or an id that never was."""
+        self.ids.extend(sorted(set(self.model.jobs) - set(self.ids)))
+        return self.ids[-1 - nth] if nth < len(self.ids) else 2**52 + nth
+
+    def token_of(self, job_id: int, which: str) -> Message:
+        job = self.model.jobs.get(job_id)
+        right = job.token if job is not None and job.token is not None else 1
+        return {"none": {}, "right": {"token": right}, "stale": {"token": right - 1}}[which]
+
+    # --- what holds after each ----------------------------------------------------------------------------------------
+
+    @invariant()
+    def all_agrees(self) -> None:
+        engine = self.sim.engine
+        engine.run_due()                    # completed jobs over the limits go in slices: now all
+        self.forget_idle_queues()
+        for job_id in {*self.ids, *self.model.jobs}:
+            assert engine.get_state(job_id) == self.model.state(job_id), job_id
+        queues = {one["name"]: one for one in engine.queues()}
+        assert [queues[name] for name in sorted(queues)] == self.model.counts()
+        assert engine.stats() == self.model.totals()
+        held = engine.memory()
+        assert (held["completed_ids"], held["completed_jobs"]) == (len(self.model.completed_ids), len(self.model.kept))
+        assert held["limbo"] == 0
+
+    def teardown(self) -> None:
+        try:
+            probe = self.sim.connect()
+            for job_id, job in self.model.jobs.items():
+                assert probe.job(job_id) == job.shown()
+                assert probe.ok("GETRESULT", id=job_id)["result"] == job.result
+            if self.store is not None:
+                check_records(self.store, self.model)
+        finally:
+            self.sim.close()
+
+
+def by_req_id(replies: list[Message]) -> dict[str, Message]:
+    found = {reply["reqId"]: reply for reply in replies if "reqId" in reply}
+    assert len(found) == sum("reqId" in reply for reply in replies), "a request was answered twice"
+    return found
+
+
+def check_records(store: DelayedStore, model: Model) -> None:
+    """The records alone, read one after another, give every job's state and every queue's settings."""
+    jobs: dict[int, Message] = {}
+    done: set[int] = set()
+    paused: set[str] = set()
+    for record in store.records():
+        if record["kind"] == "job":
+            jobs[record["id"]] = record
+        elif record["kind"] == "state":
+            jobs[record["id"]].update(record)
+            if record["state"] == STATES.index("completed"):
+                done.add(record["id"])
+        elif record["kind"] in ("gone", "forget"):
+            jobs.pop(record["id"])
+            done.discard(record["id"])
+        else:
+            name = record["name"].decode()
+            (paused.add if record["paused"] else paused.discard)(name)
+    assert paused == {name for name, queue in model.queues.items() if queue.paused}
+    assert done == set(model.completed_ids)
+    assert set(jobs) == set(model.jobs) | done
+    for job_id, job in model.jobs.items():
+        found = jobs[job_id]
+        state = STATES[found["state"]]
+        # A delay that has passed leaves no record: the clock tells.
+        assert state == job.state or (state, job.state) == ("delayed", "waiting")
+        same = ("priority", "created_at", "run_at", "attempts", "max_attempts", "backoff", "ttl", "timeout",
+                "stall_timeout", "progress", "completed_at")
+        assert {name: found.get(name, 0) for name in same} == {name: getattr(job, name) for name in same}
+        assert found.get("stall_count", 0) == job.stall_count
+        assert found.get("message", b"").decode() == (job.message or "")
+        assert found["custom_id"].decode() == (job.custom_id or "")
+        assert found["queue"].decode() == job.queue.name
+        if job.state == "active":
+            assert (found["token"], found["started_at"]) == (job.token, job.started_at)
+
+
+class StoredServerMachine(ServerMachine):
+    """The same with a store that takes the records and commits each at once."""
+
+    def __init__(self) -> None:
+        self.store = DelayedStore(at_once=True)
+        super().__init__()
+
+
+STEPS = settings(stateful_step_count=80)
+TestServer = ServerMachine.TestCase
+TestServer.settings = STEPS
+TestStoredServer = StoredServerMachine.TestCase
+TestStoredServer.settings = STEPS
+
+
+def test_every_command_is_in_the_model() -> None:
+    assert {command.name for command in COMMANDS} == {
+        name.removeprefix("do_").upper() for name in dir(Model) if name.startswith("do_")}

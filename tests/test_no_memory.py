@@ -1,0 +1,232 @@
+"""No memory, once or for good, at each request for some in turn: nothing changes half-way, nothing leaks."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from flashq._core import probe
+from support.simulated import DelayedStore, Simulation
+from support.wire import JSON, Codec, Message
+
+FOR_GOOD = 1 << 40
+DATA = "x" * 700
+RARE = {"data": DATA, "priority": 4, "ttl": 10**9, "timeout": 10**6, "tags": ["a", "b"], "job_id": "new", "lifo": True}
+Request = tuple[str, Message]
+
+
+@pytest.fixture(autouse=True)
+def memory_comes_back() -> Iterator[None]:
+    yield
+    probe.fail_allocations(0, 0)
+
+
+@dataclass
+class Case:
+    """A request and what comes before it; `ID` and `IDS` stand for the first and all of the jobs made there."""
+
+    name: str
+    request: Request
+    before: list[Request] = field(default_factory=list)
+    waiting: list[Request] = field(default_factory=list)    # parked pulls of another client
+
+
+PUSH: Request = ("PUSH", {"queue": "q"})
+PULL: Request = ("PULLB", {"queue": "q", "count": 1000, "timeout": 0})
+MANY: Request = ("PUSHB", {"queue": "q", "jobs": [{"data": n} for n in range(600)]})
+PARKED: Request = ("PULL", {"queue": "q", "timeout": 10**6, "reqId": "parked"})
+CASES = [
+    Case("push", ("PUSH", {"queue": "q", "data": DATA})),
+    Case("push with options", ("PUSH", {"queue": "q", **RARE})),
+    Case("push delayed", ("PUSH", {"queue": "q", "delay": 10**6, "lifo": True})),
+    Case("push of a known id", ("PUSH", {"queue": "q", "job_id": "new"}), [("PUSH", {"queue": "q", "job_id": "new"})]),
+    Case("push of a batch", MANY),
+    Case("push of a batch with options", ("PUSHB", {"queue": "q", "jobs": [
+        {"delay": 9 * n, "priority": n % 7, "tags": ["t"], "job_id": f"c{n}"} for n in range(300)]})),
+    Case("pull", ("PULL", {"queue": "q", "timeout": 0}), [PUSH]),
+    Case("pull of a job with rare fields", PULL, [("PUSH", {"queue": "q", "timeout": 10**6, "stall_timeout": 10**6})]),
+    Case("pull that waits", PARKED),
+    Case("pull of a batch", PULL, [MANY]),
+    Case("push to who waits", ("PUSH", {"queue": "q", "timeout": 10**6}), waiting=[PARKED]),
+    Case("push to who waits, later", ("PUSH", {"queue": "q", "timeout": 10**6}), [PUSH, PULL], [PARKED]),
+    Case("batch to who waits", ("PUSHB", {"queue": "q", "jobs": [{"timeout": 10**6}] * 3}), waiting=[PARKED] * 2),
+    Case("ack", ("ACK", {"id": "ID"}), [PUSH, PULL]),
+    Case("ack with a result", ("ACK", {"id": "ID", "result": DATA}), [PUSH, PULL]),
+    Case("ack of a batch", ("ACKB", {"ids": "IDS"}), [MANY, PULL]),
+    Case("fail", ("FAIL", {"id": "ID", "error": DATA}), [PUSH, PULL]),
+    Case("fail with backoff", ("FAIL", {"id": "ID"}), [("PUSH", {"queue": "q", "backoff": 5}), PULL]),
+    Case("fail for good", ("FAIL", {"id": "ID", "error": DATA}), [("PUSH", {"queue": "q", "max_attempts": 1}), PULL]),
+    Case("fail behind others", ("FAIL", {"id": "ID"}), [PUSH, PULL, MANY]),
+    Case("fail to who waits", ("FAIL", {"id": "ID"}), [("PUSH", {"queue": "q", "timeout": 10**6}), PULL], [PARKED]),
+    Case("progress", ("PROGRESS", {"id": "ID", "progress": 7, "message": DATA}), [PUSH, PULL]),
+    Case("heartbeat", ("HEARTBEAT", {"id": "ID"}), [("PUSH", {"queue": "q", "stall_timeout": 10**6}), PULL]),
+    Case("cancel", ("CANCEL", {"id": "ID"}), [PUSH]),
+    Case("pause", ("PAUSE", {"queue": "q"})),
+    Case("resume", ("RESUME", {"queue": "q"}), [("PAUSE", {"queue": "q"}), PUSH], [PARKED]),
+    Case("hello", ("HELLO", {"session": "s" * 100})),
+    Case("hello after a pull", ("HELLO", {"session": "s"}), [PUSH, PULL]),
+    Case("getjob", ("GETJOB", {"id": "ID"}), [("PUSH", {"queue": "q", **RARE})]),
+    Case("getresult", ("GETRESULT", {"id": "ID"}), [PUSH, PULL, ("ACK", {"id": "ID", "result": DATA})]),
+    Case("listqueues", ("LISTQUEUES", {}), [PUSH]),
+]
+
+
+class Scene:
+    """A server just before the request of a case."""
+
+    def __init__(self, case: Case, codec: Codec) -> None:
+        self.sim = Simulation(keep_completed=2000, keep_results=1000)
+        self.ids: list[int] = []
+        self.waiter = self.sim.connect(codec)
+        self.client = self.sim.connect(codec)
+        for cmd, fields in case.before:
+            reply = self.client.ok(cmd, **self.filled(fields))
+            self.ids += reply.get("ids", [reply["id"]] if "id" in reply else []) if cmd.startswith("PUSH") else []
+        for cmd, fields in case.waiting:
+            self.waiter.send(cmd, **fields)
+        self.request = self.client.encode(case.request[0], **self.filled(case.request[1]))
+
+    def filled(self, fields: Message) -> Message:
+        known = {"ID": self.ids[0], "IDS": self.ids} if self.ids else {}
+        return {key: known.get(value, value) if isinstance(value, str) else value for key, value in fields.items()}
+
+    def ask(self) -> list[Message]:
+        """The replies to the request; none when the connection was closed instead. Memory is there again afterwards."""
+        self.client.transport.kernel += self.request
+        self.client.transport.pump()
+        self.made = probe.allocation_requests()
+        probe.fail_allocations(0, 0)
+        self.sim.loop.settle()
+        return self.client.replies()
+
+    def seen(self) -> dict[str, Any]:
+        """All that users can see of jobs and totals."""
+        engine = self.sim.engine
+        queues = [one for one in engine.queues() if any(value for key, value in one.items() if key != "name")]
+        return {"jobs": [self.job(one) for one in self.ids], "stats": engine.stats(), "queues": queues}
+
+    def job(self, job_id: int) -> Message:
+        """The job, without what a failure may leave out for want of memory: its text and the last heartbeat."""
+        shown, state = self.sim.engine.get_job(job_id, False)
+        job = json.loads(shown) if shown else {}
+        for name in ("progress_msg", "progress_message", "last_heartbeat"):
+            job.pop(name, None)
+        return {**job, "state": state, "result": self.sim.engine.get_result(job_id, False)}
+
+    def agrees(self) -> bool:
+        """Whether the counts are those of the jobs; a job in limbo may stand in no line that counts."""
+        engine = self.sim.engine
+        states = [engine.get_state(one) for one in self.ids]
+        totals = engine.stats()
+        counted = {"waiting": totals["queued"], "active": totals["processing"], "delayed": totals["delayed"],
+                   "failed": totals["dlq"]}
+        off = sum(abs(states.count(state) - count) for state, count in counted.items())
+        return off <= engine.memory()["limbo"]
+
+    def clean_up(self) -> dict[str, int]:
+        """With memory again: every job is worked off, every client goes, every queue is swept; what is still held."""
+        for one in self.sim.clients:
+            if not one.closed:
+                one.disconnect()
+        client = self.sim.connect()
+        client.ok("RESUME", queue="q")
+        self.sim.advance(40_000)            # limbo is tried again, leases end
+        held = self.sim.engine.memory()
+        assert held["limbo"] == 0
+        while jobs := client.ok("PULLB", queue="q", count=1000, timeout=0)["jobs"]:
+            for job in jobs:
+                client.ok("CANCEL", id=job["id"])
+        self.sim.advance(10**7)             # what was delayed, and what had a lease of its own
+        while jobs := client.ok("PULLB", queue="q", count=1000, timeout=0)["jobs"]:
+            for job in jobs:
+                client.ok("CANCEL", id=job["id"])
+        client.disconnect()
+        self.sim.advance(100_000)
+        return self.sim.engine.memory()
+
+
+@pytest.mark.parametrize("count", [1, FOR_GOOD], ids=["once", "for-good"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_each_allocation_fails(case: Case, codec: Codec, count: int) -> None:
+    """A refusal changes nothing, a success means all of it, and nothing is left when all is done."""
+    plain = Scene(case, codec)
+    probe.fail_allocations(1 << 50)         # none fails: they are counted
+    reply = plain.ask()
+    expected, base = plain.seen(), plain.clean_up()
+    for first in range(1, plain.made + 1):
+        scene = Scene(case, codec)
+        before = scene.seen()
+        probe.fail_allocations(first, count)
+        replies = scene.ask()
+        where = f"allocation {first} of {plain.made}: {replies}"
+        assert scene.made >= first, where
+        if replies and not replies[0]["ok"]:
+            assert replies[0]["code"] in ("SERVICE_UNAVAILABLE", "INTERNAL_ERROR"), where
+            assert scene.seen() == before, where
+        elif replies == reply and not scene.sim.engine.memory()["limbo"] and not case.waiting:
+            assert scene.seen() == expected, where
+        if not replies and reply:
+            assert scene.client.closed, where
+        if not case.request[0].startswith("PUSH"):
+            assert scene.agrees(), where
+        after = scene.clean_up()
+        assert (after["limbo"], after["queues"]) == (0, min(after["queues"], base["queues"])), where
+        assert after["objects"] <= base["objects"], where
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_nothing_is_left_of_a_case_when_all_is_done(case: Case, codec: Codec) -> None:
+    """What the test above compares with is itself without leaks, and done but for completed jobs and dead letters.
+
+    A map of names keeps its first leaf; the empty server has one, of the queues.
+    """
+    scene, empty = Scene(case, codec), Scene(Case("nothing", ("PING", {})), codec)
+    scene.ask()
+    empty.ask()
+    left, none = scene.clean_up(), empty.clean_up()
+    assert none["objects"] == 1
+    assert (left["completed_ids"] > 0) == (case.request[0].startswith("ACK") or case.name == "getresult")
+    assert scene.sim.engine.stats() == {
+        "queued": 0, "processing": 0, "delayed": 0, "dlq": int(case.name == "fail for good"),
+        "completed": left["completed_ids"]}
+    if left["completed_ids"] == 0 and case.name != "fail for good":
+        assert left["used"] == left["objects"] * none["used"], "something else than leaves"
+
+
+def test_the_cases_reach_the_allocator() -> None:
+    """A case that asks the system for no memory tests nothing: these need none, or find a place in a page."""
+    none = set()
+    for case in CASES:
+        scene = Scene(case, JSON)
+        probe.fail_allocations(1 << 50)
+        scene.ask()
+        if scene.made == 0:
+            none.add(case.name)
+    assert none <= {"push of a known id", "ack", "heartbeat", "cancel", "getresult", "listqueues"}
+
+
+def test_lost_records_end_acknowledgement(codec: Codec) -> None:
+    """A change without its record must never be confirmed, not even by a later commit."""
+    losses = 0
+    for first in range(1, 20):
+        store = DelayedStore()
+        sim = Simulation(store)
+        client, other = sim.connect(codec), sim.connect(codec)
+        probe.fail_allocations(first, FOR_GOOD)
+        client.send("PUSH", queue="q", data=DATA)
+        probe.fail_allocations(0, 0)
+        lost = sim.engine.position > store.position
+        if store.position:
+            with contextlib.suppress(MemoryError):      # the store is told, too
+                store.commit()
+        told = [reply for reply in client.replies() if reply["ok"]]
+        recorded = [one for one in store.records() if one["kind"] == "job"]
+        assert len(told) <= len(recorded)
+        if lost:
+            other.send("PUSH", queue="q")
+            assert other.replies() == [] and other.closed
+            losses += 1
+    assert losses

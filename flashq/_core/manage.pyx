@@ -153,6 +153,7 @@ cdef int update_data(Core* core, Job* job, Request* request) noexcept nogil:
     else:
         job.flags &= <uint8_t>~JOB_MSGPACK
     record_job(core, job)
+    record_state(core, job)                 # a job's record tells a new one: what became of it since comes after
     return OK
 
 

@@ -20,7 +20,7 @@ from libc.string cimport memcpy
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from flashq._core.buffer cimport WriteBuffer, buffer_grow, buffer_put
-from flashq._core.job cimport STATE_COMPLETED, Delivery, Extra
+from flashq._core.job cimport STATE_COMPLETED, STATE_DELAYED, Delivery, Extra
 
 import struct
 
@@ -96,6 +96,8 @@ cdef void record_state(Core* core, Job* job) noexcept nogil:
     cdef Delivery* delivery = job.delivery
     cdef WriteBuffer* out = &core.records
     cdef bint wanted = begin(core, RECORD_STATE)
+    if job.state <= STATE_DELAYED:
+        job.generation = (<Queue*>job.queue).generation     # it is in line, or about to be: no earlier drain took it
     if delivery != NULL:
         delivery.position = core.position
     else:

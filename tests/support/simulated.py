@@ -298,7 +298,7 @@ class Simulation:
         self.events: list[tuple[str, dict[str, object]]] = []
         self.clients: list[Client] = []
         self.store = store
-        dispatcher = Dispatcher(self.engine, self.settings)
+        self.dispatcher = dispatcher = Dispatcher(self.engine, self.settings)
         self.hub = Hub(
             self.engine,
             dispatcher,

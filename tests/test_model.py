@@ -12,6 +12,7 @@ from flashq.config import Settings
 from support.model_life import SHARDS
 from support.model_manage import FullModel
 from support.model_parts import Client
+from support.model_records import check_records
 from support.simulated import EPOCH, DelayedStore, Simulation
 from support.simulated import Client as WireClient
 from support.wire import CODECS, Message
@@ -20,7 +21,6 @@ QUEUES = ("a", "b.2", "ü")
 KEPT = {"keep_completed": 12, "keep_results": 4}
 LEASE, GRACE, LOST = 30_000, 5_000, 3
 IDLE_MS = 60_000
-NO_LIMIT = 2**64 - 1        # in records
 
 DEFAULTS = Settings()
 HELLO_REST = {"server": "flashq", "version": __version__, "max_batch": MAX_BATCH, "max_frame": DEFAULTS.max_frame,
@@ -365,60 +365,6 @@ def by_req_id(replies: list[Message]) -> dict[str, Message]:
     found = {reply["reqId"]: reply for reply in replies if "reqId" in reply}
     assert len(found) == sum("reqId" in reply for reply in replies), "a request was answered twice"
     return found
-
-
-def is_cleared(job: Message, clear: Message | None) -> bool:
-    """Whether a bulk removal took the job: in line before the one bound, or not done before the other."""
-    if clear is None or job["state"] == STATES.index("completed"):
-        return False
-    in_line = STATES[job["state"]] in ("waiting", "delayed")
-    return bool(job["generation"] < clear["drained" if in_line else "obliterated"])
-
-
-def check_records(store: DelayedStore, model: FullModel) -> None:
-    """The records alone, read one after another, give every job's state and every queue's settings."""
-    jobs: dict[int, Message] = {}
-    done: set[int] = set()
-    settings_of: dict[str, tuple[bool, int]] = {}
-    cleared: dict[bytes, Message] = {}
-    for record in store.records():
-        if record["kind"] == "job":
-            jobs[record["id"]] = record
-        elif record["kind"] == "state":
-            jobs[record["id"]].update(record)
-            if record["state"] == STATES.index("completed"):
-                done.add(record["id"])
-        elif record["kind"] in ("gone", "forget"):
-            jobs.pop(record["id"], None)
-            done.discard(record["id"])
-        elif record["kind"] == "clear":
-            if record["obliterated"] > cleared.get(record["name"], {"obliterated": 0})["obliterated"]:
-                settings_of.pop(record["name"].decode(), None)
-            cleared[record["name"]] = record
-        else:
-            settings_of[record["name"].decode()] = (bool(record["paused"]), record["concurrency_limit"])
-    plain = (False, NO_LIMIT)
-    assert {name: one for name, one in settings_of.items() if one != plain} == {
-        name: one for name, queue in model.queues.items()
-        if (one := (queue.paused, NO_LIMIT if queue.concurrency is None else queue.concurrency)) != plain
-    }
-    jobs = {job_id: job for job_id, job in jobs.items() if not is_cleared(job, cleared.get(job["queue"]))}
-    assert done == set(model.completed_ids) - model.cleaned
-    assert set(jobs) == set(model.jobs) | done
-    for job_id, job in model.jobs.items():
-        found = jobs[job_id]
-        state = STATES[found["state"]]
-        # A delay that has passed leaves no record: the clock tells.
-        assert state == job.state or (state, job.state) == ("delayed", "waiting")
-        same = ("priority", "created_at", "run_at", "attempts", "max_attempts", "backoff", "ttl", "timeout",
-                "stall_timeout", "progress", "completed_at")
-        assert {name: found.get(name, 0) for name in same} == {name: getattr(job, name) for name in same}
-        assert found.get("stall_count", 0) == job.stall_count
-        assert found.get("message", b"").decode() == (job.message or "")
-        assert found["custom_id"].decode() == (job.custom_id or "")
-        assert found["queue"].decode() == job.queue.name
-        if job.state == "active":
-            assert (found["token"], found["started_at"]) == (job.token, job.started_at)
 
 
 class StoredServerMachine(ServerMachine):

@@ -149,7 +149,32 @@ STALE_TOKEN = ErrorCode(
     "The job was delivered again since; this delivery may change nothing any more.",
 )
 
+CANNOT_PRIORITIZE = ErrorCode(
+    -45,
+    "CANNOT_PRIORITIZE",
+    "Job {number} not found or cannot change priority",
+    "CHANGEPRIORITY for a job that is unknown or completed.",
+)
+NOT_DELAYED = ErrorCode(
+    -46, "NOT_DELAYED", "Job {number} is not delayed", "PROMOTE for a job in another state than `delayed`."
+)
+NOT_FOUND_DELAYED = ErrorCode(
+    -47, "NOT_DELAYED", "Job {number} not found or not in delayed state", "PROMOTE for an unknown id."
+)
+CANNOT_DISCARD = ErrorCode(
+    -48,
+    "CANNOT_DISCARD",
+    "Job {number} not found or already in DLQ/completed",
+    "DISCARD for a job that is unknown or has ended.",
+)
+
 # Raised by Python only.
+INVALID_STATE = ErrorCode(
+    None,
+    "INVALID_STATE",
+    "Invalid state. Use: waiting, delayed, completed, failed",
+    "CLEAN without one of these states, in letters of either case.",
+)
 INVALID_TOKEN = ErrorCode(None, "INVALID_TOKEN", "Invalid token", "AUTH with a token that is not among those set.")
 INTERNAL_ERROR = ErrorCode(
     None, "INTERNAL_ERROR", "Internal error", "A fault of the server, logged there with its cause."

@@ -33,7 +33,7 @@ JOB_FIELDS = (
     ReplyField("keep_completed_count", "u64", "Not served yet: 0."),
     ReplyField("completed_at", "u64", "ms since 1970; 0 = not completed."),
     ReplyField("group_id", "str or null", "Not served yet: null."),
-    ReplyField("state", "str", "waiting, delayed, active, completed or failed."),
+    ReplyField("state", "str", "waiting, delayed, active, completed, failed or waiting-children."),
     ReplyField("progress_message", "str or null", "The same as progress_msg."),
     ReplyField("token", "u64 or null", "Of this delivery, for ACK, FAIL, PROGRESS, HEARTBEAT; null when not active."),
 )

@@ -132,7 +132,7 @@ class CodecSuite:
         message = message_of(name)
         found = self.scan({**message, "reqId": "r1"})
         assert found["status"] == S["OK"]
-        assert found["op"] == OPS[f"OP_{name}"]
+        assert found["op"] == OPS["OP_UPDATEJOB" if name == "UPDATE" else f"OP_{name}"]
         assert found["req_id"] == b"r1"
         expected = {key: value for key, value in message.items() if key != "jobs"}
         got = self.taken(found)

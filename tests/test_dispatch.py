@@ -1,4 +1,4 @@
-"""The cold tier without an engine: decoding, checking values against the table, commands that need no job."""
+"""The cold tier without connections: decoding, checking values against the table, commands that need no job."""
 
 from typing import Any
 
@@ -9,19 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from flashq._core.engine import Engine
 from flashq.commands import BY_NAME, COMMANDS
 from flashq.config import Settings, load
 from flashq.errors import Refused
 from flashq.fields import Field, Kind
 from flashq.server.checks import CHECKS
 from flashq.server.dispatch import Dispatcher
+from flashq.server.handlers.reading import ReadingHandlers
 from flashq.server.requests import check, decode, req_id_of
 
 FORMATS = [False, True]
 
 
-class NoEngine:
-    """No command of these tests may reach an engine: whatever is asked of it is a fault."""
+def new_engine() -> Engine:
+    """With nothing in it."""
+    return Engine(Settings().engine_limits(), 1, 1)
 
 
 class Caller:
@@ -38,8 +41,8 @@ class Caller:
 
 
 def ask(request: object, in_msgpack: bool = False, caller: Caller | None = None, **flags: object) -> dict[str, Any]:
-    """The decoded reply of a dispatcher without an engine."""
-    dispatcher = Dispatcher(NoEngine(), load(flags, {}))  # type: ignore[arg-type]
+    """The decoded reply of a dispatcher whose engine is empty."""
+    dispatcher = Dispatcher(new_engine(), load(flags, {}))
     frame = msgpack.packb(request) if in_msgpack else orjson.dumps(request)
     reply = dispatcher(caller or Caller(), in_msgpack, frame)
     found: dict[str, Any] = msgpack.unpackb(reply[4:]) if in_msgpack else orjson.loads(reply)
@@ -152,7 +155,7 @@ def test_refusals_name_the_field(in_msgpack: bool, request_: dict[str, object], 
 
 @pytest.mark.parametrize("frame", [b"", b"{", b"[1", b'{"a":01}', b"\xff", b"{} {}"])
 def test_undecodable_json(frame: bytes) -> None:
-    reply = orjson.loads(Dispatcher(NoEngine(), Settings())(Caller(), False, frame))  # type: ignore[arg-type]
+    reply = orjson.loads(Dispatcher(new_engine(), Settings())(Caller(), False, frame))
     assert reply["error"].startswith("Invalid: invalid JSON at byte ")
 
 
@@ -160,7 +163,7 @@ def test_undecodable_json(frame: bytes) -> None:
     "frame", [b"", b"\x81", b"\xc1", b"\x81\xa1a", b"\x80\x80", b"\x81\xa1\xff\x01", b"\x81\x90\x01"]
 )
 def test_undecodable_msgpack(frame: bytes) -> None:
-    reply = Dispatcher(NoEngine(), Settings())(Caller(), True, frame)  # type: ignore[arg-type]
+    reply = Dispatcher(new_engine(), Settings())(Caller(), True, frame)
     assert msgpack.unpackb(reply[4:])["error"].startswith("MessagePack deserialize error: ")
 
 
@@ -172,17 +175,36 @@ def test_a_request_must_be_an_object(in_msgpack: bool, value: object) -> None:
     assert caught.value.error.code == "NOT_AN_OBJECT"
 
 
-def test_a_fault_becomes_an_internal_error_and_keeps_the_req_id() -> None:
-    reply = ask({"cmd": "STATS", "reqId": "r"})
+def break_reading(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Let GETSTATE fail as no handler should."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(ReadingHandlers, "get_state", fail)
+
+
+def test_a_fault_becomes_an_internal_error_and_keeps_the_req_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    break_reading(monkeypatch, AttributeError("x"))
+    reply = ask({"cmd": "GETSTATE", "id": 1, "reqId": "r"})
     assert reply == {"reqId": "r", "ok": False, "error": "Internal error", "code": "INTERNAL_ERROR"}
 
 
-def test_a_fault_is_logged_once_and_without_the_frame() -> None:
+def test_no_memory_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    break_reading(monkeypatch, MemoryError("x"))
     with capture_logs() as entries:
-        ask({"cmd": "GETJOB", "id": 1, "secret": "hunter2"})
+        reply = ask({"cmd": "GETSTATE", "id": 1, "reqId": "r"})
+    assert reply == {"reqId": "r", "ok": False, "error": "Out of memory", "code": "SERVICE_UNAVAILABLE"}
+    assert entries == []
+
+
+def test_a_fault_is_logged_once_and_without_the_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    break_reading(monkeypatch, AttributeError("x"))
+    with capture_logs() as entries:
+        ask({"cmd": "GETSTATE", "id": 1, "secret": "hunter2"})
     assert len(entries) == 1
     entry = entries[0]
-    assert (entry["event"], entry["command"], entry["log_level"]) == ("command_failed", "GETJOB", "error")
+    assert (entry["event"], entry["command"], entry["log_level"]) == ("command_failed", "GETSTATE", "error")
     assert "AttributeError" in entry["exception"]
     assert "hunter2" not in repr(entry)
 

@@ -241,7 +241,8 @@ def test_records_tell_the_whole_job(sim: Simulation, store: DelayedStore) -> Non
     (record,) = store.records()
     assert record.pop("flags") > 0
     assert record == {
-        "kind": "job", "position": 1, "id": job_id, "state": STATES.index("delayed"), "progress": 0, "priority": -7,
+        "kind": "job", "position": 1, "id": job_id, "state": STATES.index("delayed"), "progress": 0, "generation": 0,
+        "priority": -7,
         "created_at": sim.loop.wall, "run_at": sim.loop.wall + 50, "attempts": 0, "max_attempts": 3, "backoff": 9,
         "ttl": 100, "timeout": 7, "stall_timeout": 11, "queue": b"q", "data": b'{"a": [1]}', "tags": b'["t"]',
         "custom_id": b"c",

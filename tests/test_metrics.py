@@ -45,11 +45,12 @@ def test_totals_and_queues(sim: Simulation, client: Client) -> None:
     client.push(max_attempts=1)
     client.ok("FAIL", id=client.pull()["id"])
     client.push("b", delay=1000), client.push("b"), client.pull("b"), client.push("b")
+    client.ok("RATELIMIT", queue="b", limit=7)
     found = metrics(client)
     assert (found["total_pushed"], found["total_completed"], found["total_failed"]) == (6, 2, 1)
     assert found["avg_latency_ms"] == 40.0
     assert found["queues"] == [
-        {"name": "b", "pending": 2, "processing": 1, "dlq": 0, "rate_limit": None},
+        {"name": "b", "pending": 2, "processing": 1, "dlq": 0, "rate_limit": 7},
         {"name": "q", "pending": 0, "processing": 0, "dlq": 1, "rate_limit": None},
     ]
 

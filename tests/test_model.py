@@ -10,9 +10,10 @@ from conftest import SLOW_BUILD
 from flashq import __version__
 from flashq.commands import COMMANDS, MAX_BATCH, STATES
 from flashq.config import Settings
-from support.model import Model
 from support.model_life import SHARDS
+from support.model_manage import FullModel
 from support.model_parts import Client
+from support.model_records import check_records
 from support.simulated import EPOCH, DelayedStore, Simulation
 from support.simulated import Client as WireClient
 from support.wire import CODECS, Message
@@ -77,7 +78,7 @@ class ServerMachine(RuleBasedStateMachine):
         self.pairs: list[tuple[WireClient, Client]] = []
         self.model = self.make_model()
 
-    def make_model(self) -> Model:
+    def make_model(self) -> FullModel:
         """A model that knows where each queue's ids go on, from one job that is gone again."""
         probe = self.sim.connect()
         ids = {name: probe.push(name) for name in QUEUES}
@@ -88,7 +89,7 @@ class ServerMachine(RuleBasedStateMachine):
         for job_id in ids.values():
             sequences[job_id % SHARDS] = max(sequences.get(job_id % SHARDS, 0), job_id // SHARDS + 1)
         shards = {name: job_id % SHARDS for name, job_id in ids.items()}
-        model = Model(
+        model = FullModel(
             self.sim.loop.wall, self.sim.loop.mono, EPOCH, shards, sequences,
             lease=LEASE, grace=GRACE, lost_workers=LOST, **KEPT,
         )
@@ -221,6 +222,62 @@ class ServerMachine(RuleBasedStateMachine):
     def one_queue(self, who: int, req: bool, queue: str, cmd: str) -> None:
         self.ask(who, req, cmd, queue=queue)
 
+    @rule(who=CLIENT, req=st.booleans(), nth=NTH, cmd=st.sampled_from(["PROMOTE", "DISCARD", "GETLOGS"]))
+    def manage(self, who: int, req: bool, nth: int, cmd: str) -> None:
+        self.ask(who, req, cmd, id=self.some_id(nth))
+
+    @rule(who=CLIENT, req=st.booleans(), nth=NTH, priority=OPTIONS["priority"])
+    def change_priority(self, who: int, req: bool, nth: int, priority: int) -> None:
+        self.ask(who, req, "CHANGEPRIORITY", id=self.some_id(nth), priority=priority)
+
+    @rule(who=CLIENT, req=st.booleans(), nth=NTH, delay=OPTIONS["delay"])
+    def move_to_delayed(self, who: int, req: bool, nth: int, delay: int) -> None:
+        self.ask(who, req, "MOVETODELAYED", id=self.some_id(nth), delay=delay)
+
+    @rule(who=CLIENT, req=st.booleans(), nth=NTH, data=VALUES, cmd=st.sampled_from(["UPDATEJOB", "UPDATE"]))
+    def update(self, who: int, req: bool, nth: int, data: Any, cmd: str) -> None:
+        self.ask(who, req, cmd, id=self.some_id(nth), data=data)
+
+    @rule(who=CLIENT, req=st.booleans(), nth=NTH, message=st.sampled_from(["", "one", "ü" * 9]),
+          level=st.sampled_from([None, "", "debug", "ü" * 9]))
+    def log(self, who: int, req: bool, nth: int, message: str, level: str | None) -> None:
+        self.ask(who, req, "LOG", id=self.some_id(nth), message=message, level=level)
+
+    @rule(who=CLIENT, req=st.booleans(), name=OPTIONS["job_id"], alias=st.booleans())
+    def by_custom_id(self, who: int, req: bool, name: str, alias: bool) -> None:
+        self.ask(who, req, "GETJOBBYCUSTOMID", **{"customId" if alias else "job_id": name})
+
+    @rule(who=CLIENT, req=st.booleans(), nths=st.lists(NTH, max_size=6))
+    def jobs_batch(self, who: int, req: bool, nths: list[int]) -> None:
+        self.ask(who, req, "GETJOBSBATCH", ids=[self.some_id(nth) for nth in nths])
+
+    @rule(who=CLIENT, req=st.booleans(), queue=st.none() | QUEUE, state=st.none() | st.sampled_from(STATES),
+          limit=st.sampled_from([None, 0, 1, 3, 5000]), offset=st.sampled_from([None, 0, 1, 2, 100, 2**63 - 1]))
+    def jobs(
+        self, who: int, req: bool, queue: str | None, state: str | None, limit: int | None, offset: int | None
+    ) -> None:
+        self.ask(who, req, "GETJOBS", queue=queue, state=state, limit=limit, offset=offset)
+
+    @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, cmd=st.sampled_from(
+        ["GETJOBCOUNTS", "DLQ", "RETRYDLQ", "PURGEDLQ", "CLEARCONCURRENCY", "DRAIN", "OBLITERATE"]))
+    def queue_control(self, who: int, req: bool, queue: str, cmd: str) -> None:
+        self.ask(who, req, cmd, queue=queue)
+
+    @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, nth=NTH, count=st.integers(0, 2))
+    def dead_letters(self, who: int, req: bool, queue: str, nth: int, count: int) -> None:
+        self.ask(who, req, "DLQ", queue=queue, count=count)
+        self.ask(who, req, "RETRYDLQ", queue=queue, id=self.some_id(nth))
+
+    @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, limit=st.integers(0, 2))
+    def limit_concurrency(self, who: int, req: bool, queue: str, limit: int) -> None:
+        self.ask(who, req, "SETCONCURRENCY", queue=queue, limit=limit)
+
+    @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, grace=st.sampled_from([0, 0, 40, 6000, 2**63 - 1]),
+          state=st.sampled_from([None, "waiting", "DELAYED", "Completed", "failed", "active"]),
+          limit=st.sampled_from([None, 0, 1, 2]))
+    def clean(self, who: int, req: bool, queue: str, grace: int, state: str | None, limit: int | None) -> None:
+        self.ask(who, req, "CLEAN", queue=queue, grace=grace, state=state, limit=limit)
+
     @rule(who=CLIENT, req=st.booleans(), cmd=st.sampled_from(["LISTQUEUES", "STATS", "PING", "AUTH"]))
     def whole_server(self, who: int, req: bool, cmd: str) -> None:
         self.ask(who, req, cmd, **({"token": "any"} if cmd == "AUTH" else {}))
@@ -311,43 +368,6 @@ def by_req_id(replies: list[Message]) -> dict[str, Message]:
     return found
 
 
-def check_records(store: DelayedStore, model: Model) -> None:
-    """The records alone, read one after another, give every job's state and every queue's settings."""
-    jobs: dict[int, Message] = {}
-    done: set[int] = set()
-    paused: set[str] = set()
-    for record in store.records():
-        if record["kind"] == "job":
-            jobs[record["id"]] = record
-        elif record["kind"] == "state":
-            jobs[record["id"]].update(record)
-            if record["state"] == STATES.index("completed"):
-                done.add(record["id"])
-        elif record["kind"] in ("gone", "forget"):
-            jobs.pop(record["id"])
-            done.discard(record["id"])
-        else:
-            name = record["name"].decode()
-            (paused.add if record["paused"] else paused.discard)(name)
-    assert paused == {name for name, queue in model.queues.items() if queue.paused}
-    assert done == set(model.completed_ids)
-    assert set(jobs) == set(model.jobs) | done
-    for job_id, job in model.jobs.items():
-        found = jobs[job_id]
-        state = STATES[found["state"]]
-        # A delay that has passed leaves no record: the clock tells.
-        assert state == job.state or (state, job.state) == ("delayed", "waiting")
-        same = ("priority", "created_at", "run_at", "attempts", "max_attempts", "backoff", "ttl", "timeout",
-                "stall_timeout", "progress", "completed_at")
-        assert {name: found.get(name, 0) for name in same} == {name: getattr(job, name) for name in same}
-        assert found.get("stall_count", 0) == job.stall_count
-        assert found.get("message", b"").decode() == (job.message or "")
-        assert found["custom_id"].decode() == (job.custom_id or "")
-        assert found["queue"].decode() == job.queue.name
-        if job.state == "active":
-            assert (found["token"], found["started_at"]) == (job.token, job.started_at)
-
-
 class StoredServerMachine(ServerMachine):
     """The same with a store that takes the records and commits each at once."""
 
@@ -368,5 +388,6 @@ ELSEWHERE = ("kv.", "pubsub.", "events.", "cron.", "statistics.metrics")
 
 
 def test_every_command_is_in_the_model() -> None:
-    assert {command.name for command in COMMANDS if not command.handler.startswith(ELSEWHERE)} == {
-        name.removeprefix("do_").upper() for name in dir(Model) if name.startswith("do_")}
+    of_their_own = {"RATELIMIT", "RATELIMITCLEAR"}  # see FullModel
+    expected = {command.name for command in COMMANDS if not command.handler.startswith(ELSEWHERE)} - of_their_own
+    assert expected == {name.removeprefix("do_").upper() for name in dir(FullModel) if name.startswith("do_")}

@@ -11,6 +11,7 @@ from flashq._core.probe import allocation_requests, fail_allocations
 from flashq._core.probetables import IdTableProbe, NameMapProbe
 
 LEAF = 512
+NOTHING = 2**64 - 1
 SEQUENCES = st.one_of(
     st.integers(0, 3 * LEAF),
     st.integers(0, 2**48 - 1),
@@ -72,6 +73,16 @@ class IdTable(RuleBasedStateMachine):
     def remove_absent(self, sequence: int) -> None:
         if sequence not in self.held:
             self.table.remove(sequence)
+
+    @rule(start=SEQUENCES | st.integers(0, 2**64 - 1))
+    def neighbours(self, start: int) -> None:
+        assert self.table.next(start) == min((s for s in self.held if s >= start), default=NOTHING)
+        assert self.table.previous(start) == max((s for s in self.held if s <= start), default=NOTHING)
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), by=st.integers(-1, 1))
+    def neighbours_of_one(self, data: st.DataObject, by: int) -> None:
+        self.neighbours(max(0, data.draw(st.sampled_from(sorted(self.held))) + by))
 
     @rule(sequence=SEQUENCES | st.integers(0, 2**64 - 1))
     def get(self, sequence: int) -> None:

@@ -264,6 +264,40 @@ BEFORE: dict[str, list[dict[str, Any]]] = {
     "PUBSUBNUMSUB": [{"cmd": "SUB", "channels": ["news"]}],
 }
 LISTENERS = {"PUB": 0, "PUBSUBNUMSUB": 1}  # where the examples say 2
+SHOW_JOBS = {"PULL", "GETJOB", "GETJOBBYCUSTOMID", "DLQ", "GETJOBS", "GETJOBSBATCH"}
+STEADY = {"queue", "data", "priority", "attempts", "state", "tags", "stall_timeout"}
+# What must have happened before the request of an example.
+STAGES: dict[str, Callable[[Client, str, list[int]], object]] = {
+    "GETPROGRESS": lambda client, _, ids: client.ok("PROGRESS", id=ids[0], progress=40, message="page 4 of 10"),
+    "GETRESULT": lambda client, _, ids: client.ok("ACK", id=ids[0], result={"sent": True}),
+    "GETLOGS": lambda client, _, ids: client.ok("LOG", id=ids[0], message="page 4 of 10", level="debug"),
+    "COUNT": lambda client, queue, _: [push(client, queue, delay=delay) for delay in (0, 60_000)],
+    "DRAIN": lambda client, queue, _: [push(client, queue, delay=delay) for delay in (0, 60_000)],
+    "OBLITERATE": lambda client, queue, _: [push(client, queue) for _ in range(4)],
+    "MOVETODELAYED": lambda client, queue, _: client.ok("PULL", queue=queue),
+    "PROMOTE": lambda client, queue, ids: (
+        client.ok("PULL", queue=queue), client.ok("MOVETODELAYED", id=ids[0], delay=60_000)
+    ),
+    "LISTQUEUES": lambda client, queue, _: client.ok("SETCONCURRENCY", queue=queue, limit=5),
+    "GETJOBCOUNTS": lambda client, queue, _: count_up(client, queue),
+    "DLQ": lambda client, _, ids: client.ok("DISCARD", id=ids[0]),
+    "RETRYDLQ": lambda client, queue, ids: [client.ok("DISCARD", id=id) for id in (ids[0], push(client, queue))],
+    "PURGEDLQ": lambda client, queue, ids: [client.ok("DISCARD", id=id) for id in (ids[0], push(client, queue))],
+    "CLEAN": lambda client, queue, ids: [client.ok("DISCARD", id=id) for id in (ids[0], push(client, queue))],
+}
+OWN_EXAMPLES = {"CLEAN": {"grace": 0}}  # of the request; no test waits an hour
+
+
+def count_up(client: Client, queue: str) -> None:
+    """As many jobs of each state as the example of GETJOBCOUNTS says, when one waits already."""
+    counts = BY_NAME["GETJOBCOUNTS"].example[1]["counts"]
+    assert isinstance(counts, dict)
+    push(client, queue, delay=60_000)
+    for _ in range(counts["completed"] + counts["active"] + counts["waiting"] - 1):
+        push(client, queue)
+    done = client.ok("PULLB", queue=queue, count=counts["completed"])["jobs"]
+    client.ok("ACKB", ids=[job["id"] for job in done])
+    client.ok("PULL", queue=queue)
 
 
 def filled_in(value: Any, words: dict[Any, Any]) -> Any:
@@ -291,19 +325,29 @@ def prepare(client: Client, command: Command, queue: str) -> dict[Any, Any]:
         client.ok(**filled_in(request, words))
     if command.name in {"PUSH", "PUSHB", "PULLB"}:
         return words
-    data = {"to": "a@b.c"}
-    ids = [push(client, queue, data=data, priority=5) for _ in range(2 if command.name in HELD else 1)]
+    options = {"data": {"to": "a@b.c"}, "priority": 5}
+    if command.name == "GETJOBBYCUSTOMID":
+        words["welcome-17"] = options["job_id"] = f"welcome-{queue}"
+    ids = [push(client, queue, **options) for _ in range(2 if command.name in HELD else 1)]
     words[97] = ids[0]
     if command.name in HELD:
         words[129] = ids[1]
         client.ok("PULLB", queue=queue, count=2)
-    if command.name == "GETPROGRESS":
-        client.ok("PROGRESS", id=ids[0], progress=40, message="page 4 of 10")
-    if command.name == "GETRESULT":
-        client.ok("ACK", id=ids[0], result={"sent": True})
-    if command.name == "COUNT":
-        push(client, queue), push(client, queue, delay=60_000)
+    if command.name in SHOW_JOBS - {"PULL", "DLQ", "GETJOB"}:
+        client.ok("PULL", queue=queue)
+    STAGES.get(command.name, lambda *_: None)(client, queue, ids)
     return words
+
+
+def only_of(queues: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """The entry of this queue."""
+    return [queue for queue in queues if queue["name"] == name]
+
+
+def shown_job(reply: dict[str, Any]) -> dict[str, Any]:
+    """The one Job of a reply."""
+    job: dict[str, Any] = reply["job"] if "job" in reply else reply["jobs"][0]
+    return job
 
 
 @pytest.mark.parametrize("name", [command.name for command in COMMANDS])
@@ -312,18 +356,30 @@ def test_the_examples_are_true(connect: Connect, codec: Codec, queue_name: str, 
     with connect(codec) as client:
         words = prepare(client, command, queue_name)
         request, expected = (filled_in(side, words) for side in command.example)
-        reply = client.call(**request)
+        reply = client.call(**{**request, **OWN_EXAMPLES.get(name, {})})
         if name in SERVER_WIDE:
             key = "queues"
             assert list(reply) == list(expected)
-            there = {queue_name: reply[key][queue_name]} if name == "STATS" else reply[key]
+            there = {queue_name: reply[key][queue_name]} if name == "STATS" else only_of(reply[key], queue_name)
             assert shape(there) == shape(expected[key])
-        elif name in {"PULL", "GETJOB"}:
-            steady = {"id", "queue", "data", "priority", "attempts", "state", "tags", "custom_id", "stall_timeout"}
-            assert {k: reply["job"][k] for k in steady - {"id"}} == {k: expected["job"][k] for k in steady - {"id"}}
-            assert reply["job"]["id"] == words[97]
+        elif name in SHOW_JOBS:
+            assert list(reply) == list(expected)
+            job, example = shown_job(reply), shown_job(expected)
+            assert job["id"] == words[97]
+            if name in {"GETJOBS", "GETJOBSBATCH"}:
+                assert job["job"] == {key: value for key, value in job.items() if key != "job"}
+                example = example["job"]
+            state = {"state": "failed"} if name == "DLQ" else {}
+            assert {k: job[k] for k in STEADY} == {**{k: example[k] for k in STEADY}, **state}
+            if name in {"PULL", "GETJOB"}:
+                assert shape(reply) == shape(expected)
+        elif name == "GETLOGS":
             assert shape(reply) == shape(expected)
+            logged, example = reply["logs"][0], expected["logs"][0]
+            assert (logged["message"], logged["level"]) == (example["message"], example["level"])
         elif name in MOVING:
+            if name == "METRICS":
+                reply["metrics"]["queues"] = only_of(reply["metrics"]["queues"], queue_name)
             assert shape(reply) == shape(expected)
         elif name in {"PUSH", "PUSHB"}:
             assert shape(reply) == shape(expected)

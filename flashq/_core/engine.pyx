@@ -10,12 +10,8 @@ from libc.string cimport memset
 from flashq._core.buffer cimport WriteBuffer, buffer_close
 from flashq._core.heap cimport heap_close
 from flashq._core.hot cimport hot_execute
-from flashq._core.job cimport (
-    JOB_RESULT_MSGPACK, STATE_ACTIVE, STATE_COMPLETED, STATE_FAILED, Delivery, Extra, Job,
-    job_is,
-)
+from flashq._core.job cimport JOB_RESULT_MSGPACK, STATE_ACTIVE, STATE_COMPLETED, Delivery, Extra, Job, job_is
 from flashq._core.jobs cimport job_find
-from flashq._core.lifecycle cimport job_remove
 from flashq._core.peers cimport peer_close, peer_mark
 from flashq._core.queue cimport queue_find, queue_open, queue_wants_service
 from flashq._core.ready cimport Level, ready_close
@@ -25,14 +21,14 @@ from flashq._core.retention cimport retention_close, retention_open
 from flashq._core.scratch cimport scratch_close, scratch_open, scratch_reset
 from flashq._core.shardmap cimport LEAF_BYTES, SHARDS, id_close, name_close
 from flashq._core.slab cimport blobs_init, memory_close, memory_init, slab_init
-from flashq._core.state cimport COMPLETED, NEVER, Limits, Owner, Peer, Queue, Waiter
-from flashq._core.status cimport CANNOT_CANCEL, JOB_NOT_FOUND, OK
+from flashq._core.state cimport COMPLETED, NEVER, NO_LIMIT, Grave, Limits, Owner, Peer, Queue, Waiter
+from flashq._core.status cimport OK
 from flashq._core.timers cimport timers_run
 from flashq._core.transcode cimport transcode
 from flashq._core.waiters cimport waiters_release, waiters_serve
 from flashq._core.wire cimport wire_job, wire_scan
 
-STATES = ("waiting", "delayed", "active", "completed", "failed")
+STATES = ("waiting", "delayed", "active", "completed", "failed", "waiting-children")
 LIMITS = ("memory", "job_size", "queue_names", "parked", "completed", "results", "result_bytes", "default_lease",
           "grace", "lost_workers", "reply_size")
 
@@ -47,7 +43,7 @@ cdef Format format_of(bint msgpack) noexcept nogil:
     return MSGPACK if msgpack else JSON
 
 
-cdef inline bytes copied(const uint8_t* data, size_t size):
+cdef bytes copied(const uint8_t* data, size_t size):
     return PyBytes_FromStringAndSize(<const char*>data, <Py_ssize_t>size)
 
 
@@ -59,6 +55,18 @@ cdef bytes taken(WriteBuffer* out):
     if failed:
         raise MemoryError("reply buffer")
     return data
+
+
+cdef bytes job_bytes(Core* core, const Job* job, bint msgpack):
+    cdef WriteBuffer out
+    memset(&out, 0, sizeof(out))
+    wire_job(core, format_of(msgpack), &out, job)
+    return taken(&out)
+
+
+cdef void engine_done(Core* core) noexcept nogil:
+    waiters_serve(core)
+    record_frame_end(core)
 
 
 class Rejected(Exception):
@@ -88,6 +96,7 @@ cdef class Engine:
         slab_init(&core.owners, &core.memory, sizeof(Owner))
         slab_init(&core.waiters, &core.memory, sizeof(Waiter))
         slab_init(&core.levels, &core.memory, sizeof(Level))
+        slab_init(&core.graves_slab, &core.memory, sizeof(Grave))
         slab_init(&core.leaves, &core.memory, LEAF_BYTES)
         blobs_init(&core.blobs, &core.memory)
         for i in range(<uint32_t>SHARDS):
@@ -121,7 +130,11 @@ cdef class Engine:
     def __dealloc__(self):
         cdef Core* core = &self.core
         cdef Queue* queue = core.first_queue
+        cdef Grave* grave = core.graves
         cdef uint32_t i
+        while grave != NULL:
+            ready_close(&grave.ready)
+            grave = grave.next
         while queue != NULL:                # the queues themselves go with the pages
             ready_close(&queue.ready)
             queue = queue.next
@@ -238,14 +251,11 @@ cdef class Engine:
     def get_job(self, uint64_t id, bint msgpack):
         """(whole Job in that format, its state); (None, "unknown"), or (None, "completed") when only that is known."""
         cdef Job* job = job_find(&self.core, id)
-        cdef WriteBuffer out
         if job == NULL:
             return None, "unknown"
         if job == COMPLETED():
             return None, "completed"
-        memset(&out, 0, sizeof(out))
-        wire_job(&self.core, format_of(msgpack), &out, job)
-        return taken(&out), STATES[job.state]
+        return job_bytes(&self.core, job, msgpack), STATES[job.state]
 
     def get_state(self, uint64_t id):
         """One of STATES, or "unknown"."""
@@ -277,21 +287,6 @@ cdef class Engine:
             return job.progress, None
         return job.progress, copied(job.extra.message, job.extra.message_size).decode("utf-8", "replace")
 
-    def cancel(self, uint64_t id):
-        """Remove a waiting, delayed or active job. OK, JOB_NOT_FOUND or CANNOT_CANCEL."""
-        cdef Job* job = job_find(&self.core, id)
-        if job == NULL:
-            return JOB_NOT_FOUND
-        if job == COMPLETED() or job.state == STATE_COMPLETED or job.state == STATE_FAILED:
-            return CANNOT_CANCEL
-        job_remove(&self.core, job)
-        return self._done()
-
-    def _done(self):
-        waiters_serve(&self.core)
-        record_frame_end(&self.core)
-        return OK
-
     # --- queues ------------------------------------------------------------------------------------------------------
 
     cdef int open_queue(self, str queue, Queue** out) except? -1000:
@@ -313,7 +308,7 @@ cdef class Engine:
         if status == OK and not found.paused:
             found.paused = True
             record_queue(&self.core, found)
-            self._done()
+            engine_done(&self.core)
         return status
 
     def resume(self, str queue):
@@ -324,7 +319,7 @@ cdef class Engine:
             found.paused = False
             record_queue(&self.core, found)
             queue_wants_service(&self.core, found)
-            self._done()
+            engine_done(&self.core)
         return status
 
     def is_paused(self, str queue):
@@ -335,17 +330,21 @@ cdef class Engine:
     def count(self, str queue):
         """Jobs of the queue that are waiting or delayed."""
         cdef Queue* found = self.find_queue(queue)
-        return 0 if found == NULL else found.ready.count + found.delayed
+        return 0 if found == NULL else found.ready.count + found.delayed.count
 
     def queues(self):
-        """One dict a queue, by name: name, waiting, delayed, active, failed, completed, paused. Cost: the queues."""
+        """One dict a queue, by name: name, waiting, delayed, active, failed, completed, paused, limits (None: none).
+
+        Cost: the queues.
+        """
         cdef Queue* queue = self.core.first_queue
         found = []
         while queue != NULL:
             found.append({
                 "name": copied(queue.text, queue.name.size).decode("utf-8", "replace"),
-                "waiting": queue.ready.count, "delayed": queue.delayed, "active": queue.active,
+                "waiting": queue.ready.count, "delayed": queue.delayed.count, "active": queue.active.count,
                 "failed": queue.dead.count, "completed": queue.completed, "paused": bool(queue.paused),
+                "rate_limit": limit_of(queue.rate_limit), "concurrency_limit": limit_of(queue.concurrency_limit),
             })
             queue = queue.next
         return sorted(found, key=_by_name)
@@ -356,8 +355,8 @@ cdef class Engine:
         cdef uint64_t queued = 0, processing = 0, delayed = 0, dead = 0
         while queue != NULL:
             queued += queue.ready.count
-            processing += queue.active
-            delayed += queue.delayed
+            processing += queue.active.count
+            delayed += queue.delayed.count
             dead += queue.dead.count
             queue = queue.next
         return {"queued": queued, "processing": processing, "delayed": delayed, "dlq": dead,
@@ -396,6 +395,11 @@ cdef class Engine:
                 "completed_ids": self.core.done_count, "completed_jobs": self.core.done.count,
                 "expired": self.core.expired, "lost": self.core.lost, "timed_out": self.core.timed_out,
                 "limbo": self.core.limbo.count}
+
+
+cdef object limit_of(uint64_t limit):
+    """A queue's limit, None when it has none."""
+    return None if limit == <uint64_t>NO_LIMIT else limit
 
 
 def _by_name(info):

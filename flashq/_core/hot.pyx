@@ -4,6 +4,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from flashq._core.job cimport Job
 from flashq._core.jobs cimport job_active, job_create, job_set_message
 from flashq._core.lifecycle cimport job_beat, job_complete, job_fail
+from flashq._core.manage cimport manage_execute
 from flashq._core.peers cimport peer_replied
 from flashq._core.queue cimport queue_open
 from flashq._core.records cimport record_frame_end, record_state
@@ -14,7 +15,7 @@ from flashq._core.request cimport (
 from flashq._core.state cimport Queue
 from flashq._core.status cimport (
     BAD_TYPE, BATCH_TOO_LARGE, DATA_TOO_LARGE, JOB_NOT_FOUND, MEMORY_FULL, NOT_IN_PROCESSING, NOT_PROCESSING, OK,
-    STALE_TOKEN, UNKNOWN_COMMAND,
+    STALE_TOKEN,
 )
 from flashq._core.waiters cimport pull_now, waiter_park, waiters_serve
 from flashq._core.wire cimport wire_count, wire_id, wire_ids, wire_no_job, wire_ok
@@ -50,7 +51,7 @@ cdef int hot_execute(Core* core, Peer* peer, Request* request) noexcept nogil:
     elif op == OP_HEARTBEAT:
         status = heartbeat(core, peer, request)
     else:
-        return UNKNOWN_COMMAND
+        status = manage_execute(core, peer, request)
     if core.serve != NULL:
         waiters_serve(core)
     if core.recording:

@@ -9,16 +9,18 @@ cdef enum State:                # in step with commands.STATES
     STATE_ACTIVE = 2
     STATE_COMPLETED = 3
     STATE_FAILED = 4
+    STATE_WAITING_CHILDREN = 5  # for jobs it depends on, or for its flow's children
 
 cdef enum Where:                # which structure a job stands in
     IN_NONE = 0
     IN_FIFO = 1                 # its level's list, by prev / next
     IN_LIFO = 2                 # its level's stack, by prev / next
     IN_RETURNED = 3             # its level's heap of jobs out of order, by `node`
-    IN_TIMER = 4                # delayed: only in the shard's timer heap
     IN_OWNER = 5                # active: its owner's list, by prev / next
     IN_DONE = 6                 # completed: the engine's list, by prev / next
     IN_DEAD = 7                 # failed: its queue's list, by prev / next
+    IN_DELAYED = 9              # delayed: its queue's list, by prev / next; and in the shard's timer heap
+    IN_BLOCKED = 10             # waiting for other jobs: its queue's list, by prev / next
     IN_LIMBO = 8                # no memory to stand in line: the engine's list, by prev / next
 
 cdef enum JobFlags:
@@ -35,6 +37,22 @@ cdef struct Links:
 cdef union Place:
     Links links
     HeapNode node               # while IN_RETURNED
+
+cdef enum:
+    LOG_ENTRIES = 100           # kept of a job's log; the oldest goes first
+    LOG_LEVEL = 11              # bytes kept of a level's name
+
+cdef struct LogEntry:
+    uint64_t at                 # wall ms
+    uint8_t* text               # owned blob, NULL when empty
+    uint32_t size
+    uint8_t level_size
+    uint8_t[11] level
+
+cdef struct Log:                # a ring
+    uint32_t first
+    uint32_t count
+    LogEntry[100] entries
 
 cdef struct Extra:              # fields few jobs have; all zero = none set
     NameNode custom             # custom id; name is NULL when the job has none
@@ -53,6 +71,7 @@ cdef struct Extra:              # fields few jobs have; all zero = none set
     uint64_t last_heartbeat     # wall ms; of the last delivery
     uint32_t stall_count        # lost workers and missed heartbeats so far
     Job* job                    # borrowed: whose it is
+    Log* log                    # owned blob, or NULL
 
 cdef struct Delivery:           # of an active job
     uint64_t token              # boot epoch << 32 | delivery number, below 2^53
@@ -63,6 +82,8 @@ cdef struct Delivery:           # of an active job
     uint64_t deadline           # monotonic ms of `timeout`; 0 = none
     uint64_t position           # of the record of this delivery
     void* owner                 # borrowed: the Owner in whose list the job stands
+    Job* prev                   # borrowed: the active jobs of its queue
+    Job* next                   # borrowed
 
 cdef struct Job:                # 128 bytes: two cache lines
     HeapNode timer              # the shard's timer heap: earliest of delay, ttl, lease, timeout
@@ -84,6 +105,8 @@ cdef struct Job:                # 128 bytes: two cache lines
     uint8_t where               # Where
     uint8_t progress
     uint8_t flags               # JobFlags
+    uint32_t generation         # of its queue when it got in line: a drain ends the older ones
+    uint32_t unused             # keeps the size a multiple of 16
     uint64_t deadline           # while delayed: monotonic ms of its end; once completed: wall ms of that; else 0
 
 cdef inline bint job_is(const Job* job, int flag) noexcept nogil:

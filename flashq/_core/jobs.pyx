@@ -4,10 +4,10 @@ from libc.string cimport memcpy, memset
 
 from flashq._core.heap cimport heap_move, heap_push, heap_remove
 from flashq._core.job cimport (
-    JOB_LIFO, JOB_MSGPACK, JOB_REMOVE_ON_COMPLETE, JOB_REMOVE_ON_FAIL, STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED,
-    Delivery,
+    IN_DELAYED, JOB_LIFO, JOB_MSGPACK, JOB_REMOVE_ON_COMPLETE, JOB_REMOVE_ON_FAIL, STATE_ACTIVE, STATE_COMPLETED,
+    LOG_ENTRIES, LOG_LEVEL, STATE_DELAYED, Delivery, Log, LogEntry,
 )
-from flashq._core.queue cimport deadline_lower, queue_wants_service
+from flashq._core.queue cimport deadline_lower, list_append, queue_wants_service
 from flashq._core.ready cimport ready_push
 from flashq._core.records cimport record_job
 from flashq._core.request cimport (
@@ -27,7 +27,8 @@ cdef enum:
 
 
 cdef Job* job_find(Core* core, uint64_t id) noexcept nogil:
-    return <Job*>id_get(&core.shards[id & (SHARDS - 1)].ids, id >> SHARD_BITS)
+    cdef Job* job = <Job*>id_get(&core.shards[id & (SHARDS - 1)].ids, id >> SHARD_BITS)
+    return NULL if job != NULL and job != COMPLETED() and job_gone(job) else job
 
 
 cdef Job* job_active(Core* core, uint64_t id) noexcept nogil:
@@ -158,6 +159,7 @@ cdef int fill_rare(Core* core, Job* job, const PushItem* item) noexcept nogil:
 cdef void fill(Core* core, Queue* queue, Job* job, const PushItem* item, Format format) noexcept nogil:
     memset(job, 0, sizeof(Job))
     job.queue = queue
+    job.generation = queue.generation
     job.created_at = core.now
     job.run_at = core.now
     if format == MSGPACK:
@@ -189,7 +191,7 @@ cdef Job* job_of_custom_id(Core* core, const Slice* name) noexcept nogil:
     cdef Extra* extra = <Extra*>node        # the node is its first member
     if node == NULL:
         return NULL
-    if extra.job.state == STATE_COMPLETED:
+    if extra.job.state == STATE_COMPLETED or job_gone(extra.job):
         name_remove(&core.shards[hash & (SHARDS - 1)].customs, node)
         node.name = NULL
         return NULL
@@ -243,13 +245,56 @@ cdef inline int enter(Core* core, Queue* queue, Job* job) noexcept nogil:
         if job_arm(core, job) != OK:
             return NO_MEMORY
     if job.state == STATE_DELAYED:
-        queue.delayed += 1
+        list_append(&queue.delayed, job, IN_DELAYED)
         return OK
     if ready_push(&queue.ready, job) == OK:
         if queue.first_waiter != NULL:
             queue_wants_service(core, queue)
         return OK
     return NO_MEMORY                        # job_free takes it out of the timers
+
+
+cdef int job_log(Core* core, Job* job, const Slice* message, const Slice* level) noexcept nogil:
+    """Append an entry, dated now; level NULL is `info`. The oldest of 100 makes room."""
+    cdef Extra* extra = job_extra(core, job)
+    cdef LogEntry* entry
+    cdef uint8_t* text = NULL
+    cdef uint32_t size = min(message.size, <uint32_t>MAX_MESSAGE)
+    if extra != NULL and extra.log == NULL:
+        extra.log = <Log*>blob_take(&core.blobs, sizeof(Log))
+        if extra.log != NULL:
+            memset(extra.log, 0, sizeof(Log))
+    if extra == NULL or extra.log == NULL:
+        return NO_MEMORY
+    if size:
+        text = blob_take(&core.blobs, size)
+        if text == NULL:
+            return NO_MEMORY
+        memcpy(text, message.ptr, size)
+    entry = &extra.log.entries[(extra.log.first + extra.log.count) % LOG_ENTRIES]
+    if extra.log.count == LOG_ENTRIES:
+        extra.log.first = (extra.log.first + 1) % LOG_ENTRIES
+        if entry.text != NULL:
+            blob_give(&core.blobs, entry.text, entry.size)
+    else:
+        extra.log.count += 1
+    entry.at = core.now
+    entry.text, entry.size = text, size
+    entry.level_size = 4
+    memcpy(entry.level, b"info", 4)
+    if level != NULL:
+        entry.level_size = <uint8_t>min(level.size, <uint32_t>LOG_LEVEL)
+        memcpy(entry.level, level.ptr, entry.level_size)
+    return OK
+
+
+cdef void log_free(Core* core, Log* log) noexcept nogil:
+    cdef uint32_t i
+    for i in range(log.count):
+        if log.entries[(log.first + i) % LOG_ENTRIES].text != NULL:
+            blob_give(&core.blobs, log.entries[(log.first + i) % LOG_ENTRIES].text,
+                      log.entries[(log.first + i) % LOG_ENTRIES].size)
+    blob_give(&core.blobs, <uint8_t*>log, sizeof(Log))
 
 
 cdef void job_free(Core* core, Job* job) noexcept nogil:
@@ -276,4 +321,6 @@ cdef void extra_free(Core* core, Extra* extra) noexcept nogil:
         blob_give(&core.blobs, extra.message, extra.message_size)
     if extra.result != NULL:
         blob_give(&core.blobs, extra.result, extra.result_size)
+    if extra.log != NULL:
+        log_free(core, extra.log)
     slab_give(&core.extras, extra)

@@ -1,8 +1,8 @@
 """JSON replies, written in place: one check for room a job, then only moves. Keys stand in the wire's order."""
 from flashq._core.buffer cimport buffer_done, buffer_put, buffer_room
 from flashq._core.job cimport (
-    JOB_LIFO, JOB_REMOVE_ON_COMPLETE, JOB_REMOVE_ON_FAIL, STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_WAITING,
-    Extra, job_is,
+    JOB_LIFO, JOB_REMOVE_ON_COMPLETE, JOB_REMOVE_ON_FAIL, STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_FAILED,
+    STATE_WAITING, Extra, job_is,
 )
 from flashq._core.json_write cimport (
     ESCAPE_ROOM, NUMBER_ROOM, bytes_put, i64_put, literal_put, stamp_put, text_escape, u64_put,
@@ -205,7 +205,9 @@ cdef inline uint8_t* _state_put(uint8_t* p, uint8_t state) noexcept nogil:
         return literal_put(p, b'"waiting"')
     if state == STATE_DELAYED:
         return literal_put(p, b'"delayed"')
-    return literal_put(p, b'"completed"') if state == STATE_COMPLETED else literal_put(p, b'"failed"')
+    if state == STATE_COMPLETED:
+        return literal_put(p, b'"completed"')
+    return literal_put(p, b'"failed"') if state == STATE_FAILED else literal_put(p, b'"waiting-children"')
 
 
 cdef inline uint64_t _heartbeat(const Job* job) noexcept nogil:

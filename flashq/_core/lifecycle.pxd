@@ -18,3 +18,9 @@ cdef void job_due(Core* core, Job* job) noexcept nogil             # its timer f
 cdef void job_lease(Core* core, Job* job) noexcept nogil          # its own lease alone holds it from now on
 cdef void job_beat(Core* core, Job* job) noexcept nogil            # a sign of life of its worker
 cdef void limbo_retry(Core* core) noexcept nogil
+
+# Into the dead letters with this text, or removed when the job asked for that; it stands nowhere.
+cdef void job_bury(Core* core, Job* job, const char* text) noexcept nogil
+cdef void job_detach(Core* core, Job* job) noexcept nogil          # out of whatever it stands in
+cdef void job_end_delivery(Core* core, Job* job) noexcept nogil    # an active job: detached, no longer reserved
+cdef void job_erase(Core* core, Job* job) noexcept nogil           # a detached job: unknown from now on

@@ -10,12 +10,14 @@ from libc.string cimport strlen
 
 from flashq._core.heap cimport heap_remove
 from flashq._core.job cimport (
-    IN_DEAD, IN_FIFO, IN_LIFO, IN_LIMBO, IN_OWNER, IN_RETURNED, JOB_REMOVE_ON_COMPLETE, JOB_REMOVE_ON_FAIL,
-    JOB_RESULT_MSGPACK, STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_FAILED, STATE_WAITING, Delivery, Extra,
-    job_is,
+    IN_BLOCKED, IN_DEAD, IN_DELAYED, IN_FIFO, IN_LIFO, IN_LIMBO, IN_OWNER, IN_RETURNED, JOB_REMOVE_ON_COMPLETE,
+    JOB_REMOVE_ON_FAIL, JOB_RESULT_MSGPACK, STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_FAILED, STATE_WAITING,
+    Delivery, Extra, job_is,
 )
-from flashq._core.jobs cimport job_arm, job_extra, job_free, job_set_message, job_shard, keep, saturated
-from flashq._core.queue cimport deadline_lower, list_append, list_remove, queue_wants_service
+from flashq._core.jobs cimport job_arm, job_extra, job_free, job_gone, job_set_message, job_shard, keep, saturated
+from flashq._core.queue cimport (
+    active_append, active_remove, deadline_lower, list_append, list_remove, queue_wants_service,
+)
 from flashq._core.ready cimport ready_push, ready_remove
 from flashq._core.records cimport record_gone, record_state
 from flashq._core.request cimport MSGPACK
@@ -60,7 +62,7 @@ cdef int job_deliver(Core* core, Job* job, Owner* owner) noexcept nogil:
         slab_give(&core.deliveries, delivery)
         return NO_MEMORY
     ready_remove(&queue.ready, job)
-    queue.active += 1
+    active_append(&queue.active, job)
     list_append(&owner.jobs, job, IN_OWNER)
     record_state(core, job)
     return OK
@@ -73,8 +75,11 @@ cdef void job_place(Core* core, Job* job) noexcept nogil:
         core.expired += 1                   # it outlived its time with a worker: a parked pull must not get it
         job_remove(core, job)
         return
+    job.generation = queue.generation
     status = job_arm(core, job)
-    if status == OK and job.state == STATE_WAITING:
+    if status == OK and job.state == STATE_DELAYED:
+        list_append(&queue.delayed, job, IN_DELAYED)
+    elif status == OK:
         status = ready_push(&queue.ready, job)
         if status == OK and queue.first_waiter != NULL:
             queue_wants_service(core, queue)
@@ -90,11 +95,14 @@ cdef void limbo_retry(Core* core) noexcept nogil:
     while left > 0:
         left -= 1
         job = core.limbo.first
+        if job_gone(job):
+            job_remove(core, job)
+            continue
         list_remove(&core.limbo, job)
         job_place(core, job)
 
 
-cdef void detach(Core* core, Job* job) noexcept nogil:
+cdef void job_detach(Core* core, Job* job) noexcept nogil:
     """Take the job out of whatever it stands in, and out of its state's counts."""
     cdef Queue* queue = <Queue*>job.queue
     if job.timer.pos:
@@ -105,12 +113,16 @@ cdef void detach(Core* core, Job* job) noexcept nogil:
         ready_remove(&queue.ready, job)
     elif job.where == IN_DEAD:
         list_remove(&queue.dead, job)
+    elif job.where == IN_DELAYED:
+        list_remove(&queue.delayed, job)
+    elif job.where == IN_BLOCKED:
+        list_remove(&queue.blocked, job)
     elif job.where == IN_LIMBO:
         list_remove(&core.limbo, job)
     if job.state == STATE_ACTIVE:
-        queue.active -= 1
-    elif job.state == STATE_DELAYED:
-        queue.delayed -= 1
+        active_remove(&queue.active, job)
+        if queue.first_waiter != NULL:
+            queue_wants_service(core, queue)    # a slot may have come free
 
 
 cdef void drop_delivery(Core* core, Job* job) noexcept nogil:
@@ -136,12 +148,12 @@ cdef int job_complete(Core* core, Job* job, const Slice* result, Format format) 
     if result != NULL and result.size and not job_is(job, JOB_REMOVE_ON_COMPLETE):
         if keep_result(core, job, result, format) != OK:
             return NO_MEMORY
-    detach(core, job)
+    job_detach(core, job)
     queue.completed += 1
     core.completed += 1
     if job_is(job, JOB_REMOVE_ON_COMPLETE):
         job.state = STATE_COMPLETED
-        erase(core, job)
+        job_erase(core, job)
         return OK
     job.state = STATE_COMPLETED
     job.deadline = core.now
@@ -161,40 +173,41 @@ cdef void retry_at(Core* core, Job* job) noexcept nogil:
         job.state = STATE_DELAYED
         job.run_at = saturated(core.now, delay)
         job.deadline = saturated(core.mono, delay)
-        (<Queue*>job.queue).delayed += 1
 
 
-cdef void bury(Core* core, Job* job) noexcept nogil:
-    """Into the dead letters; the job is detached and its message set."""
+cdef void job_bury(Core* core, Job* job, const char* text) noexcept nogil:
+    """Into the dead letters; the job is detached. NULL leaves its message as it is."""
     cdef Queue* queue = <Queue*>job.queue
+    if text != NULL:
+        job_set_message(core, job, <const uint8_t*>text, <uint32_t>strlen(text))
     queue.failed += 1
     core.failed += 1
     job.state = STATE_FAILED
     job.deadline = 0
     if job_is(job, JOB_REMOVE_ON_FAIL):
-        erase(core, job)
+        job_erase(core, job)
         return
     list_append(&queue.dead, job, IN_DEAD)
     record_state(core, job)
 
 
-cdef void end_delivery(Core* core, Job* job) noexcept nogil:
+cdef void job_end_delivery(Core* core, Job* job) noexcept nogil:
     """Out of the active jobs; the side struct keeps what users still see of the delivery."""
     cdef uint64_t last_heartbeat = job.delivery.last_heartbeat
     cdef Extra* extra = job_extra(core, job)
-    detach(core, job)
+    job_detach(core, job)
     drop_delivery(core, job)
     if extra != NULL:
         extra.last_heartbeat = last_heartbeat
 
 
 cdef void job_fail(Core* core, Job* job, const Slice* error) noexcept nogil:
-    end_delivery(core, job)
+    job_end_delivery(core, job)
     job.attempts += 1
     if error != NULL and error.size:
         job_set_message(core, job, error.ptr, error.size)
     if job.max_attempts and job.attempts >= job.max_attempts:
-        bury(core, job)
+        job_bury(core, job, NULL)
         return
     retry_at(core, job)
     record_state(core, job)
@@ -213,21 +226,20 @@ cdef void job_lose(Core* core, Job* job) noexcept nogil:
     cdef bint stalled = job.delivery.lease_until != 0
     cdef const char* text = STALLED if stalled else WORKER_LOST
     cdef uint32_t losses = 1
-    end_delivery(core, job)
+    job_end_delivery(core, job)
     core.lost += 1
     if job.extra != NULL:
         job.extra.stall_count += 1
         losses = job.extra.stall_count
     if losses >= core.limits.lost_workers:
-        job_set_message(core, job, <const uint8_t*>text, <uint32_t>strlen(text))
-        bury(core, job)
+        job_bury(core, job, text)
         return
     job.state = STATE_WAITING
     record_state(core, job)
     job_place(core, job)
 
 
-cdef void erase(Core* core, Job* job) noexcept nogil:
+cdef void job_erase(Core* core, Job* job) noexcept nogil:
     """The detached job's id and memory go; from now on it is unknown."""
     record_gone(core, job.id)
     id_remove(&job_shard(core, job).ids, job.id >> SHARD_BITS)
@@ -235,8 +247,8 @@ cdef void erase(Core* core, Job* job) noexcept nogil:
 
 
 cdef void job_remove(Core* core, Job* job) noexcept nogil:
-    detach(core, job)
-    erase(core, job)
+    job_detach(core, job)
+    job_erase(core, job)
 
 
 cdef void job_lease(Core* core, Job* job) noexcept nogil:
@@ -264,7 +276,9 @@ cdef void job_beat(Core* core, Job* job) noexcept nogil:
 
 cdef void job_due(Core* core, Job* job) noexcept nogil:
     cdef Delivery* delivery = job.delivery
-    if job.state == STATE_ACTIVE:
+    if job_gone(job):
+        heap_remove(&job_shard(core, job).timers, &job.timer)   # its grave frees it
+    elif job.state == STATE_ACTIVE:
         if delivery.deadline and delivery.deadline <= core.mono:
             core.timed_out += 1
             fail_with(core, job, TIMED_OUT)
@@ -276,7 +290,7 @@ cdef void job_due(Core* core, Job* job) noexcept nogil:
         core.expired += 1
         job_remove(core, job)
     elif job.state == STATE_DELAYED and job.deadline <= core.mono:
-        (<Queue*>job.queue).delayed -= 1
+        list_remove(&(<Queue*>job.queue).delayed, job)
         job.state = STATE_WAITING
         job.deadline = 0
         job_place(core, job)                # no record: waiting and delayed differ by the clock alone

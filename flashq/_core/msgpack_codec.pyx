@@ -3,7 +3,7 @@ from flashq._core.buffer cimport WriteBuffer, buffer_done, buffer_room
 from flashq._core.bytes cimport load_be16, store_be16, store_be32
 from flashq._core.fieldtable cimport request_check, request_reset
 from flashq._core.job cimport (JOB_LIFO, JOB_REMOVE_ON_COMPLETE, JOB_REMOVE_ON_FAIL, STATE_ACTIVE, STATE_COMPLETED,
-                               STATE_DELAYED, STATE_WAITING, Extra, Job, job_is)
+                               STATE_DELAYED, STATE_FAILED, STATE_WAITING, Extra, Job, job_is)
 from flashq._core.msgpack_fields cimport fields_read
 from flashq._core.msgpack_reader cimport Reader, value_skip
 from flashq._core.msgpack_tokens cimport (SHAPE_MAP, Token, put_array, put_bool, put_byte, put_bytes, put_int32,
@@ -234,7 +234,9 @@ cdef inline uint8_t* _state_put(uint8_t* at, uint8_t state) noexcept nogil:
         return put_key(at, "waiting")
     if state == STATE_DELAYED:
         return put_key(at, "delayed")
-    return put_key(at, "completed") if state == STATE_COMPLETED else put_key(at, "failed")
+    if state == STATE_COMPLETED:
+        return put_key(at, "completed")
+    return put_key(at, "failed") if state == STATE_FAILED else put_key(at, "waiting-children")
 
 
 cdef inline uint8_t* _head_put(uint8_t* at, const Job* job, const Slice* queue, const Slice* data) noexcept nogil:

@@ -7,8 +7,8 @@ from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
 from flashq._core.job cimport JOB_LIFO, Job
 from flashq._core.ready cimport Level, Ready, ready_close, ready_first, ready_push, ready_remove, ready_trim
 from flashq._core.shardmap cimport (
-    LEAF_BYTES, IdTable, NameMap, NameNode, id_close, id_get, id_put, id_remove, id_replace, name_add, name_close,
-    name_find, name_hash, name_remove,
+    LEAF_BYTES, IdTable, NameMap, NameNode, id_close, id_get, id_next, id_previous, id_put, id_remove, id_replace,
+    name_add, name_close, name_find, name_hash, name_remove,
 )
 from flashq._core.slab cimport Memory, Slab, memory_close, memory_init, slab_init
 from flashq._core.status cimport OK
@@ -70,6 +70,14 @@ cdef class IdTableProbe:
 
     def remove(self, uint64_t sequence):
         id_remove(&self.table, sequence)
+
+    def next(self, uint64_t start):
+        """The nearest sequence from `start` upwards; 2^64 - 1 when there is none."""
+        return id_next(&self.table, start)
+
+    def previous(self, uint64_t start):
+        """The nearest from `start` downwards."""
+        return id_previous(&self.table, start)
 
     def close(self):
         id_close(&self.table)

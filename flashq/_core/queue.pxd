@@ -41,6 +41,29 @@ cdef inline void list_remove(JobList* jobs, Job* job) noexcept nogil:
     job.where = IN_NONE
     jobs.count -= 1
 
+cdef inline void active_append(JobList* jobs, Job* job) noexcept nogil:
+    job.delivery.next = NULL
+    job.delivery.prev = jobs.last
+    if jobs.last != NULL:
+        jobs.last.delivery.next = job
+    else:
+        jobs.first = job
+    jobs.last = job
+    jobs.count += 1
+
+cdef inline void active_remove(JobList* jobs, Job* job) noexcept nogil:
+    cdef Job* before = job.delivery.prev
+    cdef Job* after = job.delivery.next
+    if before != NULL:
+        before.delivery.next = after
+    else:
+        jobs.first = after
+    if after != NULL:
+        after.delivery.prev = before
+    else:
+        jobs.last = before
+    jobs.count -= 1
+
 cdef inline void deadline_lower(Core* core, uint64_t when) noexcept nogil:
     """The loop's timer must fire by `when` at the latest."""
     if when < core.next_deadline:

@@ -2,9 +2,11 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
+from flashq._core.heap cimport heap_remove
 from flashq._core.ready cimport ready_close
 from flashq._core.shardmap cimport SHARDS, name_add, name_find, name_hash, name_remove
 from flashq._core.slab cimport blob_give, blob_take, slab_give, slab_take
+from flashq._core.state cimport NODE_QUEUE, NO_LIMIT
 from flashq._core.status cimport (
     NO_MEMORY, OK, QUEUE_LIMIT, QUEUE_NAME_CHARS, QUEUE_NAME_EMPTY, QUEUE_NAME_LONG,
 )
@@ -87,6 +89,10 @@ cdef int _create(Core* core, const Slice* name, Queue** out) noexcept nogil:
         blob_give(&core.blobs, text, name.size)
         slab_give(&core.queues, queue)
         return NO_MEMORY
+    queue.rate_limit = <uint64_t>NO_LIMIT
+    queue.concurrency_limit = <uint64_t>NO_LIMIT
+    queue.timer.node.kind = NODE_QUEUE
+    queue.timer.queue = queue
     queue.ready.levels = &core.levels
     queue.ready.seed = (queue.name.hash ^ core.seed) | 1
     queue.prev = core.last_queue
@@ -105,7 +111,9 @@ cdef int _create(Core* core, const Slice* name, Queue** out) noexcept nogil:
 
 cdef inline bint _idle(const Core* core, const Queue* queue) noexcept nogil:
     """Whether nothing points to the queue; a job in limbo might."""
-    return (queue.ready.count == 0 and queue.delayed == 0 and queue.active == 0 and queue.dead.count == 0
+    return (queue.ready.count == 0 and queue.delayed.count == 0 and queue.active.count == 0 and queue.dead.count == 0
+            and queue.blocked.count == 0 and queue.graves == 0 and queue.rate_limit == <uint64_t>NO_LIMIT
+            and queue.concurrency_limit == <uint64_t>NO_LIMIT
             and queue.held == 0 and queue.first_waiter == NULL and not queue.paused and not queue.serving
             and core.limbo.count == 0)
 
@@ -140,6 +148,8 @@ cdef void queue_free(Core* core, Queue* queue) noexcept nogil:
     if core.recent == queue:
         core.recent = NULL
     core.queue_count -= 1
+    if queue.timer.node.pos:
+        heap_remove(&core.timers, &queue.timer.node)
     ready_close(&queue.ready)
     blob_give(&core.blobs, queue.text, queue.name.size)
     slab_give(&core.queues, queue)

@@ -32,5 +32,6 @@ cdef struct Ready:              # set slab and seed, the rest all zero
 cdef int ready_push(Ready* ready, Job* job) noexcept nogil     # OK or NO_MEMORY; sets job.where
 cdef Job* ready_first(Ready* ready) noexcept nogil             # the next job, or NULL; stays in
 cdef void ready_remove(Ready* ready, Job* job) noexcept nogil  # sets job.where to IN_NONE
+cdef uint64_t ready_gather(const Ready* ready, Job** out, uint64_t room) noexcept nogil   # all, in no order; how many
 cdef void ready_trim(Ready* ready) noexcept nogil              # frees the spare level
 cdef void ready_close(Ready* ready) noexcept nogil             # frees levels and heaps, not the jobs

@@ -7,7 +7,7 @@ from flashq._core.heap cimport HeapNode, heap_close, heap_first, heap_push, heap
 from flashq._core.job cimport IN_FIFO, IN_LIFO, IN_NONE, IN_RETURNED, JOB_LIFO, Job, job_is
 from flashq._core.slab cimport slab_give, slab_take
 from flashq._core.status cimport NO_MEMORY, OK
-from libc.stdint cimport int32_t, uint32_t
+from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 cdef Job LAYOUT                 # only its addresses are used: where `place` stands in a job
@@ -211,6 +211,36 @@ cdef void ready_remove(Ready* ready, Job* job) noexcept nogil:
     level.count -= 1
     if level.count == 0:
         level_drop(ready, level)
+
+
+cdef uint64_t line_gather(Job* job, Job** out, uint64_t room) noexcept nogil:
+    """The jobs of a list or a stack."""
+    cdef uint64_t count = 0
+    while job != NULL and count < room:
+        out[count] = job
+        count += 1
+        job = job.place.links.next
+    return count
+
+
+cdef uint64_t level_gather(const Level* level, Job** out, uint64_t room) noexcept nogil:
+    """The jobs of this level and of all below it in the tree."""
+    cdef uint64_t count = 0
+    cdef uint32_t i
+    if level == NULL:
+        return 0
+    count = line_gather(level.lifo_top, out, room)
+    count += line_gather(level.fifo_head, out + count, room - count)
+    for i in range(1, level.returned.size + 1):
+        if count < room:
+            out[count] = job_of(level.returned.items[i].node)
+            count += 1
+    count += level_gather(level.left, out + count, room - count)
+    return count + level_gather(level.right, out + count, room - count)
+
+
+cdef uint64_t ready_gather(const Ready* ready, Job** out, uint64_t room) noexcept nogil:
+    return level_gather(ready.root, out, room)
 
 
 cdef void ready_trim(Ready* ready) noexcept nogil:

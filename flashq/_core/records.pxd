@@ -8,6 +8,7 @@ cdef enum RecordKind:
     RECORD_STATE = 2            # what a life changes: state, attempts, times, progress, message, result
     RECORD_GONE = 3             # the job is removed
     RECORD_QUEUE = 4            # a queue's settings
+    RECORD_CLEAR = 6            # jobs of a queue in line before a generation are gone
     RECORD_FORGET = 5           # a completed id is no longer known
 
 # Each does nothing but count while nobody records. Called after the change; they cannot fail the command:
@@ -17,4 +18,5 @@ cdef void record_state(Core* core, Job* job) noexcept nogil
 cdef void record_gone(Core* core, uint64_t id) noexcept nogil
 cdef void record_forget(Core* core, uint64_t id) noexcept nogil
 cdef void record_queue(Core* core, Queue* queue) noexcept nogil
+cdef void record_clear(Core* core, Queue* queue) noexcept nogil
 cdef void record_frame_end(Core* core) noexcept nogil      # after each command or timer step: closes its frame

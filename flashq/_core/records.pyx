@@ -3,12 +3,15 @@
 A frame holds the records of one command, applied whole: u32 size of what follows, u64 position of its last record,
 then the records one after another. All numbers little-endian; a text is u32 size and its bytes. A record is u8 kind and
 
-  JOB     u64 id, u8 state, u8 flags, u8 progress, i32 priority, u64 created_at, u64 run_at, u32 attempts,
-          u32 max_attempts, u32 backoff, u64 ttl, u64 timeout, u64 stall_timeout, text queue, data, tags, custom_id
-  STATE   u64 id, u8 state, u8 flags, u8 progress, u32 attempts, u64 run_at, u64 token, u64 started_at,
+  JOB     u64 id, u8 state, u8 flags, u8 progress, u32 generation, i32 priority, u64 created_at, u64 run_at,
+          u32 attempts, u32 max_attempts, u32 backoff, u64 ttl, u64 timeout, u64 stall_timeout,
+          text queue, data, tags, custom_id
+  STATE   u64 id, u8 state, u8 flags, u8 progress, u32 generation, i32 priority, u32 attempts, u64 run_at,
+          u64 token, u64 started_at,
           u64 completed_at, u32 stall_count, text message, result
   GONE    u64 id
-  QUEUE   u8 paused, text name
+  QUEUE   u8 paused, u64 rate_limit, u64 concurrency_limit (2^64-1 = none), text name
+  CLEAR   u32 drained, u32 obliterated (generations), text name
   FORGET  u64 id
 
 A change of the format needs a new version in the header that the store writes at the start of each file.
@@ -17,7 +20,7 @@ from libc.string cimport memcpy
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from flashq._core.buffer cimport WriteBuffer, buffer_grow, buffer_put
-from flashq._core.job cimport STATE_COMPLETED, Delivery, Extra
+from flashq._core.job cimport STATE_COMPLETED, STATE_DELAYED, Delivery, Extra
 
 import struct
 
@@ -69,6 +72,7 @@ cdef void record_job(Core* core, Job* job) noexcept nogil:
     put8(out, job.state)
     put8(out, job.flags)
     put8(out, job.progress)
+    put32(out, job.generation)
     put32(out, <uint32_t>job.priority)
     put64(out, job.created_at)
     put64(out, job.run_at)
@@ -92,6 +96,8 @@ cdef void record_state(Core* core, Job* job) noexcept nogil:
     cdef Delivery* delivery = job.delivery
     cdef WriteBuffer* out = &core.records
     cdef bint wanted = begin(core, RECORD_STATE)
+    if job.state <= STATE_DELAYED:
+        job.generation = (<Queue*>job.queue).generation     # it is in line, or about to be: no earlier drain took it
     if delivery != NULL:
         delivery.position = core.position
     else:
@@ -102,6 +108,8 @@ cdef void record_state(Core* core, Job* job) noexcept nogil:
     put8(out, job.state)
     put8(out, job.flags)
     put8(out, job.progress)
+    put32(out, job.generation)
+    put32(out, <uint32_t>job.priority)
     put32(out, job.attempts)
     put64(out, job.run_at)
     put64(out, 0 if delivery == NULL else delivery.token)
@@ -128,6 +136,15 @@ cdef void record_forget(Core* core, uint64_t id) noexcept nogil:
 cdef void record_queue(Core* core, Queue* queue) noexcept nogil:
     if begin(core, RECORD_QUEUE):
         put8(&core.records, 1 if queue.paused else 0)
+        put64(&core.records, queue.rate_limit)
+        put64(&core.records, queue.concurrency_limit)
+        put_text(&core.records, queue.text, queue.name.size)
+
+
+cdef void record_clear(Core* core, Queue* queue) noexcept nogil:
+    if begin(core, RECORD_CLEAR):
+        put32(&core.records, queue.drained)
+        put32(&core.records, queue.obliterated)
         put_text(&core.records, queue.text, queue.name.size)
 
 
@@ -142,19 +159,21 @@ cdef void record_frame_end(Core* core) noexcept nogil:
     core.frame_start = core.records.size
 
 
-_JOB = struct.Struct("<QBBBiQQIIIQQQ")
-_JOB_NAMES = ("id", "state", "flags", "progress", "priority", "created_at", "run_at", "attempts", "max_attempts",
-              "backoff", "ttl", "timeout", "stall_timeout")
-_STATE = struct.Struct("<QBBBIQQQQI")
-_STATE_NAMES = ("id", "state", "flags", "progress", "attempts", "run_at", "token", "started_at", "completed_at",
-                "stall_count")
+_JOB = struct.Struct("<QBBBIiQQIIIQQQ")
+_JOB_NAMES = ("id", "state", "flags", "progress", "generation", "priority", "created_at", "run_at", "attempts",
+              "max_attempts", "backoff", "ttl", "timeout", "stall_timeout")
+_STATE = struct.Struct("<QBBBIiIQQQQI")
+_STATE_NAMES = ("id", "state", "flags", "progress", "generation", "priority", "attempts", "run_at", "token",
+                "started_at", "completed_at", "stall_count")
 _ID = struct.Struct("<Q")
-_QUEUE = struct.Struct("<B")
+_QUEUE = struct.Struct("<BQQ")
+_CLEAR = struct.Struct("<II")
 _LAYOUTS = {
     RECORD_JOB: ("job", _JOB, _JOB_NAMES, ("queue", "data", "tags", "custom_id")),
     RECORD_STATE: ("state", _STATE, _STATE_NAMES, ("message", "result")),
     RECORD_GONE: ("gone", _ID, ("id",), ()),
-    RECORD_QUEUE: ("queue", _QUEUE, ("paused",), ("name",)),
+    RECORD_QUEUE: ("queue", _QUEUE, ("paused", "rate_limit", "concurrency_limit"), ("name",)),
+    RECORD_CLEAR: ("clear", _CLEAR, ("drained", "obliterated"), ("name",)),
     RECORD_FORGET: ("forget", _ID, ("id",), ()),
 }
 

@@ -13,6 +13,13 @@ cdef enum Op:
     OP_FAIL = 8
     OP_PROGRESS = 9
     OP_HEARTBEAT = 10
+    OP_CANCEL = 11
+    OP_CHANGEPRIORITY = 12
+    OP_PROMOTE = 13
+    OP_MOVETODELAYED = 14
+    OP_UPDATEJOB = 15
+    OP_DISCARD = 16
+    OP_LOG = 17
 
 cdef enum Format:
     JSON = 0
@@ -60,6 +67,7 @@ cdef enum FieldBit:             # index in given / seen / bad; fieldtable gives 
     BIT_STALL_TIMEOUT = 23
     BIT_REMOVE_ON_COMPLETE = 24
     BIT_REMOVE_ON_FAIL = 25
+    BIT_LEVEL = 26
     BIT_LATER = 32              # the first of the options that are not served yet
 
 cdef enum SliceFlags:
@@ -96,6 +104,7 @@ cdef struct Request:
     Slice cmd
     Slice error
     Slice message
+    Slice level
     Slice result
     uint64_t id
     uint64_t count

@@ -11,7 +11,8 @@ from libc.string cimport memcpy, memset
 from flashq._core.heap cimport heap_move, heap_push, heap_remove
 from flashq._core.job cimport Job
 from flashq._core.lifecycle cimport job_lease, job_lose
-from flashq._core.queue cimport deadline_lower
+from flashq._core.jobs cimport job_gone
+from flashq._core.queue cimport deadline_lower, list_remove
 from flashq._core.records cimport record_frame_end
 from flashq._core.shardmap cimport name_add, name_find, name_hash, name_remove
 from flashq._core.slab cimport blob_give, blob_take, slab_give, slab_take
@@ -105,6 +106,9 @@ cdef uint32_t owner_due(Core* core, Owner* owner, uint32_t budget) noexcept nogi
     while budget > 0 and owner.jobs.first != NULL:
         budget -= 1
         job = owner.jobs.first
+        if job_gone(job):
+            list_remove(&owner.jobs, job)   # its grave frees it
+            continue
         if owner.session.node.name == NULL and job.delivery.lease_until > core.mono:
             job_lease(core, job)            # its stall_timeout, longer than the common lease, goes on
             continue

@@ -1,7 +1,7 @@
 """What is kept of completed jobs: the newest whole, more of them as ids alone, the oldest forgotten."""
 from flashq._core.job cimport Job
-from flashq._core.state cimport Core
-from libc.stdint cimport uint32_t
+from flashq._core.state cimport Core, Queue
+from libc.stdint cimport uint32_t, uint64_t
 
 cdef enum:
     TRIM_STEP = 4               # a completion adds one: what is over a limit is worked off faster than it comes
@@ -9,4 +9,6 @@ cdef enum:
 cdef int retention_open(Core* core) noexcept nogil                 # the ring of ids, for core.limits; OK or NO_MEMORY
 cdef void done_add(Core* core, Job* job) noexcept nogil            # a job just completed
 cdef void done_trim(Core* core, uint32_t budget) noexcept nogil    # work off what is over the limits
+# Remove up to `most` kept jobs of a queue that completed at `before` or earlier, oldest first; how many.
+cdef uint64_t done_clean(Core* core, Queue* queue, uint64_t before, uint64_t most) noexcept nogil
 cdef void retention_close(Core* core) noexcept nogil

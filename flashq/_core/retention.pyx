@@ -5,9 +5,9 @@ from flashq._core.job cimport IN_DONE
 from flashq._core.jobs cimport job_free, job_shard
 from flashq._core.queue cimport list_append, list_remove
 from flashq._core.rawmem cimport raw_free, raw_realloc
-from flashq._core.records cimport record_forget
+from flashq._core.records cimport record_forget, record_gone
 from flashq._core.shardmap cimport SHARD_BITS, SHARDS, id_remove, id_replace
-from flashq._core.state cimport COMPLETED, Queue
+from flashq._core.state cimport COMPLETED
 from flashq._core.status cimport NO_MEMORY, OK
 
 
@@ -82,3 +82,21 @@ cdef void forget_oldest(Core* core) noexcept nogil:
     core.done_count -= 1
     id_remove(&core.shards[id & (SHARDS - 1)].ids, id >> SHARD_BITS)
     record_forget(core, id)
+
+
+cdef uint64_t done_clean(Core* core, Queue* queue, uint64_t before, uint64_t most) noexcept nogil:
+    cdef Job* job = core.done.first
+    cdef Job* following
+    cdef uint64_t count = 0
+    while job != NULL and count < most:
+        following = job.place.links.next
+        if <Queue*>job.queue == queue and job.deadline <= before:
+            list_remove(&core.done, job)
+            queue.held -= 1
+            core.done_bytes -= weight(job)
+            record_gone(core, job.id)       # its place in the ring stays: forgetting an absent id does nothing
+            id_remove(&job_shard(core, job).ids, job.id >> SHARD_BITS)
+            job_free(core, job)
+            count += 1
+        job = following
+    return count

@@ -7,6 +7,7 @@ cdef enum:
     SHARDS = 32
     LEAF_BITS = 9               # 512 slots a leaf
     LEAF_SLOTS = 512
+    NOTHING = -1                # cast to uint64_t: no such sequence
     LEAF_BYTES = 4112           # size of the objects that `IdTable.leaves` and `NameMap.leaves` hand out
 
 cdef struct IdLeaf:             # of the table: a leaf, or a level above them
@@ -28,6 +29,9 @@ cdef int id_put(IdTable* table, uint64_t sequence, void* thing) noexcept nogil
 cdef void* id_find(IdTable* table, uint64_t sequence) noexcept nogil             # id_get past the cached leaf
 cdef void id_replace(IdTable* table, uint64_t sequence, void* thing) noexcept nogil  # of a present entry
 cdef void id_remove(IdTable* table, uint64_t sequence) noexcept nogil            # absent: nothing; frees empty leaves
+# The nearest sequence that is there, from `start` upwards or downwards (itself included); NOTHING when there is none.
+cdef uint64_t id_next(IdTable* table, uint64_t start) noexcept nogil
+cdef uint64_t id_previous(IdTable* table, uint64_t start) noexcept nogil
 cdef void id_close(IdTable* table) noexcept nogil                                # frees the leaves, not the things
 
 cdef inline void* id_get(IdTable* table, uint64_t sequence) noexcept nogil:

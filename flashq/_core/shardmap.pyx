@@ -160,6 +160,47 @@ cdef void id_remove(IdTable* table, uint64_t sequence) noexcept nogil:
         id_prune(table, sequence)
 
 
+cdef uint64_t seek_up(IdLeaf* leaf, uint32_t level, uint64_t start) noexcept nogil:
+    cdef uint32_t slot = slot_of(start, level)
+    cdef uint64_t found
+    while slot < LEAF_SLOTS:
+        if leaf.slots[slot] != NULL:
+            found = start if level == 0 else seek_up(<IdLeaf*>leaf.slots[slot], level - 1, start)
+            if found != <uint64_t>NOTHING:
+                return found
+        slot += 1
+        start = ((start >> (LEAF_BITS * level)) + 1) << (LEAF_BITS * level)
+    return <uint64_t>NOTHING
+
+
+cdef uint64_t seek_down(IdLeaf* leaf, uint32_t level, uint64_t start) noexcept nogil:
+    cdef uint32_t slot = slot_of(start, level)
+    cdef uint64_t found
+    while True:
+        if leaf.slots[slot] != NULL:
+            found = start if level == 0 else seek_down(<IdLeaf*>leaf.slots[slot], level - 1, start)
+            if found != <uint64_t>NOTHING:
+                return found
+        if slot == 0:
+            return <uint64_t>NOTHING
+        slot -= 1
+        start = ((start >> (LEAF_BITS * level)) << (LEAF_BITS * level)) - 1
+
+
+cdef uint64_t id_next(IdTable* table, uint64_t start) noexcept nogil:
+    if table.root == NULL or not id_fits(table, start):
+        return <uint64_t>NOTHING
+    return seek_up(table.root, table.height, start)
+
+
+cdef uint64_t id_previous(IdTable* table, uint64_t start) noexcept nogil:
+    if table.root == NULL:
+        return <uint64_t>NOTHING
+    if not id_fits(table, start):
+        start = (<uint64_t>1 << (LEAF_BITS * (table.height + 1))) - 1
+    return seek_down(table.root, table.height, start)
+
+
 cdef void level_close(IdTable* table, IdLeaf* leaf, uint32_t level) noexcept nogil:
     cdef uint32_t slot
     if leaf == NULL:

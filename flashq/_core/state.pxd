@@ -15,11 +15,16 @@ cdef enum NodeKind:             # HeapNode.kind: what a timer belongs to
     NODE_JOB = 0
     NODE_WAITER = 1
     NODE_OWNER = 2
+    NODE_QUEUE = 3
 
 cdef struct JobList:            # intrusive, by Job.place.links; all zero is empty
     Job* first                  # borrowed
     Job* last                   # borrowed
     uint64_t count
+
+cdef struct QueueTimer:         # in Core.timers: when the next token comes, while pulls wait for one
+    HeapNode node
+    Queue* queue                # borrowed: whose it is
 
 cdef struct Queue:              # freed by `queue`, when it holds nothing and is idle
     NameNode name               # in its shard's names
@@ -30,8 +35,9 @@ cdef struct Queue:              # freed by `queue`, when it holds nothing and is
     Waiter* last_waiter         # borrowed
     Ready ready
     JobList dead
-    uint64_t delayed            # jobs in state delayed
-    uint64_t active
+    JobList delayed
+    JobList blocked             # waiting for jobs they depend on
+    JobList active              # by Delivery.prev / next; each also stands in its owner's list
     uint64_t completed          # since the start of the process
     uint64_t pushed
     uint64_t failed             # dead letters since the start of the process
@@ -40,11 +46,29 @@ cdef struct Queue:              # freed by `queue`, when it holds nothing and is
     Queue* serve_next           # borrowed: Core.serve
     uint32_t shard
     bint paused
+    uint32_t generation         # raised by each drain and obliterate
+    uint32_t drained            # waiting and delayed jobs of an older generation are gone
+    uint32_t obliterated        # and so are active, dead and blocked ones
+    uint32_t graves             # of it that are still being emptied
+    uint64_t rate_limit         # jobs a second; NO_LIMIT without one
+    uint64_t concurrency_limit  # active jobs; NO_LIMIT without one
+    uint64_t rate_tokens        # thousandths of a job that may be delivered now
+    uint64_t rate_filled        # monotonic ms up to which tokens were added
+    QueueTimer timer
     bint serving                # stands in Core.serve
 
 cdef struct Session:            # the name in HELLO {session}
     NameNode node               # in Core.sessions; its name is NULL without HELLO
     Owner* owner                # borrowed: whose it is
+
+cdef struct Grave:              # jobs of a queue that are gone but still take memory; freed by `bulk`
+    Grave* next                 # borrowed: Core.graves
+    Queue* queue                # borrowed
+    Ready ready
+    JobList delayed
+    JobList dead
+    JobList blocked
+    JobList active              # by Delivery.prev / next
 
 cdef struct Owner:              # who holds reservations: a connection or a named session; freed by `reservations`
     HeapNode timer              # Core.timers: end of grace or of the common lease, while nobody is connected
@@ -121,6 +145,7 @@ cdef struct Core:
     Slab owners
     Slab waiters
     Slab levels
+    Slab graves_slab
     Slab leaves                 # of id tables and name maps
     Blobs blobs
     Shard[32] shards
@@ -132,6 +157,7 @@ cdef struct Core:
     uint32_t queue_count
     Owner* first_owner          # borrowed
     Owner leased                # active jobs held by a lease of their own, or by nobody yet
+    Grave* graves               # owned: emptied in slices by the timers
     JobList limbo               # jobs that found no memory to stand in line; tried again by the timers
     JobList done                # completed jobs kept whole, oldest first
     uint64_t done_bytes
@@ -168,6 +194,7 @@ cdef struct Core:
 
 cdef enum:
     NEVER = -1                  # cast to uint64_t: no deadline
+    NO_LIMIT = -1               # cast to uint64_t
 
 cdef inline void* COMPLETED() noexcept nogil:
     """What the id table holds for a job of which only the state `completed` is still known."""

@@ -33,3 +33,7 @@ cdef enum Status:
     NOT_PROCESSING = -42        # number = id (HEARTBEAT)
     CANNOT_CANCEL = -43         # number = id
     STALE_TOKEN = -44           # number = id
+    CANNOT_PRIORITIZE = -45     # number = id
+    NOT_DELAYED = -46           # number = id
+    NOT_FOUND_DELAYED = -47     # number = id
+    CANNOT_DISCARD = -48        # number = id

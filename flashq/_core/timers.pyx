@@ -1,16 +1,17 @@
 """Due work in slices, so that a million jobs due at once stop nobody for long."""
 from libc.stdint cimport uint32_t, uint64_t
 
-from flashq._core.heap cimport Entry, HeapNode, heap_first
+from flashq._core.bulk cimport graves_empty
+from flashq._core.heap cimport Entry, HeapNode, heap_first, heap_remove
 from flashq._core.job cimport Job
 from flashq._core.lifecycle cimport LIMBO_RETRY_MS, job_due, limbo_retry
-from flashq._core.queue cimport QUEUE_IDLE_MS, QUEUE_SWEEP, deadline_lower, queue_sweep
+from flashq._core.queue cimport QUEUE_IDLE_MS, QUEUE_SWEEP, deadline_lower, queue_sweep, queue_wants_service
 from flashq._core.records cimport record_frame_end
 from flashq._core.reservations cimport owner_due
 from flashq._core.retention cimport done_trim
 from flashq._core.shardmap cimport SHARDS
 from flashq._core.slab cimport CACHED_PAGES, memory_decay, memory_window
-from flashq._core.state cimport NEVER, NODE_WAITER, Owner, Waiter
+from flashq._core.state cimport NEVER, NODE_QUEUE, NODE_WAITER, Owner, QueueTimer, Waiter
 from flashq._core.waiters cimport waiter_answer_empty, waiters_serve
 
 
@@ -44,6 +45,12 @@ cdef uint32_t run_engine(Core* core, uint32_t budget) noexcept nogil:
         if node.kind == NODE_WAITER:
             budget -= 1
             waiter_answer_empty(core, <Waiter*>node)
+        elif node.kind == NODE_QUEUE:
+            budget -= 1
+            heap_remove(&core.timers, node)
+            queue_wants_service(core, (<QueueTimer*>node).queue)
+            waiters_serve(core)
+            record_frame_end(core)
         else:
             budget = owner_due(core, <Owner*>node, budget)
             waiters_serve(core)
@@ -81,6 +88,8 @@ cdef uint64_t earliest(Core* core) noexcept nogil:
         first = heap_first(&core.shards[shard].timers)
         if first != NULL and first.key < when:
             when = first.key
+    if core.graves != NULL:
+        when = core.mono
     if core.limbo.count and core.mono + LIMBO_RETRY_MS < when:
         when = core.mono + LIMBO_RETRY_MS
     if core.trim_at < when:
@@ -101,6 +110,7 @@ cdef bint timers_run(Core* core, uint32_t budget) noexcept nogil:
     done_trim(core, TRIM_BUDGET)
     give_pages_back(core)
     record_frame_end(core)
+    graves_empty(core, budget)
     run_engine(core, budget)
     for shard in range(<uint32_t>SHARDS):             # an equal share each, so that no shard starves another
         run_shard(core, shard, share)

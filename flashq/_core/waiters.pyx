@@ -5,6 +5,7 @@ from libc.string cimport memcpy, memset
 from flashq._core.heap cimport heap_push, heap_remove
 from flashq._core.job cimport IN_RETURNED, Job
 from flashq._core.lifecycle cimport job_deliver
+from flashq._core.limits cimport queue_await_token, queue_room, queue_spent
 from flashq._core.peers cimport peer_replied
 from flashq._core.prefetch cimport CACHE_LINE, prefetch_read, prefetch_write
 from flashq._core.queue cimport deadline_lower
@@ -38,7 +39,10 @@ cdef int pull_now(Core* core, Queue* queue, Peer* peer, const Slice* req_id, uin
     cdef Format format = peer.format
     cdef size_t start = peer.out.size
     cdef size_t mark
-    if queue.paused or queue.ready.count == 0:
+    if queue.ready.count == 0:
+        return 0
+    count = queue_room(core, queue, count)
+    if count == 0:
         return 0
     owner = owner_of(core, peer)
     if owner == NULL:
@@ -59,6 +63,7 @@ cdef int pull_now(Core* core, Queue* queue, Peer* peer, const Slice* req_id, uin
     if given == 0:
         peer.out.size = start
         return NO_MEMORY
+    queue_spent(queue, given)
     wire_jobs_end(format, &peer.out, mark, many, given)
     peer_replied(core, peer, shown)
     return <int>given
@@ -99,6 +104,8 @@ cdef int waiter_park(Core* core, Queue* queue, Peer* peer, const Request* reques
         peer.first_waiter.peer_prev = waiter
     peer.first_waiter = waiter
     peer.waiter_count += 1
+    if queue.ready.count:
+        queue_await_token(core, queue)
     return OK
 
 
@@ -162,8 +169,10 @@ cdef void serve_queue(Core* core, Queue* queue) noexcept nogil:
         waiter = queue.first_waiter
         req_id = waiter_req_id(waiter)
         given = pull_now(core, queue, waiter.peer, &req_id, waiter.count, waiter.many)
-        if given <= 0:
-            return                          # nothing ready, or no memory now: the next ready job tries again
+        if given <= 0:                      # nothing ready, held back, or no memory: the next happening tries again
+            if queue.ready.count:
+                queue_await_token(core, queue)
+            return
         waiter_free(core, waiter)
 
 

@@ -2,7 +2,7 @@
 from flashq.errors import QUEUE_LIMIT, QUEUE_NAME_CHARS, QUEUE_NAME_EMPTY, QUEUE_NAME_LONG, ErrorCode
 from flashq.fields import Field, Kind, ReplyField
 
-STATES = ("waiting", "delayed", "active", "completed", "failed")  # in the order of job.pxd's State
+STATES = ("waiting", "delayed", "active", "completed", "failed", "waiting-children")  # in the order of job.pxd's State
 MAX_BATCH = 1000            # as in flashq/_core/request.pxd
 QUEUE_RULE = "1 to 256 bytes of letters, digits (of any script), `_`, `-` and `.`"
 
@@ -14,7 +14,8 @@ COMMON = (
 ID = Field("id", Kind.U64, "The job.", required=True, aliases=("job_id",))
 QUEUE = Field("queue", Kind.STR, f"The queue: {QUEUE_RULE}.", required=True)
 STATE_REPLY = ReplyField("state", "str", f"One of {', '.join(STATES)}; `unknown` when there is no such job.")
-QUEUE_ERRORS: tuple[ErrorCode, ...] = (QUEUE_NAME_EMPTY, QUEUE_NAME_LONG, QUEUE_NAME_CHARS, QUEUE_LIMIT)
+QUEUE_NAME_ERRORS: tuple[ErrorCode, ...] = (QUEUE_NAME_EMPTY, QUEUE_NAME_LONG, QUEUE_NAME_CHARS)
+QUEUE_ERRORS: tuple[ErrorCode, ...] = (*QUEUE_NAME_ERRORS, QUEUE_LIMIT)
 
 AGAIN = "Safe: the answer is the same and nothing changes twice."
 GONE_AGAIN = "Safe: the second is refused as `Job {id} not found` and changes nothing."

@@ -3,10 +3,11 @@ import traceback
 
 import structlog
 
+from flashq._core.engine import Engine
 from flashq.commands import COMMANDS
 from flashq.config import Settings
-from flashq.errors import INTERNAL_ERROR, Refused
-from flashq.server.handlers import Engine, Handler, furnish
+from flashq.errors import INTERNAL_ERROR, NO_MEMORY, Refused
+from flashq.server.handlers import Handler, furnish
 from flashq.server.handlers.call import Call, Connection
 from flashq.server.replies import Refuser, encode_ok, encode_req_id
 from flashq.server.requests import check, decode, req_id_of
@@ -37,6 +38,8 @@ class Dispatcher:
             return encode_ok(msgpack, req_id, body)
         except Refused as refused:
             return self.refuse.refused(msgpack, req_id, refused)
+        except MemoryError:
+            return self.refuse.reply(msgpack, req_id, NO_MEMORY)
         except Exception:
             # As text, because a renderer given the exception itself may show local variables, and frames hold secrets.
             self._log.error("command_failed", command=name, exception=traceback.format_exc())

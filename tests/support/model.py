@@ -91,11 +91,12 @@ class Model(World):
         )
         self.sequences[shard] += 1
         self.jobs[job.id] = job
+        if custom_id is not None:
+            self.customs[custom_id] = job
         if ttl:
             job.expires = later(self.mono, ttl) + 1     # it lives while now - created_at <= ttl
         if delay:
-            job.state = "delayed"
-            job.delayed_until = later(self.mono, delay)
+            self.delay(job, delay)
         else:
             self.make_ready(job)
         return job.id
@@ -219,8 +220,8 @@ class Model(World):
     def do_listqueues(self, client: Client, request: Message) -> Message:
         return {"queues": [
             {"name": one["name"], "pending": one["waiting"] + one["delayed"], "processing": one["active"],
-             "dlq": one["failed"], "paused": one["paused"], "rate_limit": None, "concurrency_limit": None,
-             "completed": one["completed"], "delayed": one["delayed"]}
+             "dlq": one["failed"], "paused": one["paused"], "rate_limit": None,
+             "concurrency_limit": one["concurrency_limit"], "completed": one["completed"], "delayed": one["delayed"]}
             for one in self.counts()
         ]}
 
@@ -241,7 +242,7 @@ class Model(World):
     def state(self, job_id: int) -> str:
         if job_id in self.jobs:
             return self.jobs[job_id].state
-        return "completed" if job_id in self.completed_ids else "unknown"
+        return "completed" if job_id in self.completed_ids and job_id not in self.cleaned else "unknown"
 
     def in_state(self, queue: str, state: str) -> int:
         return sum(job.queue.name == queue and job.state == state for job in self.jobs.values())
@@ -251,7 +252,8 @@ class Model(World):
         states = ("waiting", "delayed", "active", "failed")
         return [
             {"name": name, **{state: self.in_state(name, state) for state in states},
-             "completed": queue.completed, "paused": queue.paused}
+             "completed": queue.completed, "paused": queue.paused, "rate_limit": None,
+             "concurrency_limit": queue.concurrency}
             for name, queue in sorted(self.queues.items())
         ]
 
@@ -263,4 +265,6 @@ class Model(World):
     def is_idle(self, name: str) -> bool:
         """Whether nothing needs the queue, so that the server may forget it."""
         queue = self.queues[name]
-        return not queue.line and not queue.paused and not any(job.queue is queue for job in self.jobs.values())
+        if queue.line or queue.paused or queue.concurrency is not None:
+            return False
+        return not any(job.queue is queue for job in self.jobs.values())

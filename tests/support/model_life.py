@@ -41,6 +41,9 @@ class World:
         self.clients: list[Client] = []
         self.completed = 0
         self.readied = 0
+        self.places = 0
+        self.customs: dict[str, Job] = {}
+        self.cleaned: set[int] = set()          # completed ids whose job was removed since
         self.deliveries = 0
         self.wanting: list[Queue] = []          # got a ready job while pulls wait there
 
@@ -127,7 +130,10 @@ class World:
     def taken(self, waiter: Waiter) -> Message | None:
         """The reply with the jobs that a pull gets now; None without any."""
         jobs: list[Job] = []
-        while len(jobs) < waiter.count and (job := self.first_ready(waiter.queue)) is not None:
+        active = sum(job.queue is waiter.queue and job.state == "active" for job in self.jobs.values())
+        limit = waiter.queue.concurrency
+        count = waiter.count if limit is None else min(waiter.count, limit - active)
+        while len(jobs) < count and (job := self.first_ready(waiter.queue)) is not None:
             self.deliver(job, waiter.client)
             jobs.append(job)
         if not jobs:
@@ -179,11 +185,20 @@ class World:
         job.times_out = later(self.mono, job.timeout) + 1 if job.timeout else None
         job.lease_until = later(self.mono, job.stall_timeout) if job.stall_timeout else None
 
+    def delay(self, job: Job, ms: int) -> None:
+        """It waits for its time; `run_at` is the caller's."""
+        job.state = "delayed"
+        job.delayed_until = later(self.mono, ms)
+        self.places += 1
+        job.place = self.places
+
     def end_delivery(self, job: Job) -> None:
+        self.wants_service(job.queue)           # a slot may have come free
         job.owner, job.token, job.started_at = None, None, 0
         job.times_out = job.lease_until = None
 
     def complete(self, job: Job, result: Any) -> None:
+        self.wants_service(job.queue)
         job.queue.completed += 1
         self.completed += 1
         if job.remove_on_complete:
@@ -204,7 +219,7 @@ class World:
     def forget_job(self, job: Job) -> None:
         """Of a completed job only the id stays."""
         self.kept.remove(job)
-        del self.jobs[job.id]
+        self.remove(job)
 
     def fail(self, job: Job, error: str | None) -> None:
         self.end_delivery(job)
@@ -215,9 +230,8 @@ class World:
             return
         wait = job.backoff * 2 ** min(job.attempts, 10)
         if wait:
-            job.state = "delayed"
             job.run_at = later(self.wall, wait)
-            job.delayed_until = later(self.mono, wait)
+            self.delay(job, wait)
         else:
             self.make_ready(job)
 
@@ -233,11 +247,18 @@ class World:
 
     def bury(self, job: Job) -> None:
         job.state = "failed"
+        job.delayed_until = None
+        self.places += 1
+        job.place = self.places
         if job.remove_on_fail:
             self.remove(job)
 
     def remove(self, job: Job) -> None:
         del self.jobs[job.id]
+        if job.custom_id is not None and self.customs.get(job.custom_id) is job:
+            del self.customs[job.custom_id]
+        if job.state == "active":
+            self.wants_service(job.queue)
 
     def beat(self, job: Job) -> None:
         """A sign of life, from whichever connection."""

@@ -46,6 +46,7 @@ class Client:
 class Queue:
     name: str
     paused: bool = False
+    concurrency: int | None = None
     completed: int = 0
     line: list[Waiter] = field(default_factory=list)
     touched: int = 0
@@ -80,6 +81,8 @@ class Job:
     completed_at: int = 0
     token: int | None = None
     ready_order: int = 0
+    place: int = 0              # in the line of the delayed or of the dead
+    log: list[Message] = field(default_factory=list)
     expires: int | None = None      # monotonic, as all below; None = never
     delayed_until: int | None = None
     times_out: int | None = None

@@ -301,7 +301,8 @@ class Simulation:
         self.clients: list[Client] = []
         self.store = store
         wired = wire(self.engine, self.settings, self.loop, self._on_event, store, self.loop.clock)
-        self.hub, self.rooms, self.background = wired.hub, wired.dispatcher.rooms, wired.background
+        self.hub, self.dispatcher, self.background = wired.hub, wired.dispatcher, wired.background
+        self.rooms = self.dispatcher.rooms
         if store is not None:
             store.sim = self
 

@@ -1,18 +1,19 @@
 """The methods behind the cold commands, a room for each kind of work. `Command.handler` names one: `room.method`."""
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
+from flashq._core.browse import Browser
+from flashq._core.control import Control
+from flashq._core.engine import Engine
 from flashq.config import Settings
 from flashq.server.alarm import Alarm
 from flashq.server.background import Task
-from flashq.server.handlers import cron, kv, management, queues, reading, statistics
 from flashq.server.handlers.access import AccessHandlers
 from flashq.server.handlers.call import Body, Call, Connection
 from flashq.server.handlers.cron import CronHandlers
+from flashq.server.handlers.dead import DeadHandlers
 from flashq.server.handlers.events import EventHandlers
 from flashq.server.handlers.kv import KvHandlers
-from flashq.server.handlers.management import ManagementHandlers
 from flashq.server.handlers.pubsub import PubSubHandlers
 from flashq.server.handlers.queues import QueueHandlers
 from flashq.server.handlers.reading import ReadingHandlers
@@ -21,21 +22,15 @@ from flashq.server.handlers.statistics import StatisticsHandlers
 Handler = Callable[[Call], Body]
 
 
-class Engine(
-    cron.Engine, kv.Engine, management.Engine, queues.Engine, reading.Engine, statistics.Engine, Protocol
-):
-    """What all rooms together ask of the engine."""
-
-
 @dataclass(frozen=True, slots=True)
 class Rooms:
     """One of each; its attributes are the rooms' names. Each holds what it needs and knows no other."""
 
     access: AccessHandlers
     cron: CronHandlers
+    dead: DeadHandlers
     events: EventHandlers
     kv: KvHandlers
-    management: ManagementHandlers
     pubsub: PubSubHandlers
     queues: QueueHandlers
     reading: ReadingHandlers
@@ -61,16 +56,18 @@ class Rooms:
 
 def furnish(engine: Engine, settings: Settings) -> Rooms:
     """The rooms of one server."""
-    alarm = Alarm()
-    return Rooms(
+    alarm, browser, control = Alarm(), Browser(engine), Control(engine)
+    rooms = Rooms(
         access=AccessHandlers(settings),
         cron=CronHandlers(engine, settings, alarm),
+        dead=DeadHandlers(browser, control),
         events=EventHandlers(settings),
         kv=KvHandlers(engine, settings, alarm),
-        management=ManagementHandlers(engine),
         pubsub=PubSubHandlers(settings),
-        queues=QueueHandlers(engine),
-        reading=ReadingHandlers(engine),
+        queues=QueueHandlers(engine, control),
+        reading=ReadingHandlers(engine, browser),
         statistics=StatisticsHandlers(engine),
         alarm=alarm,
     )
+    rooms.queues.on_obliterate.append(rooms.cron.table.remove_queue)
+    return rooms

@@ -1,7 +1,12 @@
 """Steering whole queues."""
+from collections.abc import Callable
 from typing import Any, Protocol
 
+from flashq._core.control import Control
+from flashq.errors import INVALID_STATE, Refused
 from flashq.server.handlers.call import Body, Call, require
+
+_CLEANED = ("waiting", "delayed", "completed", "failed")
 
 
 class Engine(Protocol):
@@ -15,10 +20,15 @@ class Engine(Protocol):
 
 
 class QueueHandlers:
-    """One queue at a time, or the list of them."""
+    """One queue at a time, or the list of them.
 
-    def __init__(self, engine: Engine) -> None:
+    `on_obliterate` holds what else must let go of a queue's name: called with it, once its jobs are gone.
+    """
+
+    def __init__(self, engine: Engine, control: Control) -> None:
         self._engine = engine
+        self._control = control
+        self.on_obliterate: list[Callable[[str], object]] = []
 
     def pause(self, call: Call) -> Body:
         """Deliver nothing from it."""
@@ -40,6 +50,47 @@ class QueueHandlers:
         """Waiting and delayed."""
         return {"count": self._engine.count(call.values["queue"])}
 
+    def limit_rate(self, call: Call) -> Body:
+        """Deliveries a second."""
+        return require(self._control.set_rate(call.values["queue"], call.values["limit"]))
+
+    def clear_rate(self, call: Call) -> Body:
+        """As many as there are."""
+        return require(self._control.set_rate(call.values["queue"], None))
+
+    def limit_concurrency(self, call: Call) -> Body:
+        """Active jobs."""
+        return require(self._control.set_concurrency(call.values["queue"], call.values["limit"]))
+
+    def clear_concurrency(self, call: Call) -> Body:
+        """As many as there are workers for."""
+        return require(self._control.set_concurrency(call.values["queue"], None))
+
+    def drain(self, call: Call) -> Body:
+        """Waiting and delayed jobs go."""
+        return {"count": self._control.drain(self._named(call))}
+
+    def obliterate(self, call: Call) -> Body:
+        """All goes but what completed."""
+        queue = self._named(call)
+        count = self._control.obliterate(queue)
+        for forget in self.on_obliterate:
+            forget(queue)
+        return {"count": count}
+
+    def clean(self, call: Call) -> Body:
+        """Old jobs of one state go. One published client sends limit 0 for none, and may leave the state out."""
+        queue = self._named(call)
+        state = (call.values["state"] or "").lower()
+        if state not in _CLEANED:
+            raise Refused(INVALID_STATE)
+        return {"count": self._control.clean(queue, call.values["grace"], state, call.values["limit"] or None)}
+
+    def _named(self, call: Call) -> str:
+        queue: str = call.values["queue"]
+        require(self._control.check_name(queue))
+        return queue
+
 
 def _queue_info(queue: dict[str, Any]) -> Body:
     return {
@@ -48,8 +99,8 @@ def _queue_info(queue: dict[str, Any]) -> Body:
         "processing": queue["active"],
         "dlq": queue["failed"],
         "paused": queue["paused"],
-        "rate_limit": None,
-        "concurrency_limit": None,
+        "rate_limit": queue["rate_limit"],
+        "concurrency_limit": queue["concurrency_limit"],
         "completed": queue["completed"],
         "delayed": queue["delayed"],
     }

@@ -69,5 +69,5 @@ def _queue_metrics(queue: dict[str, Any]) -> Body:
         "pending": queue["waiting"] + queue["delayed"],
         "processing": queue["active"],
         "dlq": queue["failed"],
-        "rate_limit": None,
+        "rate_limit": queue["rate_limit"],
     }

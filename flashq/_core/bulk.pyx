@@ -1,0 +1,112 @@
+"""Bulk removal in constant time.
+
+A drain moves the queue's structures into a grave and raises the queue's generation; whoever meets a job of an older one
+treats it as unknown (jobs.job_gone). The timers empty the graves, some hundred jobs at a time.
+"""
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memset
+
+from flashq._core.job cimport IN_OWNER, Job
+from flashq._core.jobs cimport job_free, job_shard
+from flashq._core.queue cimport active_remove, deadline_lower, list_remove, queue_wants_service
+from flashq._core.ready cimport Ready, ready_close, ready_first, ready_remove
+from flashq._core.records cimport record_clear
+from flashq._core.shardmap cimport SHARD_BITS, id_remove
+from flashq._core.slab cimport slab_give, slab_take
+from flashq._core.state cimport NO_LIMIT, Grave, JobList, Owner
+from flashq._core.status cimport NO_MEMORY, OK
+
+
+cdef Grave* dig(Core* core, Queue* queue) noexcept nogil:
+    """A grave with the queue's waiting and delayed jobs, which the queue no longer has; NULL without memory."""
+    cdef Grave* grave = <Grave*>slab_take(&core.graves_slab)
+    if grave == NULL:
+        return NULL
+    memset(grave, 0, sizeof(Grave))
+    grave.queue = queue
+    grave.ready = queue.ready
+    grave.delayed = queue.delayed
+    memset(&queue.ready, 0, sizeof(Ready))
+    queue.ready.levels = grave.ready.levels
+    queue.ready.seed = grave.ready.seed
+    memset(&queue.delayed, 0, sizeof(JobList))
+    grave.next = core.graves
+    core.graves = grave
+    queue.graves += 1
+    queue.generation += 1
+    queue.drained = queue.generation
+    deadline_lower(core, core.mono)
+    return grave
+
+
+cdef int queue_drain(Core* core, Queue* queue, uint64_t* count) noexcept nogil:
+    count[0] = queue.ready.count + queue.delayed.count
+    if count[0] and dig(core, queue) == NULL:
+        return NO_MEMORY
+    record_clear(core, queue)
+    return OK
+
+
+cdef int queue_obliterate(Core* core, Queue* queue, uint64_t* count) noexcept nogil:
+    cdef Grave* grave = dig(core, queue)
+    if grave == NULL:
+        return NO_MEMORY
+    grave.dead = queue.dead
+    grave.blocked = queue.blocked
+    grave.active = queue.active
+    memset(&queue.dead, 0, sizeof(JobList))
+    memset(&queue.blocked, 0, sizeof(JobList))
+    memset(&queue.active, 0, sizeof(JobList))
+    queue.obliterated = queue.generation
+    count[0] = (grave.ready.count + grave.delayed.count + grave.dead.count + grave.blocked.count
+                + grave.active.count)
+    queue.paused = False
+    queue.rate_limit = <uint64_t>NO_LIMIT
+    queue.concurrency_limit = <uint64_t>NO_LIMIT
+    queue_wants_service(core, queue)
+    record_clear(core, queue)
+    return OK
+
+
+cdef Job* list_pop(JobList* jobs) noexcept nogil:
+    cdef Job* job = jobs.first
+    if job != NULL:
+        list_remove(jobs, job)
+    return job
+
+
+cdef Job* grave_next(Grave* grave) noexcept nogil:
+    """One job, out of whatever it stood in; NULL when the grave is empty."""
+    cdef Job* job = ready_first(&grave.ready)
+    if job != NULL:
+        ready_remove(&grave.ready, job)
+        return job
+    if grave.active.first != NULL:
+        job = grave.active.first
+        active_remove(&grave.active, job)
+        if job.where == IN_OWNER:
+            list_remove(&(<Owner*>job.delivery.owner).jobs, job)
+        return job
+    if grave.delayed.first != NULL:
+        return list_pop(&grave.delayed)
+    if grave.dead.first != NULL:
+        return list_pop(&grave.dead)
+    return list_pop(&grave.blocked)
+
+
+cdef uint32_t graves_empty(Core* core, uint32_t budget) noexcept nogil:
+    cdef Grave* grave
+    cdef Job* job
+    while budget > 0 and core.graves != NULL:
+        budget -= 1
+        grave = core.graves
+        job = grave_next(grave)
+        if job != NULL:
+            id_remove(&job_shard(core, job).ids, job.id >> SHARD_BITS)
+            job_free(core, job)
+            continue
+        core.graves = grave.next
+        grave.queue.graves -= 1
+        ready_close(&grave.ready)
+        slab_give(&core.graves_slab, grave)
+    return budget

@@ -1,0 +1,11 @@
+"""What holds a queue back: pause, its concurrency limit, its rate limit. Tokens are spent by deliveries alone."""
+from flashq._core.state cimport Core, Queue
+from libc.stdint cimport uint32_t, uint64_t
+
+cdef enum:
+    TOKEN = 1000                # one delivery; a limit of n a second adds n of these a millisecond
+
+cdef uint32_t queue_room(Core* core, Queue* queue, uint32_t wanted) noexcept nogil     # jobs it may deliver now
+cdef void queue_spent(Queue* queue, uint32_t delivered) noexcept nogil
+cdef void queue_await_token(Core* core, Queue* queue) noexcept nogil       # parked pulls: wake them then
+cdef void rate_set(Core* core, Queue* queue, uint64_t per_second) noexcept nogil       # NO_LIMIT: none

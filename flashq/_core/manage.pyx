@@ -1,0 +1,177 @@
+"""One function a command; each finds its job, refuses what the job's state does not allow, and leaves a record."""
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+from flashq._core.job cimport (
+    IN_FIFO, IN_LIFO, IN_RETURNED, JOB_MSGPACK, STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_FAILED,
+    STATE_WAITING, Job, job_is,
+)
+from flashq._core.jobs cimport job_find, job_log, job_set_message, keep, saturated
+from flashq._core.lifecycle cimport job_beat, job_bury, job_detach, job_end_delivery, job_place, job_remove
+from flashq._core.peers cimport peer_replied
+from flashq._core.ready cimport ready_remove
+from flashq._core.records cimport record_job, record_state
+from flashq._core.request cimport (
+    BIT_DATA, BIT_LEVEL, JSON, MSGPACK, OP_CANCEL, OP_CHANGEPRIORITY, OP_DISCARD, OP_LOG, OP_MOVETODELAYED, OP_PROMOTE,
+    OP_UPDATEJOB, Format, Slice, has,
+)
+from flashq._core.slab cimport blob_give
+from flashq._core.state cimport COMPLETED, Queue
+from flashq._core.status cimport (
+    CANNOT_CANCEL, CANNOT_DISCARD, CANNOT_PRIORITIZE, DATA_TOO_LARGE, JOB_NOT_FOUND, MEMORY_FULL, NOT_DELAYED,
+    NOT_FOUND_DELAYED, NOT_PROCESSING, NO_MEMORY, OK, UNKNOWN_COMMAND,
+)
+from flashq._core.transcode cimport transcode
+from flashq._core.wire cimport wire_ok
+
+
+cdef int manage_execute(Core* core, Peer* peer, Request* request) noexcept nogil:
+    cdef Job* job = job_find(core, request.id)
+    cdef int status
+    request.problem_number = request.id
+    if job == COMPLETED() or (job != NULL and job.state == STATE_COMPLETED and request.op != OP_LOG):
+        status = completed(request.op)
+    elif job == NULL or job == COMPLETED():
+        status = unknown(request.op)
+    elif request.op == OP_CANCEL:
+        status = cancel(core, job)
+    elif request.op == OP_CHANGEPRIORITY:
+        status = change_priority(core, job, <int>request.item.priority)
+    elif request.op == OP_PROMOTE:
+        status = promote(core, job)
+    elif request.op == OP_MOVETODELAYED:
+        status = move_to_delayed(core, job, request.item.delay)
+    elif request.op == OP_UPDATEJOB:
+        status = update_data(core, job, request)
+    elif request.op == OP_DISCARD:
+        status = discard(core, job)
+    elif request.op == OP_LOG:
+        status = log(core, job, request)
+    else:
+        status = UNKNOWN_COMMAND
+    if status == OK:
+        wire_ok(peer.format, &peer.out, &request.req_id)
+        peer_replied(core, peer, core.position)
+    return status
+
+
+cdef int unknown(int op) noexcept nogil:
+    """What each command says of a job that is not there."""
+    if op == OP_CHANGEPRIORITY:
+        return CANNOT_PRIORITIZE
+    if op == OP_PROMOTE:
+        return NOT_FOUND_DELAYED
+    if op == OP_MOVETODELAYED:
+        return NOT_PROCESSING
+    if op == OP_DISCARD:
+        return CANNOT_DISCARD
+    return JOB_NOT_FOUND
+
+
+cdef int completed(int op) noexcept nogil:
+    """What each command says of a job that is done."""
+    if op == OP_CANCEL:
+        return CANNOT_CANCEL
+    if op == OP_PROMOTE:
+        return NOT_DELAYED
+    return unknown(op)
+
+
+cdef int cancel(Core* core, Job* job) noexcept nogil:
+    if job.state == STATE_FAILED:
+        return CANNOT_CANCEL
+    job_remove(core, job)
+    return OK
+
+
+cdef int change_priority(Core* core, Job* job, int priority) noexcept nogil:
+    cdef bint ready = job.where == IN_FIFO or job.where == IN_LIFO or job.where == IN_RETURNED
+    if ready:
+        ready_remove(&(<Queue*>job.queue).ready, job)
+    job.priority = priority
+    record_state(core, job)
+    if ready:
+        job_place(core, job)
+    return OK
+
+
+cdef int promote(Core* core, Job* job) noexcept nogil:
+    if job.state != STATE_DELAYED:
+        return NOT_DELAYED
+    job_detach(core, job)
+    job.state = STATE_WAITING
+    job.run_at = core.now
+    job.deadline = 0
+    record_state(core, job)
+    job_place(core, job)
+    return OK
+
+
+cdef int move_to_delayed(Core* core, Job* job, uint64_t delay) noexcept nogil:
+    if job.state != STATE_ACTIVE:
+        return NOT_PROCESSING
+    job_end_delivery(core, job)
+    job.state = STATE_DELAYED if delay else STATE_WAITING
+    job.run_at = saturated(core.now, delay)
+    job.deadline = saturated(core.mono, delay) if delay else 0
+    job.progress = 0
+    job_set_message(core, job, NULL, 0)
+    record_state(core, job)
+    job_place(core, job)
+    return OK
+
+
+cdef int update_data(Core* core, Job* job, Request* request) noexcept nogil:
+    """Tags and data share a format: while the job has tags, data of the other format is transcoded."""
+    cdef Slice value = request.item.data
+    cdef Format stored = MSGPACK if job_is(job, JOB_MSGPACK) else JSON
+    cdef uint8_t* data = NULL
+    cdef uint32_t size = 0
+    if not has(&request.item, BIT_DATA):
+        value.size = 0
+    if value.size > core.limits.job_size:
+        request.problem_number = value.size
+        return DATA_TOO_LARGE
+    if core.memory.used > core.limits.memory:
+        request.problem_number = core.limits.memory
+        return MEMORY_FULL
+    if value.size and request.format != stored and job.extra != NULL and job.extra.tags != NULL:
+        core.text.size = 0
+        if transcode(&core.text, value.ptr, value.size, request.format) != OK:
+            return NO_MEMORY
+        value.ptr, value.size, value.flags = core.text.data, <uint32_t>core.text.size, 0
+    elif value.size:
+        stored = request.format
+    if value.size:
+        data = keep(core, &value, &size)
+        if data == NULL:
+            return NO_MEMORY
+    if job.data != NULL:
+        blob_give(&core.blobs, job.data, job.data_size)
+    job.data, job.data_size = data, size
+    if stored == MSGPACK:
+        job.flags |= JOB_MSGPACK
+    else:
+        job.flags &= <uint8_t>~JOB_MSGPACK
+    record_job(core, job)
+    record_state(core, job)                 # a job's record tells a new one: what became of it since comes after
+    return OK
+
+
+cdef int discard(Core* core, Job* job) noexcept nogil:
+    if job.state == STATE_FAILED:
+        return CANNOT_DISCARD
+    if job.state == STATE_ACTIVE:
+        job_end_delivery(core, job)
+    else:
+        job_detach(core, job)
+    job_bury(core, job, NULL)
+    return OK
+
+
+cdef int log(Core* core, Job* job, Request* request) noexcept nogil:
+    if core.memory.used > core.limits.memory:
+        request.problem_number = core.limits.memory
+        return MEMORY_FULL
+    if job.state == STATE_ACTIVE:
+        job_beat(core, job)                 # a worker that logs is alive
+    return job_log(core, job, &request.message, &request.level if has(&request.item, BIT_LEVEL) else NULL)

@@ -1,0 +1,62 @@
+"""What a store must be able to make of the records alone, held against the model."""
+
+from flashq.commands import STATES
+from support.model_manage import FullModel
+from support.model_parts import Message
+from support.simulated import DelayedStore
+
+NO_LIMIT = 2**64 - 1
+
+
+def is_cleared(job: Message, clear: Message | None) -> bool:
+    """Whether a bulk removal took the job: in line before the one bound, or not done before the other."""
+    if clear is None or job["state"] == STATES.index("completed"):
+        return False
+    in_line = STATES[job["state"]] in ("waiting", "delayed")
+    return bool(job["generation"] < clear["drained" if in_line else "obliterated"])
+
+
+def check_records(store: DelayedStore, model: FullModel) -> None:
+    """The records alone, read one after another, give every job's state and every queue's settings."""
+    jobs: dict[int, Message] = {}
+    done: set[int] = set()
+    settings_of: dict[str, tuple[bool, int]] = {}
+    cleared: dict[bytes, Message] = {}
+    for record in store.records():
+        if record["kind"] == "job":
+            jobs[record["id"]] = record
+        elif record["kind"] == "state":
+            jobs[record["id"]].update(record)
+            if record["state"] == STATES.index("completed"):
+                done.add(record["id"])
+        elif record["kind"] in ("gone", "forget"):
+            jobs.pop(record["id"], None)
+            done.discard(record["id"])
+        elif record["kind"] == "clear":
+            if record["obliterated"] > cleared.get(record["name"], {"obliterated": 0})["obliterated"]:
+                settings_of.pop(record["name"].decode(), None)
+            cleared[record["name"]] = record
+        else:
+            settings_of[record["name"].decode()] = (bool(record["paused"]), record["concurrency_limit"])
+    plain = (False, NO_LIMIT)
+    assert {name: one for name, one in settings_of.items() if one != plain} == {
+        name: one for name, queue in model.queues.items()
+        if (one := (queue.paused, NO_LIMIT if queue.concurrency is None else queue.concurrency)) != plain
+    }
+    jobs = {job_id: job for job_id, job in jobs.items() if not is_cleared(job, cleared.get(job["queue"]))}
+    assert done == set(model.completed_ids) - model.cleaned
+    assert set(jobs) == set(model.jobs) | done
+    for job_id, job in model.jobs.items():
+        found = jobs[job_id]
+        state = STATES[found["state"]]
+        # A delay that has passed leaves no record: the clock tells.
+        assert state == job.state or (state, job.state) == ("delayed", "waiting")
+        same = ("priority", "created_at", "run_at", "attempts", "max_attempts", "backoff", "ttl", "timeout",
+                "stall_timeout", "progress", "completed_at")
+        assert {name: found.get(name, 0) for name in same} == {name: getattr(job, name) for name in same}
+        assert found.get("stall_count", 0) == job.stall_count
+        assert found.get("message", b"").decode() == (job.message or "")
+        assert found["custom_id"].decode() == (job.custom_id or "")
+        assert found["queue"].decode() == job.queue.name
+        if job.state == "active":
+            assert (found["token"], found["started_at"]) == (job.token, job.started_at)

@@ -1,0 +1,177 @@
+"""Reading many jobs, by the wire document's 2.1, 2.3 and 2.5: items, order, pages, filters, totals, dead letters."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.simulated import Client, Simulation, simulation
+from support.wire import CODECS, Message
+
+SPELLINGS = {
+    "waiting": ["waiting", "WAITING", "Waiting"],
+    "delayed": ["delayed"],
+    "active": ["active"],
+    "completed": ["completed"],
+    "failed": ["failed", "FAILED"],
+    "waiting-children": ["waiting-children", "waiting_children", "waitingchildren", "Waiting-Parent", "waiting_parent",
+                         "waitingparent"],
+}
+
+
+@pytest.fixture
+def sim() -> Iterator[Simulation]:
+    with simulation() as running:
+        yield running
+
+
+@pytest.fixture(params=list(CODECS))
+def client(sim: Simulation, request: pytest.FixtureRequest) -> Client:
+    return sim.connect(CODECS[request.param])
+
+
+def ids_of(reply: Message) -> list[int]:
+    return [job["id"] for job in reply["jobs"]]
+
+
+def one_in_each_state(client: Client) -> dict[str, int]:
+    """A waiting, delayed, active, completed and failed job of one queue."""
+    done, dead, active = (client.push() for _ in range(3))
+    for job_id in (done, dead, active):
+        assert client.pull()["id"] == job_id
+    client.ok("ACK", id=done)
+    client.ok("DISCARD", id=dead)
+    return {"waiting": client.push(), "delayed": client.push(delay=50), "active": active, "completed": done,
+            "failed": dead}
+
+
+def test_an_item_is_the_job_and_has_it_again(client: Client) -> None:
+    job_id = client.push(data={"a": "ü"}, tags=["t"], priority=3)
+    for command, fields in (("GETJOBS", {}), ("GETJOBSBATCH", {"ids": [job_id]})):
+        (item,) = client.ok(command, **fields)["jobs"]
+        job = item.pop("job")
+        assert item == job == client.job(job_id) and job["state"] == "waiting"
+
+
+def test_a_batch_keeps_its_order_and_leaves_out_what_is_not_there(client: Client) -> None:
+    first, second, third = (client.push() for _ in range(3))
+    client.ok("CANCEL", id=second)
+    assert ids_of(client.ok("GETJOBSBATCH", ids=[third, second, 2**50, first, third])) == [third, first, third]
+    assert client.ok("GETJOBSBATCH", ids=[])["jobs"] == []
+
+
+def test_a_batch_has_a_limit(client: Client) -> None:
+    assert client.ok("GETJOBSBATCH", ids=[1] * 1000)["jobs"] == []
+    assert client.error("GETJOBSBATCH", ids=[1] * 1001) == "Batch too large (1001 items, max 1000)"
+
+
+@pytest.mark.parametrize(("state", "spelling"), [(s, one) for s, them in SPELLINGS.items() for one in them])
+def test_a_state_filters_in_every_spelling(client: Client, state: str, spelling: str) -> None:
+    ids = one_in_each_state(client)
+    found = client.ok("GETJOBS", queue="q", state=spelling)
+    expected = [ids[state]] if state in ids else []
+    assert (ids_of(found), found["total"]) == (expected, len(expected))
+
+
+@pytest.mark.parametrize("state", ["", "none", "dead", None])
+def test_an_unknown_state_filters_nothing(client: Client, state: str | None) -> None:
+    ids = one_in_each_state(client)
+    found = client.ok("GETJOBS", queue="q", state=state)
+    assert (ids_of(found), found["total"]) == (sorted(ids.values(), reverse=True), 5)
+
+
+def test_no_job_is_stalled(client: Client) -> None:
+    one_in_each_state(client)
+    assert client.ok("GETJOBS", state="stalled") == {"ok": True, "success": True, "jobs": [], "total": 0}
+
+
+def test_pages_are_newest_first_and_whole(client: Client) -> None:
+    ids = [client.push() for _ in range(25)][::-1]
+    pages = [client.ok("GETJOBS", queue="q", limit=10, offset=offset) for offset in (0, 10, 20, 30)]
+    assert [ids_of(page) for page in pages] == [ids[:10], ids[10:20], ids[20:], []]
+    assert {page["total"] for page in pages} == {25}
+    assert client.ok("GETJOBS", limit=0) == {"ok": True, "success": True, "jobs": [], "total": 25}
+
+
+def test_a_page_has_100_jobs_by_default_and_1000_at_most(client: Client) -> None:
+    for _ in range(2):
+        client.ok("PUSHB", queue="q", jobs=[{}] * 600)
+    assert len(client.ok("GETJOBS")["jobs"]) == 100
+    found = client.ok("GETJOBS", limit=2**63 - 1)
+    assert (len(found["jobs"]), found["total"]) == (1000, 1200)
+
+
+def test_all_queues_come_in_order_of_creation(sim: Simulation, client: Client) -> None:
+    ids = []
+    for number in range(40):
+        ids.append(client.push(f"queue-{number % 7}"))
+        sim.advance(1)
+    assert len({job_id % 32 for job_id in ids}) > 1, "they are spread over shards"
+    assert ids != sorted(ids), "and so their ids do not tell"
+    assert ids_of(client.ok("GETJOBS")) == ids[::-1]
+    assert ids_of(client.ok("GETJOBS", limit=5, offset=20)) == ids[::-1][20:25]
+
+
+def test_a_queue_that_is_not_there_has_no_jobs(client: Client) -> None:
+    client.push()
+    assert client.ok("GETJOBS", queue="other") == {"ok": True, "success": True, "jobs": [], "total": 0}
+    assert len(client.ok("LISTQUEUES")["queues"]) == 1
+
+
+def test_many_jobs_are_walked_for_and_few_are_gathered(client: Client) -> None:
+    """Both ways to make a page agree: 31,000 jobs are too many to gather, those of a state or a small queue are not."""
+    ids = [job_id for _ in range(31) for job_id in client.ok("PUSHB", queue="many", jobs=[{}] * 1000)["ids"]]
+    for job_id in ids[::1000]:
+        client.ok("CHANGEPRIORITY", id=job_id, priority=5)
+        client.ok("DISCARD", id=job_id)
+    left = [job_id for job_id in ids if job_id not in set(ids[::1000])][::-1]
+    found = client.ok("GETJOBS", queue="many", limit=1000, offset=29_500)
+    assert found["total"] == 31_000 and ids_of(found) == ids[::-1][29_500:30_500]
+    assert ids_of(client.ok("GETJOBS", queue="many", state="waiting", limit=1000, offset=12_345)) == left[12_345:13_345]
+    assert ids_of(client.ok("GETJOBS", state="waiting", limit=1000)) == left[:1000]
+    assert ids_of(client.ok("GETJOBS", queue="many", state="failed")) == ids[::1000][::-1]
+
+
+def test_counts_are_exact(client: Client) -> None:
+    one_in_each_state(client)
+    client.push(), client.push(delay=5), client.push("other")
+    counts = {"waiting": 2, "active": 1, "delayed": 2, "completed": 1, "failed": 1, "waiting-children": 0}
+    found = client.ok("GETJOBCOUNTS", queue="q")
+    assert found == {"ok": True, "success": True, **counts, "counts": counts}
+    assert set(client.ok("GETJOBCOUNTS", queue="none")["counts"].values()) == {0}
+    assert client.ok("COUNT", queue="q")["count"] == 4
+
+
+@pytest.mark.parametrize("name", ["job_id", "customId"])
+def test_a_job_by_its_custom_id(client: Client, name: str) -> None:
+    job_id = client.push(job_id="ü\n")
+    found = client.ok("GETJOBBYCUSTOMID", **{name: "ü\n"})
+    assert (found["job"]["id"], found["job"]["custom_id"], found["state"]) == (job_id, "ü\n", "waiting")
+    client.ok("CANCEL", id=job_id)
+    assert client.ok("GETJOBBYCUSTOMID", **{name: "ü\n"}) == {
+        "ok": True, "success": True, "job": None, "state": "unknown"}
+
+
+def test_dead_letters_are_oldest_first(sim: Simulation, client: Client) -> None:
+    ids = [client.push() for _ in range(5)]
+    died = [ids[n] for n in (3, 0, 4, 1, 2)]
+    for job_id in died:
+        client.ok("DISCARD", id=job_id)
+    assert ids_of(client.ok("DLQ", queue="q")) == died
+    assert ids_of(client.ok("DLQ", queue="q", count=2)) == died[:2]
+    assert client.ok("DLQ", queue="q", count=0)["jobs"] == client.ok("DLQ", queue="none")["jobs"] == []
+
+
+def test_100_dead_letters_by_default(client: Client) -> None:
+    for job_id in client.ok("PUSHB", queue="q", jobs=[{}] * 120)["ids"]:
+        client.ok("DISCARD", id=job_id)
+    assert len(client.ok("DLQ", queue="q")["jobs"]) == 100
+    assert len(client.ok("DLQ", queue="q", count=500)["jobs"]) == 120
+
+
+def test_large_jobs_make_short_pages() -> None:
+    with simulation(max_frame=4_000_000, max_job_size=900_000) as sim:
+        client = sim.connect()
+        ids = [client.push(data="x" * 800_000) for _ in range(5)]
+        for command, fields in (("GETJOBS", {}), ("GETJOBSBATCH", {"ids": ids})):
+            assert len(client.ok(command, **fields)["jobs"]) == 1
+        assert client.ok("GETJOBS", limit=1, offset=4)["jobs"][0]["id"] == ids[0]

@@ -4,10 +4,10 @@ PYTHON ?= python3
 VENV   ?= .venv
 ARGS   ?=
 BIN    := $(VENV)/bin
-# Servers that the tests start inherit the sanitizer from here.
+# Servers that the tests start inherit the sanitizer from here. Its quarantine is small because tests bound resident memory.
 ASAN_LIB = build/asan/lib
 ASAN_ENV = LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" PYTHONMALLOC=malloc \
-	ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:allocator_may_return_null=1:detect_stack_use_after_return=1 \
+	ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=8:abort_on_error=1:allocator_may_return_null=1:detect_stack_use_after_return=1 \
 	UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 PYTHONPATH=$(CURDIR)/$(ASAN_LIB) FLASHQ_ASAN=1
 
 # What an extension is made from; a change of any of these builds again, and only then.

@@ -225,8 +225,9 @@ The echo is `perf/echo.py`, a uvloop Protocol that sends back what it gets.
 Server CPU per operation by the number of waiting jobs ({growth.DEPTH} single requests in flight on one connection,
 batches one at a time), and the longest wait of any request, PINGs a millisecond apart among them.
 
-A climb with a wait over the bar is repeated, up to {size.attempts} climbs in all, and each phase counts with the shortest of its
-longest waits: a pause of the data comes again, one of the machine does not. So the figures are the best of those climbs.
+A climb with a wait over the bar is repeated, up to {size.attempts} climbs in all, and each phase counts with the
+shortest of its longest waits: a pause of the data comes again, one of the machine does not. So the figures are the
+best of those climbs.
 
 {growth.report(grown)}
 """

@@ -217,3 +217,29 @@ def test_hello_takes_any_name(server: ServerProcess, codec: Codec, session: str)
         assert client.ok("HELLO", session=session)["session"] == session
         assert client.ok("HELLO", session=None, push=None)["push"] is False
         assert client.error("HELLO", session="x" * 257) == "Invalid: field 'session' is longer than 256 bytes"
+
+
+# -- requests behind each other --------------------------------------------------------------------------------
+
+
+def test_a_request_answers_for_itself_whatever_stood_where_in_the_one_before(
+    server: ServerProcess, codec: Codec
+) -> None:
+    """The server looks where the last frame had its id, to have the next jobs at hand; it may guess wrong."""
+    with server.client(codec) as client:
+        ids = [client.ok("PUSH", queue="ahead", data=n)["id"] for n in range(60)]
+        frames: list[tuple[dict[str, Any], bool]] = []
+        for n, id in enumerate(ids):
+            frames.append(({"cmd": "CANCEL", "id": id, "reqId": f"c{n}"}, True))
+            odd: list[tuple[dict[str, Any], bool]] = [
+                ({"cmd": "PING"}, True),
+                ({"reqId": "x" * n, "cmd": "CANCEL", "id": id}, False),
+                ({"cmd": "CANCEL", "id": 2**63 - 1}, False),
+                ({"cmd": "CANCEL", "id": 0}, False),
+                ({"cmd": "CANCEL", "id": "1" * 40}, False),
+                ({"cmd": "PUSH", "queue": "ahead2", "data": "9" * 6000}, True),
+            ]
+            frames.append(odd[n % len(odd)])
+        client.send_raw(b"".join(codec.encode(frame) for frame, _ in frames))
+        assert [client.receive()["ok"] for _ in frames] == [good for _, good in frames]
+        assert client.ok("COUNT", queue="ahead")["count"] == 0

@@ -1,7 +1,8 @@
 """Reading jobs: by custom id, in batches, by queue and state in pages, their logs, dead letters and counts."""
 from libc.stdint cimport uint32_t, uint64_t
 
-from flashq._core.engine cimport Engine, copied, job_bytes
+from flashq._core.buffer cimport copied
+from flashq._core.engine cimport Engine, job_bytes
 from flashq._core.job cimport LOG_ENTRIES, Extra, Job, Log, LogEntry
 from flashq._core.jobs cimport job_find, job_gone
 from flashq._core.listing cimport listing_page, listing_total

@@ -1,4 +1,5 @@
 """Bytes from and to the wire: the only owners of them in the core."""
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 
@@ -27,3 +28,7 @@ cdef inline void buffer_put(WriteBuffer* buffer, const void* data, size_t size) 
     if out != NULL and size:
         memcpy(out, data, size)
         buffer.size += size
+
+cdef inline bytes copied(const uint8_t* data, size_t size):
+    """The bytes as an object. Raises MemoryError."""
+    return PyBytes_FromStringAndSize(<const char*>data, <Py_ssize_t>size)

@@ -22,6 +22,7 @@ cdef class Connection(Endpoint):
     cdef WriteBuffer partial    # input not yet a whole frame, or not yet wanted
     cdef WriteBuffer deferred   # whole frames without reqId behind a parked pull without reqId
     cdef size_t input_counted   # bytes of this connection in hub.input_bytes
+    cdef size_t id_offset       # where the last frame had its `id`, 0 when it had none
     cdef size_t searched        # bytes of `partial` known to hold no line end
     cdef Mode mode
     cdef public bint authenticated

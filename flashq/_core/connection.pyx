@@ -5,11 +5,12 @@ come round within `write_timeout`. What it sends behind a parked pull without re
 """
 import socket
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memchr, memcmp, memset
 
-from flashq._core.buffer cimport buffer_close, buffer_consume, buffer_put, buffer_shrink
+from flashq._core.ahead cimport ids_ahead
+from flashq._core.buffer cimport buffer_close, buffer_consume, buffer_put, buffer_shrink, copied
 from flashq._core.hot cimport hot_execute
 from flashq._core.peers cimport peer_clean, peer_close, peer_mark, peer_replied, peer_sendable, peer_sent
 from flashq._core.request cimport JSON, MSGPACK, OP_COLD, OP_NONE, Slice
@@ -32,10 +33,6 @@ KEEPALIVE = tuple(
     for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPALIVE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
     if hasattr(socket, name)
 )
-
-
-cdef inline bytes copied(const uint8_t* data, size_t size):
-    return PyBytes_FromStringAndSize(<const char*>data, <Py_ssize_t>size)
 
 
 cdef class Connection(Endpoint):
@@ -277,6 +274,7 @@ cdef class Connection(Endpoint):
         """Handle the whole frames at the front of `data`; the bytes used. The first `searched` hold no line end."""
         cdef size_t at = 0
         cdef size_t end, frame
+        cdef size_t looked = 0
         cdef size_t limit
         cdef const uint8_t* line_end
         if self.mode == MODE_UNKNOWN and size:
@@ -287,6 +285,8 @@ cdef class Connection(Endpoint):
             if self.held_up():
                 self.stop_reading()
                 break
+            if self.id_offset and at >= looked:
+                looked = ids_ahead(&self.hub.engine.core, self.peer.format, data, at, size, self.id_offset)
             limit = self.frame_limit()
             if self.mode == MODE_TEXT:
                 line_end = <const uint8_t*>memchr(data + at + searched, c'\n', size - at - searched)
@@ -347,6 +347,7 @@ cdef class Connection(Endpoint):
         cdef int status
         scratch_reset(&self.hub.engine.scratch)
         status = wire_scan(self.peer.format, &self.hub.engine.scratch, frame, size, &request)
+        self.id_offset = 0 if request.id_text == NULL else <size_t>(request.id_text - frame)
         if request.req_id.ptr == NULL and (self.peer.blocked != NULL or self.deferred.size):
             return self.defer(frame, size)
         if self.hub.auth_required and not self.authenticated and request.op != OP_NONE:

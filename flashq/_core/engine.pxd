@@ -13,7 +13,6 @@ cdef class Engine:
 
 cdef Format format_of(bint msgpack) noexcept nogil
 cdef object limit_of(uint64_t limit)
-cdef bytes copied(const uint8_t* data, size_t size)
 cdef bytes job_bytes(Core* core, const Job* job, bint msgpack)         # the whole Job in that format; MemoryError
 cdef void engine_done(Core* core) noexcept nogil                       # ends a command: pulls served, frame closed
 cdef void engine_tick(Core* core, unsigned long long wall_ms, unsigned long long mono_ms) noexcept nogil

@@ -3,11 +3,10 @@
 It reads no clock, socket or file. Hot commands come from the connection as structs (hot.pyx); the methods here are the
 cold tier's and the server's. Ids and counts are plain ints, times are ms, a payload is the raw bytes of its format.
 """
-from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from flashq._core.buffer cimport WriteBuffer, buffer_close
+from flashq._core.buffer cimport WriteBuffer, buffer_close, copied
 from flashq._core.heap cimport heap_close
 from flashq._core.hot cimport hot_execute
 from flashq._core.job cimport JOB_RESULT_MSGPACK, STATE_ACTIVE, STATE_COMPLETED, Delivery, Extra, Job, job_is
@@ -41,10 +40,6 @@ cdef void engine_tick(Core* core, unsigned long long wall_ms, unsigned long long
 
 cdef Format format_of(bint msgpack) noexcept nogil:
     return MSGPACK if msgpack else JSON
-
-
-cdef bytes copied(const uint8_t* data, size_t size):
-    return PyBytes_FromStringAndSize(<const char*>data, <Py_ssize_t>size)
 
 
 cdef bytes taken(WriteBuffer* out):

@@ -55,6 +55,7 @@ cdef inline void request_reset(Request* request, Scratch* scratch) noexcept nogi
     item_reset(&request.item)
     request.req_id = Slice(NULL, 0, 0)
     request.cmd = Slice(NULL, 0, 0)
+    request.id_text = NULL
     request.ids = scratch.ids
     request.id_count = 0
     request.tokens = scratch.tokens

@@ -4,7 +4,7 @@ from flashq._core.json_grammar cimport Reader, reader_fail, space_skip, text_res
 from flashq._core.json_number cimport Number, number_read, number_skip
 from flashq._core.json_shape cimport shape_learn, shape_scan
 from flashq._core.request cimport (
-    JSON, KIND_BOOL, KIND_CMD, KIND_I32, KIND_IDS, KIND_ITEMS, KIND_LATER, KIND_PROGRESS, KIND_RAW, KIND_REQ_ID,
+    BIT_ID, JSON, KIND_BOOL, KIND_CMD, KIND_I32, KIND_IDS, KIND_ITEMS, KIND_LATER, KIND_PROGRESS, KIND_RAW, KIND_REQ_ID,
     KIND_STR, KIND_TAGS, MAX_BATCH, MAX_REQ_ID, PushItem,
 )
 from flashq._core.scan cimport scan_digits, scan_text
@@ -268,6 +268,8 @@ cdef const uint8_t* number_scan(Scan* s, const uint8_t* p, const FieldDef* field
     if p == s.r.end or p[0] != c'-' and not c'0' <= p[0] <= c'9':
         field_bad(s, field, False)
         return value_skip(&s.r, p, s.depth)
+    if field.bit == BIT_ID:
+        s.request.id_text = p
     p = number_take(s, p, &number)
     if p == NULL:
         return NULL

@@ -7,9 +7,9 @@ from flashq._core.fieldtable cimport TABLE, FieldDef, field_find, item_reset
 from flashq._core.msgpack_reader cimport Reader, loose_skip, text_check, value_skip
 from flashq._core.msgpack_tokens cimport (SHAPE_ARRAY, SHAPE_FLOAT, SHAPE_MAP, SHAPE_OPAQUE, SHAPE_STR, SHAPE_UINT,
                                           Token, token_read)
-from flashq._core.request cimport (KIND_BOOL, KIND_CMD, KIND_I32, KIND_IDS, KIND_ITEMS, KIND_LATER, KIND_PROGRESS,
-                                   KIND_RAW, KIND_REQ_ID, KIND_STR, KIND_TAGS, KIND_U64, MAX_BATCH, MAX_REQ_ID,
-                                   PushItem, Request, Slice)
+from flashq._core.request cimport (BIT_ID, KIND_BOOL, KIND_CMD, KIND_I32, KIND_IDS, KIND_ITEMS, KIND_LATER,
+                                   KIND_PROGRESS, KIND_RAW, KIND_REQ_ID, KIND_STR, KIND_TAGS, KIND_U64, MAX_BATCH,
+                                   MAX_REQ_ID, PushItem, Request, Slice)
 from flashq._core.status cimport BAD_MSGPACK, BAD_UTF8, OK
 from libc.stdint cimport INT32_MIN, INT64_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
@@ -253,6 +253,8 @@ cdef int _value_read(Reader* reader, Request* request, PushItem* item, const Fie
         return _items_read(reader, request, field)
     if kind == KIND_LATER:
         return _later_read(reader, item, field)
+    if field.bit == BIT_ID:
+        request.id_text = reader.at
     return _number_read(reader, item, field)
 
 

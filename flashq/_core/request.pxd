@@ -107,6 +107,7 @@ cdef struct Request:
     Slice level
     Slice result
     uint64_t id
+    const uint8_t* id_text      # borrowed from the frame: where the number of `id` begins; NULL without one
     uint64_t count
     uint64_t token
     uint64_t progress

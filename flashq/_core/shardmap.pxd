@@ -8,11 +8,11 @@ cdef enum:
     LEAF_BITS = 9               # 512 slots a leaf
     LEAF_SLOTS = 512
     NOTHING = -1                # cast to uint64_t: no such sequence
-    LEAF_BYTES = 4112           # size of the objects that `IdTable.leaves` and `NameMap.leaves` hand out
+    LEAF_BYTES = 4160           # size of the objects that `IdTable.leaves` and `NameMap.leaves` hand out
 
 cdef struct IdLeaf:             # of the table: a leaf, or a level above them
-    uint64_t used               # slots that are not NULL
-    uint64_t unused             # keeps the size a multiple of 16
+    uint64_t used               # above the leaves: slots that are not NULL; in a leaf not kept (a cache miss less)
+    uint64_t unused[7]          # slots stand on whole cache lines
     void* slots[LEAF_SLOTS]     # in a leaf: borrowed things; above: owned leaves
 
 cdef struct IdTable:            # sequence -> void*; set leaves, the rest all zero
@@ -27,6 +27,8 @@ cdef struct IdTable:            # sequence -> void*; set leaves, the rest all ze
 cdef int id_put(IdTable* table, uint64_t sequence, void* thing) noexcept nogil
 # ^ OK or NO_MEMORY; thing not NULL, nothing there yet
 cdef void* id_find(IdTable* table, uint64_t sequence) noexcept nogil             # id_get past the cached leaf
+cdef void** id_expect(IdTable* table, uint64_t sequence) noexcept nogil
+# ^ asks for the memory where the thing stands or would stand, and returns the place unread; NULL without a leaf
 cdef void id_replace(IdTable* table, uint64_t sequence, void* thing) noexcept nogil  # of a present entry
 cdef void id_remove(IdTable* table, uint64_t sequence) noexcept nogil            # absent: nothing; frees empty leaves
 # The nearest sequence that is there, from `start` upwards or downwards (itself included); NOTHING when there is none.

@@ -1,8 +1,9 @@
 """Id table and name map of a shard: lookups cost a step or two, growth goes page by page, nothing rehashes at once."""
+from flashq._core.prefetch cimport prefetch_write
 from flashq._core.rawmem cimport raw_free, raw_realloc
 from flashq._core.slab cimport slab_give, slab_take
 from flashq._core.status cimport NO_MEMORY, OK
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcmp, memset
 
 cdef extern from * nogil:
@@ -37,15 +38,29 @@ cdef void leaf_give(IdTable* table, IdLeaf* leaf) noexcept nogil:
     slab_give(table.leaves, leaf)
 
 
+cdef bint leaf_empty(const IdLeaf* leaf, uint32_t slot) noexcept nogil:
+    """Whether nothing is left in a leaf. Begins at the slot emptied last: mostly a neighbour is still there."""
+    cdef void* const* group
+    cdef uint32_t i
+    for i in range(LEAF_SLOTS // 8):
+        group = &leaf.slots[((slot >> 3) + i) % (LEAF_SLOTS // 8) * 8]
+        if (<uintptr_t>group[0] | <uintptr_t>group[1] | <uintptr_t>group[2] | <uintptr_t>group[3]
+                | <uintptr_t>group[4] | <uintptr_t>group[5] | <uintptr_t>group[6] | <uintptr_t>group[7]):
+            return False
+    return True
+
+
 cdef void id_lower(IdTable* table) noexcept nogil:
     """Drop levels that hold nothing but the level below them; an empty root goes as well."""
     cdef IdLeaf* root = table.root
+    cdef bint empty
     while table.height and root.used == 1 and root.slots[0] != NULL:
         table.root = <IdLeaf*>root.slots[0]
         table.height -= 1
         leaf_give(table, root)
         root = table.root
-    if root.used == 0:
+    empty = root.used == 0 if table.height else leaf_empty(root, 0)
+    if empty:
         leaf_give(table, root)
         table.root, table.height = NULL, 0
 
@@ -78,7 +93,9 @@ cdef void id_prune(IdTable* table, uint64_t sequence) noexcept nogil:
     while level and path[level].slots[slot_of(sequence, level)] != NULL:
         path[level - 1] = <IdLeaf*>path[level].slots[slot_of(sequence, level)]
         level -= 1
-    while level < table.height and path[level].used == 0:
+    if level == 0 and not leaf_empty(path[0], slot_of(sequence, 0)):
+        return
+    while level < table.height and (level == 0 or path[level].used == 0):
         leaf_give(table, path[level])
         level += 1
         path[level].slots[slot_of(sequence, level)] = NULL
@@ -135,7 +152,6 @@ cdef int id_put(IdTable* table, uint64_t sequence, void* thing) noexcept nogil:
         if leaf == NULL:
             return NO_MEMORY
     leaf.slots[slot_of(sequence, 0)] = thing
-    leaf.used += 1
     table.count += 1
     return OK
 
@@ -143,6 +159,20 @@ cdef int id_put(IdTable* table, uint64_t sequence, void* thing) noexcept nogil:
 cdef void* id_find(IdTable* table, uint64_t sequence) noexcept nogil:
     cdef IdLeaf* leaf = id_leaf(table, sequence)
     return leaf.slots[slot_of(sequence, 0)] if leaf != NULL else NULL
+
+
+cdef void** id_expect(IdTable* table, uint64_t sequence) noexcept nogil:
+    cdef IdLeaf* leaf = table.root
+    cdef uint32_t level = table.height
+    if leaf == NULL or not id_fits(table, sequence):
+        return NULL
+    while level and leaf != NULL:
+        leaf = <IdLeaf*>leaf.slots[slot_of(sequence, level)]
+        level -= 1
+    if leaf == NULL:
+        return NULL
+    prefetch_write(&leaf.slots[slot_of(sequence, 0)])
+    return &leaf.slots[slot_of(sequence, 0)]
 
 
 cdef void id_replace(IdTable* table, uint64_t sequence, void* thing) noexcept nogil:
@@ -154,9 +184,8 @@ cdef void id_remove(IdTable* table, uint64_t sequence) noexcept nogil:
     if leaf == NULL or leaf.slots[slot_of(sequence, 0)] == NULL:
         return
     leaf.slots[slot_of(sequence, 0)] = NULL
-    leaf.used -= 1
     table.count -= 1
-    if leaf.used == 0:
+    if leaf_empty(leaf, slot_of(sequence, 0)):
         id_prune(table, sequence)
 
 

@@ -61,6 +61,7 @@ cdef void memory_decay(Memory* memory, uint32_t budget) noexcept nogil
 cdef void slab_init(Slab* slab, Memory* memory, uint32_t size) noexcept nogil
 cdef void* slab_take(Slab* slab) noexcept nogil                # contents undefined; NULL when there is no memory
 cdef void slab_give(Slab* slab, void* thing) noexcept nogil
+cdef void slab_expect(const void* thing) noexcept nogil        # ask for what slab_give of this object will touch
 
 cdef void blobs_init(Blobs* blobs, Memory* memory) noexcept nogil
 cdef uint8_t* blob_take(Blobs* blobs, uint32_t size) noexcept nogil        # NULL when there is no memory; size > 0

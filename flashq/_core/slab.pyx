@@ -320,6 +320,12 @@ cdef void slab_give(Slab* slab, void* thing) noexcept nogil:
         page_give(memory, page)
 
 
+cdef void slab_expect(const void* thing) noexcept nogil:
+    prefetch_write(thing)
+    if not SLABS_BY_MALLOC:
+        prefetch_write(&arena_of(thing).pages[page_index(thing)])
+
+
 # Blobs
 
 cdef inline uint32_t blob_class(uint32_t size) noexcept nogil:

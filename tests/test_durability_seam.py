@@ -266,6 +266,25 @@ def test_a_push_and_the_delivery_it_sets_off(sim: Simulation, store: DelayedStor
     assert [(one["kind"], STATES[one["state"]]) for one in store.records()] == [("job", "waiting"), ("state", "active")]
 
 
+def test_records_of_a_queue_that_went_idle_do_not_clear_its_successor() -> None:
+    """An idle queue is forgotten; one of the same name that comes later is not what the earlier obliteration meant."""
+    store = DelayedStore(at_once=True)
+    with simulation(store) as sim:
+        client = sim.connect()
+        client.push()
+        client.ok("OBLITERATE", queue="q")
+        sim.advance(120_000)
+        assert sim.engine.queues() == []
+        client.push()
+        client.push()
+        client.ok("OBLITERATE", queue="q")
+        client.push()
+    found = store.records()
+    clears = [record["obliterated"] for record in found if record["kind"] == "clear"]
+    generations = [record["generation"] for record in found if record["kind"] == "job"]
+    assert generations[0] < clears[0] <= generations[1] == generations[2] < clears[1] <= generations[3]
+
+
 @given(cut=st.integers(1, 400))
 def test_torn_records_are_refused(cut: int) -> None:
     store = DelayedStore(at_once=True)

@@ -266,17 +266,34 @@ def finished(client: Client, count: int) -> bool:
 def test_many_workers_of_which_some_die(start_server: StartServer, hire: Hire) -> None:
     """What a worker saw acknowledged is done once; what none did is done by another."""
     server = start_server("--lease", "100ms", "--lost-workers", "1000")
-    count = 3000
+    count = 0
     with server.client() as client:
-        for start in range(0, count, 500):
-            client.ok("PUSHB", queue="work", jobs=[{"data": n} for n in range(start, start + 500)])
+
+        def push_more() -> None:
+            nonlocal count
+            client.ok("PUSHB", queue="work", jobs=[{"data": n} for n in range(count, count + 500)])
+            count += 500
+
+        def heard(worker: Puppet, wanted: int) -> list[Any]:
+            """So many lines, however little the others left it."""
+            lines: list[Any] = []
+            while len(lines) < wanted:
+                try:
+                    lines.append(json.loads(worker.lines.get(timeout=0.2)))
+                except queue.Empty:
+                    push_more()
+                    assert count < 100_000
+            return lines
+
+        push_more()
         workers = [hire(server, CODECS[name], WORKER) for name in ("json", "msgpack", "json", "msgpack")]
-        said: list[Any] = [worker.line() for worker in workers]
+        said: list[Any] = [line for worker in workers for line in heard(worker, 1)]
         for victim in workers[:3]:
-            said += [victim.line() for _ in range(100)]
+            said += heard(victim, 100)
             victim.kill()
             said += victim.rest()
             workers.append(hire(server, CODECS["json"], WORKER))
+            said += heard(workers[-1], 1)
         until(lambda: finished(client, count), client, 60)
         stats = client.ok("STATS")
         assert (stats["queued"], stats["processing"], stats["delayed"], stats["dlq"]) == (0, 0, 0, 0)

@@ -29,6 +29,11 @@ cdef inline void buffer_put(WriteBuffer* buffer, const void* data, size_t size) 
         memcpy(out, data, size)
         buffer.size += size
 
+cdef inline void buffer_swap(WriteBuffer* one, WriteBuffer* other) noexcept nogil:
+    cdef WriteBuffer held = one[0]
+    one[0] = other[0]
+    other[0] = held
+
 cdef inline bytes copied(const uint8_t* data, size_t size):
     """The bytes as an object. Raises MemoryError."""
     return PyBytes_FromStringAndSize(<const char*>data, <Py_ssize_t>size)

@@ -33,7 +33,8 @@ cdef Grave* dig(Core* core, Queue* queue) noexcept nogil:
     grave.next = core.graves
     core.graves = grave
     queue.graves += 1
-    queue.generation += 1
+    core.generation += 1
+    queue.generation = core.generation
     queue.drained = queue.generation
     deadline_lower(core, core.mono)
     return grave

@@ -407,10 +407,10 @@ cdef class Connection(Endpoint):
                 sent = send_now(self.fd, self.peer.out.data, size)
                 self.lagging = sent < size
         if sent == size:
-            peer_sent(&self.peer, size)
+            peer_sent(&self.hub.engine.core, &self.peer, size)
             return 0
         rest = copied(self.peer.out.data + sent, size - sent)
-        peer_sent(&self.peer, size)
+        peer_sent(&self.hub.engine.core, &self.peer, size)
         self.write(rest)
         if self.writing_paused and self.transport.get_write_buffer_size() > self.hub.write_limit:
             self.abort("too many replies the client does not take")

@@ -142,6 +142,7 @@ cdef class Engine:
         name_close(&core.sessions)
         buffer_close(&core.records)
         buffer_close(&core.text)
+        buffer_close(&core.spare)
         retention_close(core)
         scratch_close(&self.scratch)
         memory_close(&core.memory)

@@ -7,6 +7,7 @@ cdef struct Stamp:
     uint32_t size
 
 cdef Stamp[8] STAMPS            # by the lowest bits of the value
+cdef Stamp UPPER                # what stood above the last eight digits of the long number written last
 
 
 cdef const char* DIGITS = (
@@ -33,29 +34,34 @@ cdef inline uint8_t* _eight_put(uint8_t* out, uint32_t value) noexcept nogil:
 
 
 cdef inline uint8_t* _short_put(uint8_t* out, uint32_t value) noexcept nogil:
-    """Below 10^8, without leading zeros."""
-    cdef uint8_t[8] digits
+    """Below 10^8, without leading zeros; of the 8 bytes written, those behind the digits are of no account."""
+    cdef uint8_t[16] digits
     cdef uint32_t size = 1
     cdef uint32_t bound = 10
     while value >= bound and size < 8:
         bound *= 10
         size += 1
     _eight_put(digits, value)
-    memcpy(out, digits + 8 - size, size)
+    memcpy(out, digits + 8 - size, 8)       # a size the compiler knows: one move
     return out + size
 
 
 cdef uint8_t* u64_long(uint8_t* out, uint64_t value) noexcept nogil:
     cdef uint64_t unit = 100000000
     cdef uint64_t high = value // unit
+    cdef uint8_t* end
     if high == 0:
         return _short_put(out, <uint32_t>value)
-    if high < unit:
-        out = _short_put(out, <uint32_t>high)
-    else:
-        out = _short_put(out, <uint32_t>(high // unit))
-        out = _eight_put(out, <uint32_t>(high % unit))
-    return _eight_put(out, <uint32_t>(value % unit))
+    if high != UPPER.value:                 # ids and tokens of a batch differ in their last digits only
+        UPPER.value = high
+        if high < unit:
+            end = _short_put(UPPER.digits, <uint32_t>high)
+        else:
+            end = _short_put(UPPER.digits, <uint32_t>(high // unit))
+            end = _eight_put(end, <uint32_t>(high % unit))
+        UPPER.size = <uint32_t>(end - UPPER.digits)
+    memcpy(out, UPPER.digits, sizeof(UPPER.digits))
+    return _eight_put(out + UPPER.size, <uint32_t>(value - high * unit))
 
 
 cdef uint8_t* stamp_put(uint8_t* out, uint64_t value) noexcept nogil:

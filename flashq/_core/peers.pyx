@@ -2,12 +2,13 @@
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memmove
 
-from flashq._core.buffer cimport buffer_close, buffer_consume, buffer_shrink
+from flashq._core.buffer cimport buffer_close, buffer_consume, buffer_shrink, buffer_swap
 from flashq._core.rawmem cimport raw_free, raw_realloc
 from flashq._core.state cimport Gate
 
 cdef enum:
-    KEEP_BYTES = 256 * 1024     # an emptied buffer keeps so much room
+    KEEP_BYTES = 64 * 1024      # an emptied buffer keeps so much room
+    SPARE_BYTES = 1024 * 1024   # and the one all peers share at most so much
 
 
 cdef void peer_replied(Core* core, Peer* peer, uint64_t position) noexcept nogil:
@@ -72,10 +73,18 @@ cdef void ungate(Core* core, Peer* peer) noexcept nogil:
     peer.gated_prev = NULL
 
 
-cdef void peer_sent(Peer* peer, size_t size) noexcept nogil:
+cdef void peer_sent(Core* core, Peer* peer, size_t size) noexcept nogil:
     peer.out_start += size
     buffer_consume(&peer.out, size)
-    buffer_shrink(&peer.out, KEEP_BYTES)
+    if peer.out.cap > KEEP_BYTES and peer.out.size == 0:
+        if core.spare.cap < peer.out.cap <= SPARE_BYTES:
+            buffer_swap(&core.spare, &peer.out)
+        buffer_shrink(&peer.out, KEEP_BYTES)
+
+
+cdef void peer_borrow(Core* core, Peer* peer) noexcept nogil:
+    if peer.out.size == 0 and core.spare.cap > peer.out.cap:
+        buffer_swap(&core.spare, &peer.out)
 
 
 cdef void peer_clean(Core* core, Peer* peer) noexcept nogil:

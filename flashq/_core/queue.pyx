@@ -89,6 +89,7 @@ cdef int _create(Core* core, const Slice* name, Queue** out) noexcept nogil:
         blob_give(&core.blobs, text, name.size)
         slab_give(&core.queues, queue)
         return NO_MEMORY
+    queue.generation = core.generation      # not 0: records of an older queue of this name may end generations up to it
     queue.rate_limit = <uint64_t>NO_LIMIT
     queue.concurrency_limit = <uint64_t>NO_LIMIT
     queue.timer.node.kind = NODE_QUEUE

@@ -46,7 +46,7 @@ cdef struct Queue:              # freed by `queue`, when it holds nothing and is
     Queue* serve_next           # borrowed: Core.serve
     uint32_t shard
     bint paused
-    uint32_t generation         # raised by each drain and obliterate
+    uint32_t generation         # the Core's, of its last drain or obliterate or, without one, of its making
     uint32_t drained            # waiting and delayed jobs of an older generation are gone
     uint32_t obliterated        # and so are active, dead and blocked ones
     uint32_t graves             # of it that are still being emptied
@@ -155,6 +155,7 @@ cdef struct Core:
     Queue* last_queue           # borrowed
     Queue* recent               # borrowed: the queue of the last command
     uint32_t queue_count
+    uint32_t generation         # raised by each drain and obliterate of any queue
     Owner* first_owner          # borrowed
     Owner leased                # active jobs held by a lease of their own, or by nobody yet
     Grave* graves               # owned: emptied in slices by the timers
@@ -185,6 +186,7 @@ cdef struct Core:
     WriteBuffer records         # frames since the store last took them
     size_t frame_start
     WriteBuffer text            # room for transcoding
+    WriteBuffer spare           # empty: room for the next long reply, of one peer or another
     uint64_t expired            # jobs dropped by ttl since the start
     uint64_t lost               # reservations ended by a lost worker
     uint64_t timed_out

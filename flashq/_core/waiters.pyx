@@ -6,7 +6,7 @@ from flashq._core.heap cimport heap_push, heap_remove
 from flashq._core.job cimport IN_RETURNED, Job
 from flashq._core.lifecycle cimport job_deliver
 from flashq._core.limits cimport queue_await_token, queue_room, queue_spent
-from flashq._core.peers cimport peer_replied
+from flashq._core.peers cimport peer_borrow, peer_replied
 from flashq._core.prefetch cimport CACHE_LINE, prefetch_read, prefetch_write
 from flashq._core.queue cimport deadline_lower
 from flashq._core.ready cimport ready_first
@@ -47,6 +47,8 @@ cdef int pull_now(Core* core, Queue* queue, Peer* peer, const Slice* req_id, uin
     owner = owner_of(core, peer)
     if owner == NULL:
         return NO_MEMORY
+    if count > 1:
+        peer_borrow(core, peer)
     mark = wire_jobs_begin(format, &peer.out, req_id, many)
     while given < count:
         job = ready_first(&queue.ready)

@@ -2,10 +2,11 @@
 
     python perf/growth.py [--levels 10000,1000000,10000000] [--rounds 15] [--json]
 
-Costs are the server's CPU time per job. Single commands go out 32 deep over one connection, so that the engine and
-not the socket dominates; batches hold 1000 jobs and go one at a time. The pause is the longest time any request took,
-among them a PING a millisecond over a connection of its own, while the backlog grows, is worked on and drains. The
-same PINGs beside the same frames against a bare echo server show the machine's own pauses.
+Costs are the server's CPU time per job, measured on a server for each level in turns; growth is the median over the
+turns of what the largest needs against the smallest. Single commands go out 32 deep over one connection, so that the
+engine and not the socket dominates; batches hold 1000 jobs and go one at a time. The pause is the longest time any
+request took, among them a PING a millisecond over a connection of its own, while the backlog grows, is worked on and
+drains. The same PINGs beside the same frames against a bare echo server show the machine's own pauses.
 """
 import argparse
 import json
@@ -14,6 +15,7 @@ import statistics
 import sys
 import time
 from array import array
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ LEVELS = (10_000, 1_000_000, 10_000_000)
 BATCH = 1000
 SINGLES = 2000
 BATCHES = 5
+CLIMB_ROUNDS = 5
 DEPTH = 32
 SAMPLE = 200_000
 HOUR_MS = 3_600_000
@@ -120,20 +123,34 @@ def one_round(backlog: Backlog) -> dict[str, Result]:
     return done
 
 
-def costs_at(backlog: Backlog, size: int, rounds: int) -> dict[str, float]:
-    """Server CPU in ns per operation with `size` jobs waiting: medians over the rounds, the first of which warms up."""
-    samples: dict[str, list[float]] = {}
-    for turn in range(rounds + 1):
-        backlog.fill(size)
-        for name, result in one_round(backlog).items():
-            if turn > 0 and result.server_ns is not None:
-                samples.setdefault(name, []).append(result.server_ns)
-    return {name: statistics.median(values) for name, values in samples.items()}
+@dataclass
+class Costs:
+    """Server CPU in ns per operation by the number of waiting jobs, and how the last compares to the first: medians."""
+
+    costs_ns: dict[int, dict[str, float]]
+    growth: dict[str, float]
 
 
-def climb(levels: list[int], rounds: int) -> dict[str, Any]:
-    """One fresh server through all levels and back to nothing."""
-    costs: dict[int, dict[str, float]] = {}
+def costs(levels: list[int], rounds: int) -> Costs:
+    """A server for each level, all there at once, worked on in turns: what slows the machine meets them alike."""
+    samples: dict[int, dict[str, list[float]]] = {size: {} for size in levels}
+    with ExitStack() as running:
+        backlogs = {size: Backlog.of(running.enter_context(servers.started(servers.FLASHQ))) for size in levels}
+        for turn in range(rounds + 1):
+            for size, backlog in backlogs.items():
+                backlog.fill(size)
+                for name, result in one_round(backlog).items():
+                    if turn > 0 and result.server_ns is not None:       # the first round warms up
+                        samples[size].setdefault(name, []).append(result.server_ns)
+    first, last = samples[levels[0]], samples[levels[-1]]
+    return Costs(
+        {size: {name: statistics.median(values) for name, values in found.items()} for size, found in samples.items()},
+        {name: statistics.median(b / a for a, b in zip(first[name], last[name], strict=True)) for name in first},
+    )
+
+
+def climb(levels: list[int]) -> dict[str, float]:
+    """One fresh server through all levels and back to nothing: the longest wait of each phase, in ms."""
     pauses: dict[str, float] = {}
     with servers.started(servers.FLASHQ) as target:
         backlog = Backlog.of(target)
@@ -142,12 +159,14 @@ def climb(levels: list[int], rounds: int) -> dict[str, Any]:
             backlog.fill(size)
             pauses[f"growing to {size:,}"] = backlog.longest_us / 1000
             backlog.longest_us = 0.0
-            costs[size] = costs_at(backlog, size, rounds)
+            for _ in range(CLIMB_ROUNDS):
+                backlog.fill(size)
+                one_round(backlog)
             pauses[f"working at {size:,}"] = backlog.longest_us / 1000
         backlog.longest_us = 0.0
         backlog.drain()
         pauses[f"draining {levels[-1]:,}"] = backlog.longest_us / 1000
-    return {"costs_ns": costs, "pauses_ms": pauses}
+    return pauses
 
 
 def machine_pause_ms(seconds: float = 3.0) -> float:
@@ -166,18 +185,16 @@ def growth(levels: list[int], rounds: int, attempts: int = 3) -> dict[str, Any]:
     A pause that the size of the data causes comes again at the same size, one of the machine does not. So when a wait
     was over the bar the climb is made again, and each phase counts with the shortest of its longest waits.
     """
-    first = climb(levels, rounds)
-    seen = [first["pauses_ms"]]
+    measured = costs(levels, rounds)
+    seen = [climb(levels)]
     shortest = dict(seen[0])
     while max(shortest.values()) > PAUSE_BAR_MS and len(seen) < attempts:
-        seen.append(climb(levels, 1)["pauses_ms"])
+        seen.append(climb(levels))
         shortest = {phase: min(run[phase] for run in seen) for phase in shortest}
-    costs = first["costs_ns"]
-    ratios = {name: cost / costs[levels[0]][name] for name, cost in costs[levels[-1]].items()}
     return {
         "levels": levels,
-        "costs_ns": costs,
-        "growth": ratios,
+        "costs_ns": measured.costs_ns,
+        "growth": measured.growth,
         "pauses_ms": shortest,
         "all_pauses_ms": seen,
         "machine_pause_ms": machine_pause_ms(),

@@ -227,7 +227,7 @@ batches one at a time), and the longest wait of any request, PINGs a millisecond
 
 A climb with a wait over the bar is repeated, up to {size.attempts} climbs in all, and each phase counts with the
 shortest of its longest waits: a pause of the data comes again, one of the machine does not. So the figures are the
-best of those climbs.
+best of those climbs. Costs come from one server for each level, worked on in turns; growth is the median over turns.
 
 {growth.report(grown)}
 """

@@ -31,6 +31,7 @@ BATCH = 1000
 SINGLES = 2000
 BATCHES = 5
 CLIMB_ROUNDS = 5
+STEP = 1_000_000        # jobs between two looks at the longest wait
 DEPTH = 32
 SAMPLE = 200_000
 HOUR_MS = 3_600_000
@@ -79,10 +80,10 @@ class Backlog:
         self.remember(self.batches)
         return self.seen(result, self.batches)
 
-    def drain(self) -> Result:
-        """Process everything, with the probe beside it."""
-        self.size = 0
-        return self.seen(self.batches.process(BATCH, 600, **self.probed()), self.batches)
+    def drain(self, batches: int = 0) -> Result:
+        """Process so many batches (0: everything), with the probe beside it."""
+        self.size -= min(self.size, batches * BATCH or self.size)
+        return self.seen(self.batches.process(BATCH, 600, count=batches, **self.probed()), self.batches)
 
     def remember(self, bench: Bench) -> None:
         self.known.extend(self.last(bench).ids)
@@ -149,23 +150,39 @@ def costs(levels: list[int], rounds: int) -> Costs:
     )
 
 
-def climb(levels: list[int]) -> dict[str, float]:
-    """One fresh server through all levels and back to nothing: the longest wait of each phase, in ms."""
-    pauses: dict[str, float] = {}
+def climb(levels: list[int]) -> dict[tuple[str, int], float]:
+    """One fresh server through all levels and back to nothing: the longest wait of each phase and step, in ms."""
+    pauses: dict[tuple[str, int], float] = {}
     with servers.started(servers.FLASHQ) as target:
         backlog = Backlog.of(target)
+
+        def note(phase: str, step: int = 0) -> None:
+            pauses[phase, step] = backlog.longest_us / 1000
+            backlog.longest_us = 0.0
+
         for size in levels:
-            backlog.longest_us = 0.0
+            for step in range(1, size // STEP + 1):
+                backlog.fill(step * STEP)
+                note(f"growing to {size:,}", step)
             backlog.fill(size)
-            pauses[f"growing to {size:,}"] = backlog.longest_us / 1000
-            backlog.longest_us = 0.0
-            for _ in range(CLIMB_ROUNDS):
+            note(f"growing to {size:,}")
+            for turn in range(CLIMB_ROUNDS):
                 backlog.fill(size)
                 one_round(backlog)
-            pauses[f"working at {size:,}"] = backlog.longest_us / 1000
-        backlog.longest_us = 0.0
+                note(f"working at {size:,}", turn)
+        for step in range(levels[-1] // STEP):
+            backlog.drain(STEP // BATCH)
+            note(f"draining {levels[-1]:,}", step)
         backlog.drain()
-        pauses[f"draining {levels[-1]:,}"] = backlog.longest_us / 1000
+        note(f"draining {levels[-1]:,}", -1)
+    return pauses
+
+
+def shortest_pauses(climbs: list[dict[tuple[str, int], float]]) -> dict[str, float]:
+    """Of each phase its worst step, a step counting with the shortest of its longest waits."""
+    pauses: dict[str, float] = {}
+    for (phase, step), _ in climbs[0].items():
+        pauses[phase] = max(pauses.get(phase, 0.0), min(climb[phase, step] for climb in climbs))
     return pauses
 
 
@@ -183,20 +200,19 @@ def growth(levels: list[int], rounds: int, attempts: int = 3) -> dict[str, Any]:
     """Costs by level, their growth, and the longest pause.
 
     A pause that the size of the data causes comes again at the same size, one of the machine does not. So when a wait
-    was over the bar the climb is made again, and each phase counts with the shortest of its longest waits.
+    was over the bar the climb is made again, and each step of a million jobs counts with the shortest of its longest
+    waits.
     """
     measured = costs(levels, rounds)
     seen = [climb(levels)]
-    shortest = dict(seen[0])
-    while max(shortest.values()) > PAUSE_BAR_MS and len(seen) < attempts:
+    while max(shortest_pauses(seen).values()) > PAUSE_BAR_MS and len(seen) < attempts:
         seen.append(climb(levels))
-        shortest = {phase: min(run[phase] for run in seen) for phase in shortest}
     return {
         "levels": levels,
         "costs_ns": measured.costs_ns,
         "growth": measured.growth,
-        "pauses_ms": shortest,
-        "all_pauses_ms": seen,
+        "pauses_ms": shortest_pauses(seen),
+        "all_pauses_ms": [shortest_pauses([one]) for one in seen],
         "machine_pause_ms": machine_pause_ms(),
     }
 

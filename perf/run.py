@@ -228,8 +228,9 @@ batches one at a time), and the longest wait of any request, PINGs a millisecond
 A climb with a wait over the bar is repeated, up to {size.attempts} climbs in all, and each step of a million jobs
 counts with the shortest of its longest waits: a pause of the data comes again, one of the machine does not. So the
 figures are the best of those climbs ({len(grown["all_pauses_ms"])} this time; their longest waits:
-{", ".join(f"{max(one.values()):.1f}" for one in grown["all_pauses_ms"])} ms). Costs come from one server for each level,
-worked on in turns; growth is the median over the turns.
+{", ".join(f"{max(one.values()):.1f}" for one in grown["all_pauses_ms"])} ms).
+
+Costs come from one server for each level, worked on in turns; growth is the median over the turns.
 
 {growth.report(grown)}
 """

@@ -105,8 +105,8 @@ def is_good(field: Field, value: Any) -> bool:
         return isinstance(value, list)
     if not isinstance(value, list):
         return False
-    if kind is Kind.IDS:
-        return all(number_is_good(Field("", Kind.U64, ""), child) for child in value)
+    if kind in (Kind.IDS, Kind.ID_LIST):
+        return len(value) <= (field.limit or 2**30) and all(number_is_good(Field("", Kind.U64, ""), child) for child in value)
     return all(isinstance(child, dict if kind is Kind.ITEMS else str) for child in value)
 
 

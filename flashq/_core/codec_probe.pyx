@@ -17,8 +17,8 @@ from flashq._core.msgpack_codec cimport (
     msgpack_reply_ids, msgpack_reply_no_job, msgpack_reply_ok, msgpack_scan, msgpack_validate,
 )
 from flashq._core.request cimport (
-    JSON, KIND_BOOL, KIND_CMD, KIND_I32, KIND_IDS, KIND_ITEMS, KIND_LATER, KIND_RAW, KIND_REQ_ID, KIND_STR, KIND_TAGS,
-    MAX_BATCH, MSGPACK, JobParts, PushItem, Request, Slice,
+    JSON, KIND_BOOL, KIND_CMD, KIND_I32, KIND_IDS, KIND_ID_LIST, KIND_ITEMS, KIND_LATER, KIND_RAW, KIND_REQ_ID,
+    KIND_STR, KIND_TAGS, MAX_BATCH, MSGPACK, JobParts, PushItem, Request, Slice,
 )
 from flashq._core.scratch cimport Scratch, scratch_open
 from flashq._core.status cimport NOT_OBJECT, OK
@@ -100,7 +100,7 @@ cdef dict _item(const PushItem* item, bint whole):
         if not whole or not (item.seen & ~item.bad) >> bit & 1 or field.kind == KIND_LATER or field.kind == KIND_ITEMS:
             continue
         found["fields"][name] = _value(<const uint8_t*>item + field.offset, field)
-        if field.kind == KIND_RAW or field.kind == KIND_TAGS:
+        if field.kind == KIND_RAW or field.kind == KIND_TAGS or field.kind == KIND_ID_LIST:
             text = <const Slice*>(<const uint8_t*>item + field.offset)
             found["flags"][name] = text.flags
     return found
@@ -109,7 +109,7 @@ cdef dict _item(const PushItem* item, bint whole):
 cdef object _value(const uint8_t* place, const FieldDef* field):
     cdef uint32_t i, count
     cdef const uint64_t* numbers
-    if field.kind in (KIND_STR, KIND_CMD, KIND_REQ_ID, KIND_RAW, KIND_TAGS):
+    if field.kind in (KIND_STR, KIND_CMD, KIND_REQ_ID, KIND_RAW, KIND_TAGS, KIND_ID_LIST):
         return _text(<const Slice*>place)
     if field.kind == KIND_I32:
         return (<const int64_t*>place)[0]

@@ -60,6 +60,7 @@ cdef struct Edge:               # one job waits for one id; owner: the waiting j
     Edge* prev                  # borrowed: others that wait for the same id
     Edge* next                  # borrowed
     Edge* sibling               # owned: what else the job waits for
+    bint child                  # that id is a child of its flow
 
 cdef struct Awaited:            # an id that jobs wait for; freed with its last edge
     NameNode node               # in Core.awaited, by the bytes of `id`

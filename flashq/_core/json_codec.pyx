@@ -10,7 +10,7 @@ from flashq._core.request cimport (
 from flashq._core.scan cimport scan_digits, scan_text
 from flashq._core.scratch cimport scratch_reset, scratch_text
 from flashq._core.status cimport BAD_SYNTAX, NO_MEMORY, NOT_OBJECT, OK
-from libc.stdint cimport INT64_MAX, int32_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t
 from libc.string cimport memchr
 
 cdef enum:
@@ -214,8 +214,9 @@ cdef const uint8_t* bool_scan(Scan* s, const uint8_t* p, const FieldDef* field) 
 
 
 cdef const uint8_t* checked_scan(Scan* s, const uint8_t* p, const FieldDef* field) noexcept nogil:
-    """A value kept or passed over as its bytes, if it looks right: a list of strings, or nothing at all."""
+    """A value kept or passed over as its bytes, if it looks right: a list of strings or ids, or nothing at all."""
     cdef Slice value
+    cdef int ids
     cdef bint good
     p = raw_scan(s, p, &value)
     if p == NULL:
@@ -224,7 +225,11 @@ cdef const uint8_t* checked_scan(Scan* s, const uint8_t* p, const FieldDef* fiel
         good = is_text_list(value.ptr, p)
         (<Slice*>place(s, field))[0] = value
     elif field.kind == KIND_ID_LIST:
-        good = json_id_list(&value, NULL, 0) >= 0
+        ids = json_id_list(&value, NULL, 0)
+        if ids > <int64_t>field.limit:
+            field_bad(s, field, True)
+            return p
+        good = ids >= 0
         (<Slice*>place(s, field))[0] = value
     else:
         good = is_nothing(value.ptr, p)

@@ -220,6 +220,9 @@ cdef int _id_list_read(Reader* reader, PushItem* item, const FieldDef* field) no
     if count == -1:
         return _refuse(reader, item, field, False)
     reader.at = stop
+    if count > <int64_t>field.limit:
+        _mark_bad(item, field, True)
+        return OK
     _slice_keep(item, field, start, <size_t>(stop - start))
     return OK
 

@@ -1,6 +1,6 @@
 """Keys, windows and edges between jobs. Whoever waits for nothing and is unique in nothing pays for none of it."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from flashq._core.buffer cimport WriteBuffer, buffer_put
 from flashq._core.heap cimport heap_push, heap_remove
@@ -14,12 +14,17 @@ from flashq._core.msgpack_codec cimport msgpack_id_list
 from flashq._core.queue cimport deadline_lower
 from flashq._core.records cimport record_state
 from flashq._core.request cimport (
-    BIT_DEBOUNCE_ID, BIT_DEBOUNCE_TTL, BIT_DEPENDS_ON, BIT_KEEP_AGE, BIT_KEEP_COUNT, BIT_UNIQUE_KEY, JSON, has,
+    BIT_DEBOUNCE_ID, BIT_DEBOUNCE_TTL, BIT_DEPENDS_ON, BIT_FLOW, BIT_KEEP_COMPLETED_AGE, BIT_KEEP_COMPLETED_COUNT,
+    BIT_UNIQUE_KEY, JSON, has,
 )
 from flashq._core.shardmap cimport SHARD_BITS, SHARDS, NameNode, name_add, name_find, name_hash, name_remove
-from flashq._core.slab cimport blob_give, slab_give, slab_take
-from flashq._core.state cimport COMPLETED, NODE_DEBOUNCE
+from flashq._core.slab cimport blob_give, blob_take, slab_give, slab_take
+from flashq._core.state cimport COMPLETED, NODE_DEBOUNCE, DebounceName
 from flashq._core.status cimport DEBOUNCED, DUPLICATE_KEY, NO_MEMORY, OK
+
+cdef enum:
+    ID_BYTES = 8                # ids are names in Core.awaited
+    CHILDREN_DONE_SIZE = 40     # bytes of the text below
 
 cdef const char* CHILDREN_DONE = "All children completed, parent job ready"
 cdef uint64_t[MAX_DEPENDS_ON] AWAITED       # room for one job's ids at a time
@@ -48,11 +53,18 @@ cdef inline NameNode* find_in(Core* core, bint debounce, const Slice* name, uint
 
 cdef int debounce_check(Core* core, Queue* queue, const PushItem* item) noexcept nogil:
     cdef Slice name
+    cdef Debounce* debounce
     if not has(item, BIT_DEBOUNCE_ID) or item.debounce_id.size == 0:
         return OK
     if not scoped(core, queue, &item.debounce_id, &name):
         return NO_MEMORY
-    return DEBOUNCED if find_in(core, True, &name, name_hash(name.ptr, name.size)) != NULL else OK
+    if find_in(core, True, &name, name_hash(name.ptr, name.size)) == NULL:
+        return OK
+    debounce = (<DebounceName*>find_in(core, True, &name, name_hash(name.ptr, name.size))).debounce
+    if debounce.generation >= queue.obliterated:
+        return DEBOUNCED
+    debounce_end(core, debounce)            # it was opened before the queue was obliterated
+    return OK
 
 
 cdef int unique_check(Core* core, Queue* queue, const PushItem* item, uint64_t* holder) noexcept nogil:
@@ -88,6 +100,7 @@ cdef void debounce_open(Core* core, Queue* queue, const PushItem* item) noexcept
     hash = name_hash(name.ptr, name.size)
     debounce.shard = <uint32_t>(hash & (SHARDS - 1))
     debounce.timer.kind = NODE_DEBOUNCE
+    debounce.generation = queue.generation
     debounce.text = keep(core, &name, &debounce.size)
     debounce.name.debounce = debounce
     debounce.name.node.name, debounce.name.node.size = debounce.text, debounce.size
@@ -123,26 +136,71 @@ cdef Relations* job_relations(Core* core, Job* job) noexcept nogil:
 
 
 cdef int relations_make(Core* core, Queue* queue, Job* job, const PushItem* item, Format format) noexcept nogil:
-    cdef Relations* relations = job_relations(core, job)
-    cdef Slice name
+    cdef Relations* relations
+    cdef int awaited = awaited_of(item, format)
+    cdef bint unique = has(item, BIT_UNIQUE_KEY) and item.unique_key.size != 0
+    cdef uint64_t keep_age = item.keep_completed_age if has(item, BIT_KEEP_COMPLETED_AGE) else 0
+    cdef uint64_t keep_count = item.keep_completed_count if has(item, BIT_KEEP_COMPLETED_COUNT) else 0
+    cdef int i
+    if not unique and awaited == 0 and keep_age == 0 and keep_count == 0 and not has(item, BIT_FLOW):
+        return OK                           # options that say nothing cost nothing
+    relations = job_relations(core, job)
     if relations == NULL:
         return NO_MEMORY
-    if has(item, BIT_KEEP_AGE):
-        relations.keep_age = item.keep_completed_age
-    if has(item, BIT_KEEP_COUNT):
-        relations.keep_count = item.keep_completed_count
-    if has(item, BIT_UNIQUE_KEY) and item.unique_key.size:
-        if not scoped(core, queue, &item.unique_key, &name):
+    relations.keep_age = keep_age
+    relations.keep_count = keep_count
+    if unique and not unique_make(core, queue, relations, &item.unique_key):
+        return NO_MEMORY
+    if awaited:
+        relations.depends_on = keep(core, &item.depends_on, &relations.depends_on_size)
+        if relations.depends_on == NULL:
             return NO_MEMORY
-        relations.unique_text = keep(core, &name, &relations.unique_size)
-        if relations.unique_text == NULL:
+    for i in range(awaited):
+        if not done_already(core, AWAITED[i]) and not edge_add(core, job, relations, AWAITED[i], False):
             return NO_MEMORY
-        relations.key_at = queue.name.size + 1
-        if not unique_hold(core, relations):
-            return NO_MEMORY
-    if has(item, BIT_DEPENDS_ON):
-        return depend(core, job, relations, &item.depends_on, format)
+    if has(item, BIT_FLOW) and not flow_make(core, job, relations, item):
+        return NO_MEMORY
+    if relations.unmet:
+        job.state = STATE_WAITING_CHILDREN
     return OK
+
+
+cdef int awaited_of(const PushItem* item, Format format) noexcept nogil:
+    """The ids of `depends_on` into AWAITED; how many."""
+    if not has(item, BIT_DEPENDS_ON):
+        return 0
+    if format == JSON:
+        return json_id_list(&item.depends_on, AWAITED, MAX_DEPENDS_ON)
+    return msgpack_id_list(&item.depends_on, AWAITED, MAX_DEPENDS_ON)
+
+
+cdef bint flow_make(Core* core, Job* job, Relations* relations, const PushItem* item) noexcept nogil:
+    cdef uint32_t i
+    relations.parent_id = item.flow_parent
+    if item.flow_count == 0:
+        return True
+    relations.children = <uint64_t*>blob_take(&core.blobs, item.flow_count * <uint32_t>ID_BYTES)
+    if relations.children == NULL:
+        return False
+    relations.children_count = item.flow_count
+    memcpy(relations.children, item.flow_children, item.flow_count * <uint32_t>ID_BYTES)
+    for i in range(item.flow_count):
+        if done_already(core, relations.children[i]):
+            relations.children_completed += 1
+        elif not edge_add(core, job, relations, relations.children[i], True):
+            return False
+    return True
+
+
+cdef bint unique_make(Core* core, Queue* queue, Relations* relations, const Slice* key) noexcept nogil:
+    cdef Slice name
+    if not scoped(core, queue, key, &name):
+        return False
+    relations.unique_text = keep(core, &name, &relations.unique_size)
+    if relations.unique_text == NULL:
+        return False
+    relations.key_at = queue.name.size + 1
+    return unique_hold(core, relations)
 
 
 cdef bint unique_hold(Core* core, Relations* relations) noexcept nogil:
@@ -183,28 +241,8 @@ cdef inline bint done_already(Core* core, uint64_t id) noexcept nogil:
     return id >> SHARD_BITS != 0 and id >> SHARD_BITS < core.shards[id & (SHARDS - 1)].next_sequence
 
 
-cdef int depend(Core* core, Job* job, Relations* relations, const Slice* ids, Format format) noexcept nogil:
-    cdef int count
-    cdef int i
-    if format == JSON:
-        count = json_id_list(ids, AWAITED, MAX_DEPENDS_ON)
-    else:
-        count = msgpack_id_list(ids, AWAITED, MAX_DEPENDS_ON)
-    if count <= 0:
-        return OK
-    relations.depends_on = keep(core, ids, &relations.depends_on_size)
-    if relations.depends_on == NULL:
-        return NO_MEMORY
-    for i in range(count):
-        if not done_already(core, AWAITED[i]) and not edge_add(core, job, relations, AWAITED[i]):
-            return NO_MEMORY
-    if relations.unmet:
-        job.state = STATE_WAITING_CHILDREN
-    return OK
-
-
 cdef Awaited* awaited_find(Core* core, uint64_t id) noexcept nogil:
-    return <Awaited*>name_find(&core.awaited, name_hash(<uint8_t*>&id, sizeof(id)), <uint8_t*>&id, sizeof(id))
+    return <Awaited*>name_find(&core.awaited, name_hash(<uint8_t*>&id, ID_BYTES), <uint8_t*>&id, ID_BYTES)
 
 
 cdef Awaited* awaited_make(Core* core, uint64_t id) noexcept nogil:
@@ -213,15 +251,15 @@ cdef Awaited* awaited_make(Core* core, uint64_t id) noexcept nogil:
         return NULL
     memset(awaited, 0, sizeof(Awaited))
     awaited.id = id
-    awaited.node.name, awaited.node.size = <uint8_t*>&awaited.id, sizeof(id)
-    awaited.node.hash = name_hash(<uint8_t*>&id, sizeof(id))
+    awaited.node.name, awaited.node.size = <uint8_t*>&awaited.id, <uint32_t>ID_BYTES
+    awaited.node.hash = name_hash(<uint8_t*>&id, ID_BYTES)
     if name_add(&core.awaited, &awaited.node) != OK:
         slab_give(&core.awaited_slab, awaited)
         return NULL
     return awaited
 
 
-cdef bint edge_add(Core* core, Job* job, Relations* relations, uint64_t id) noexcept nogil:
+cdef bint edge_add(Core* core, Job* job, Relations* relations, uint64_t id, bint child) noexcept nogil:
     cdef Awaited* awaited
     cdef Edge* edge = <Edge*>slab_take(&core.edges)
     if edge == NULL:
@@ -236,7 +274,7 @@ cdef bint edge_add(Core* core, Job* job, Relations* relations, uint64_t id) noex
     if awaited.first != NULL:
         awaited.first.prev = edge
     awaited.first = edge
-    edge.sibling, relations.edges = relations.edges, edge
+    edge.sibling, relations.edges, edge.child = relations.edges, edge, child
     relations.unmet += 1
     return True
 
@@ -271,36 +309,30 @@ cdef void let_go(Core* core, Job* job) noexcept nogil:
 
 cdef void relations_completed(Core* core, Job* job) noexcept nogil:
     cdef Awaited* awaited
-    cdef Edge* edge
-    cdef Job* waiting
     unique_release(core, job)
-    if core.awaited.count:
-        awaited = awaited_find(core, job.id)
-        while awaited != NULL:
-            edge = awaited.first
-            waiting = edge.job
-            if edge.next == NULL:
-                awaited = NULL              # the cut forgets it
-            edge_cut(core, edge)
-            waiting.extra.relations.unmet -= 1
-            if waiting.extra.relations.unmet == 0 and not job_gone(waiting):
-                let_go(core, waiting)
-    if job.extra != NULL and job.extra.relations != NULL and job.extra.relations.parent_id:
-        child_completed(core, job.extra.relations.parent_id)
-
-
-cdef void child_completed(Core* core, uint64_t parent_id) noexcept nogil:
-    cdef Job* parent = job_find(core, parent_id)
-    cdef Relations* relations
-    cdef Slice text
-    if parent == NULL or parent == COMPLETED() or parent.extra == NULL or parent.extra.relations == NULL:
+    if core.awaited.count == 0:
         return
-    relations = parent.extra.relations
-    relations.children_completed += 1
-    if relations.children_completed == relations.children_count and parent.state == STATE_WAITING_CHILDREN:
-        text.ptr, text.size, text.flags = <const uint8_t*>CHILDREN_DONE, 40, 0
-        job_log(core, parent, &text, NULL)
-        let_go(core, parent)
+    awaited = awaited_find(core, job.id)
+    while awaited != NULL:
+        if awaited.first.next == NULL:
+            edge_done(core, awaited.first)
+            return                          # the last edge took `awaited` with it
+        edge_done(core, awaited.first)
+
+
+cdef void edge_done(Core* core, Edge* edge) noexcept nogil:
+    cdef Job* job = edge.job
+    cdef Relations* relations = job.extra.relations
+    cdef Slice text
+    edge_cut(core, edge)
+    relations.unmet -= 1
+    if edge.child:
+        relations.children_completed += 1
+        if relations.children_completed == relations.children_count:
+            text.ptr, text.size, text.flags = <const uint8_t*>CHILDREN_DONE, <uint32_t>CHILDREN_DONE_SIZE, 0
+            job_log(core, job, &text, NULL)
+    if relations.unmet == 0 and not job_gone(job):
+        let_go(core, job)
 
 
 cdef void relations_free(Core* core, Relations* relations) noexcept nogil:
@@ -312,7 +344,7 @@ cdef void relations_free(Core* core, Relations* relations) noexcept nogil:
     if relations.depends_on != NULL:
         blob_give(&core.blobs, relations.depends_on, relations.depends_on_size)
     if relations.children != NULL:
-        blob_give(&core.blobs, <uint8_t*>relations.children, relations.children_count * 8)
+        blob_give(&core.blobs, <uint8_t*>relations.children, relations.children_count * <uint32_t>ID_BYTES)
     if relations.group != NULL:
         blob_give(&core.blobs, relations.group, relations.group_size)
     while relations.edges != NULL:

@@ -74,8 +74,9 @@ cdef enum FieldBit:             # index in given / seen / bad; fieldtable gives 
     BIT_DEBOUNCE_TTL = 29
     BIT_DEPENDS_ON = 30
     BIT_GROUP_ID = 31
-    BIT_KEEP_AGE = 32
-    BIT_KEEP_COUNT = 33
+    BIT_KEEP_COMPLETED_AGE = 32
+    BIT_KEEP_COMPLETED_COUNT = 33
+    BIT_FLOW = 39               # no field of the wire: the push is part of a flow, see `flow_*` of PushItem
     BIT_LATER = 40              # the first of the options that are not served yet
 
 cdef enum SliceFlags:
@@ -111,6 +112,10 @@ cdef struct PushItem:
     uint64_t debounce_ttl       # ms
     uint64_t keep_completed_age     # ms
     uint64_t keep_completed_count
+    uint64_t flow_id            # with BIT_FLOW: the id that was put aside for a flow's parent, 0 for a child
+    uint64_t flow_parent        # its parent's id, 0 for the parent
+    const uint64_t* flow_children   # borrowed: of the parent
+    uint32_t flow_count         # how many
 
 cdef struct Request:
     PushItem item               # first, so that a field has one offset in both

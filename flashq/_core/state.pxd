@@ -72,6 +72,7 @@ cdef struct Debounce:           # a push with this id was taken not long ago; fr
     uint8_t* text               # owned blob: queue name, NUL, id
     uint32_t size
     uint32_t shard
+    uint32_t generation         # of its queue when it opened: an obliteration ends the older ones
 
 cdef struct Grave:              # jobs of a queue that are gone but still take memory; freed by `bulk`
     Grave* next                 # borrowed: Core.graves

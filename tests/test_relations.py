@@ -297,10 +297,11 @@ def test_a_flow_takes_push_options(client: Client) -> None:
     child = {"queue": "a", "delay": 5, "max_attempts": 4, "tags": ["x"], "unique_key": "k", "jobId": "c", "lifo": True}
     parent, ids = flow(client, [child], parent_data=[1], data=None, timeout=9, backoff=3, unique_key="p")
     job = client.job(ids[0])
-    assert [job[key] for key in ("max_attempts", "tags", "unique_key", "custom_id", "lifo")] == [4, ["x"], "k", "c", True]
+    shown = [job[key] for key in ("max_attempts", "tags", "unique_key", "custom_id", "lifo")]
+    assert shown == [4, ["x"], "k", "c", True]
     assert client.state(ids[0]) == "delayed"
-    shown = client.job(parent)
-    assert [shown[key] for key in ("timeout", "backoff", "unique_key")] == [9, 3, "p"]
+    held = client.job(parent)
+    assert [held[key] for key in ("timeout", "backoff", "unique_key")] == [9, 3, "p"]
 
 
 def test_parent_data_is_an_alias(client: Client) -> None:

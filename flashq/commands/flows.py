@@ -29,8 +29,8 @@ COMMANDS = (
          ReplyField("children_ids", "[u64]", "Ids of the children, in their order.")),
         (FLOW_EMPTY, BATCH_TOO_LARGE, DATA_TOO_LARGE, DUPLICATE_KEY, MEMORY_FULL, *QUEUE_ERRORS), "cold",
         "Makes another flow, unless each of its jobs has a `job_id`.",
-        ({"cmd": "FLOW", "queue": "reports", "data": {"month": 5},
-          "children": [{"queue": "pages", "data": 1}, {"queue": "pages", "data": 2}]},
+        ({"cmd": "FLOW", "queue": "emails", "data": {"month": 5},
+          "children": [{"queue": "emails", "data": 1}, {"queue": "emails", "data": 2}]},
          {"ok": True, "success": True, "parent_id": 98, "children_ids": [97, 129]}), "flows.create",
     ),
     Command(
@@ -42,7 +42,7 @@ COMMANDS = (
          ReplyField("completed", "u32", "How many are completed."), ReplyField("total", "u32", "How many there are.")),
         (PARENT_NOT_FOUND,), "cold", AGAIN,
         ({"cmd": "GETCHILDREN", "parent_id": 98},
-         {"ok": True, "success": True, "parent_id": 98, "children": [JOB_EXAMPLE], "children_ids": [97],
+         {"ok": True, "success": True, "parent_id": 98, "children": [{**JOB_EXAMPLE, "parent_id": 98}], "children_ids": [97],
           "completed": 0, "total": 1}), "flows.children",
     ),
 )

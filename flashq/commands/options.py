@@ -27,8 +27,8 @@ PUSH_OPTIONS = (
     Field("debounce_ttl", Kind.U64, "ms of the window that this push opens with `debounce_id`; 0 = none.",
           default=5000),
     Field("depends_on", Kind.ID_LIST, "Ids of jobs, up to 1000: it waits until all of them are completed. One that is "
-          "unknown, dead or removed keeps it waiting.", default=(), limit=MAX_DEPENDS_ON, rule=f"a list of at most {MAX_DEPENDS_ON} "
-          "non-negative integers"),
+          "dead or removed keeps it waiting, unless it was removed before this push.", default=(), limit=MAX_DEPENDS_ON,
+          rule=f"a list of at most {MAX_DEPENDS_ON} non-negative integers"),
     Field("keep_completed_age", Kind.U64, "ms for which the completed job and its result are kept, whatever else is "
           "completed; 0 = as the server's limits say.", default=0, aliases=("keepCompletedAge",)),
     Field("keep_completed_count", Kind.U64, "It is kept among the newest so many completed jobs of its queue; 0 = as "

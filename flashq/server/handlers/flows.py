@@ -1,7 +1,7 @@
 """FLOW and GETCHILDREN."""
 from typing import Any
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]
 import orjson
 
 from flashq._core.engine import Rejected
@@ -48,7 +48,8 @@ def _push(values: dict[str, Any], in_msgpack: bool) -> bytes:
     """The PUSH of one job of the flow, in the format that its client speaks."""
     options = {field.name: values[field.name] for field in OPTIONS if values[field.name] != field.default}
     request = {"cmd": "PUSH", "queue": values["queue"], **options}
-    return msgpack.packb(request) if in_msgpack else orjson.dumps(request)
+    frame: bytes = msgpack.packb(request) if in_msgpack else orjson.dumps(request)
+    return frame
 
 
 def _refused(where: str, values: dict[str, Any]) -> dict[str, Any]:

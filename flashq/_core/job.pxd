@@ -20,6 +20,7 @@ cdef enum Where:                # which structure a job stands in
     IN_DONE = 6                 # completed: the engine's list, by prev / next
     IN_DEAD = 7                 # failed: its queue's list, by prev / next
     IN_DELAYED = 9              # delayed: its queue's list, by prev / next; and in the shard's timer heap
+    IN_KEPT = 11                # completed, with keep_completed_age or _count: its queue's list, by prev / next
     IN_BLOCKED = 10             # waiting for other jobs: its queue's list, by prev / next
     IN_LIMBO = 8                # no memory to stand in line: the engine's list, by prev / next
 
@@ -85,6 +86,7 @@ cdef struct Relations:          # what ties a job to others; all zero = nothing
     uint32_t group_size
     uint64_t keep_age           # ms
     uint64_t keep_count
+    uint64_t done_number        # how many of its queue were completed when it was, itself included
 
 cdef struct Extra:              # fields few jobs have; all zero = none set
     NameNode custom             # custom id; name is NULL when the job has none

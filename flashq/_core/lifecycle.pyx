@@ -22,7 +22,7 @@ from flashq._core.ready cimport ready_push, ready_remove
 from flashq._core.records cimport record_gone, record_state
 from flashq._core.relations cimport relations_completed, unique_release
 from flashq._core.request cimport MSGPACK
-from flashq._core.retention cimport done_add
+from flashq._core.retention cimport done_add, kept_end
 from flashq._core.shardmap cimport SHARD_BITS, id_remove
 from flashq._core.slab cimport slab_give, slab_take
 from flashq._core.state cimport Queue
@@ -290,6 +290,8 @@ cdef void job_due(Core* core, Job* job) noexcept nogil:
             job_lose(core, job)
         else:
             job_arm(core, job)              # was in the heap: a move, which cannot fail
+    elif job.state == STATE_COMPLETED:
+        kept_end(core, job)
     elif job.extra != NULL and job.extra.ttl_deadline and job.extra.ttl_deadline <= core.mono:
         core.expired += 1
         job_remove(core, job)

@@ -36,6 +36,7 @@ cdef struct Queue:              # freed by `queue`, when it holds nothing and is
     Waiter* last_waiter         # borrowed
     Ready ready
     JobList dead
+    JobList kept                # completed jobs whose push said how long they stay, oldest first
     JobList delayed
     JobList blocked             # waiting for jobs they depend on
     JobList active              # by Delivery.prev / next; each also stands in its owner's list
@@ -185,6 +186,7 @@ cdef struct Core:
     uint64_t* done_ids          # owned ring of limits.completed + 1: every completed id, oldest first
     uint32_t done_first
     uint32_t done_count
+    uint64_t kept_count         # jobs in the `kept` of all queues; at most limits.completed
     uint32_t done_excess        # ids still to forget in this round
     uint32_t results_excess
     Queue* serve                # borrowed: queues that got a ready job while pulls are parked there

@@ -30,9 +30,10 @@ PUSH_OPTIONS = (
           "dead or removed keeps it waiting, unless it was removed before this push.", default=(), limit=MAX_DEPENDS_ON,
           rule=f"a list of at most {MAX_DEPENDS_ON} non-negative integers"),
     Field("keep_completed_age", Kind.U64, "ms for which the completed job and its result are kept, whatever else is "
-          "completed; 0 = as the server's limits say.", default=0, aliases=("keepCompletedAge",)),
-    Field("keep_completed_count", Kind.U64, "It is kept among the newest so many completed jobs of its queue; 0 = as "
-          "the server's limits say.", default=0, aliases=("keepCompletedCount",)),
+          "completed, then as the server's limits say; 0 = as they say at once. At most `keep_completed` jobs are kept "
+          "so.", default=0, aliases=("keepCompletedAge",)),
+    Field("keep_completed_count", Kind.U64, "The same while it is among the newest so many completed jobs of its "
+          "queue; with both, until either ends.", default=0, aliases=("keepCompletedCount",)),
 )
 LATER_OPTIONS = (
     Field("group_id", Kind.LATER, "Not served yet."),

@@ -42,7 +42,7 @@ COMMANDS = (
          ReplyField("completed", "u32", "How many are completed."), ReplyField("total", "u32", "How many there are.")),
         (PARENT_NOT_FOUND,), "cold", AGAIN,
         ({"cmd": "GETCHILDREN", "parent_id": 98},
-         {"ok": True, "success": True, "parent_id": 98, "children": [{**JOB_EXAMPLE, "parent_id": 98}], "children_ids": [97],
-          "completed": 0, "total": 1}), "flows.children",
+         {"ok": True, "success": True, "parent_id": 98, "children": [{**JOB_EXAMPLE, "parent_id": 98}],
+          "children_ids": [97], "completed": 0, "total": 1}), "flows.children",
     ),
 )

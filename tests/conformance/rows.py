@@ -197,6 +197,11 @@ ROWS: dict[str, Row] = {
     "2.7 CRON: options": Row(
         "Push options beside the entry or in `options` are those of its jobs; unknown ones do no harm."
     ),
+    "2.7 CRON: every option of a push": Row("The options of a push stand beside an entry, under all their names."),
+    "2.7 CRON: options that link jobs": Row(
+        "Keys, windows, groups, dependencies and retention do so too.",
+        ("unique_key", "debounce", "depends_on", "group", "keep_completed")
+    ),
     "2.8 STATS: whole server and queues": Row("STATS counts the server's jobs, and each queue's under its name."),
     "2.8 METRICS: totals grow": Row("Pushed, completed and failed jobs are counted."),
     "2.9 FLOW: parent and children": Row(
@@ -362,6 +367,7 @@ ROWS: dict[str, Row] = {
         "A waiting pull with an id lets later requests pass; without ids answers keep their order."
     ),
     "13 fields by job_id": Row("LOG, GETLOGS and HEARTBEAT take the job as `job_id` as well as `id`."),
+    "13 ids by job_id": Row("So does every other command that is about one job."),
     "13 clean without limit": Row("CLEAN's `limit` 0 and null mean no limit."),
     "beyond EXPLAIN: why not": Row(
         "EXPLAIN says why a job does not run: paused, delayed, or behind others.", ("explain",)

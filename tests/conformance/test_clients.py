@@ -79,7 +79,10 @@ def test_concurrency_of_workers(talk: Talk, open_talk: OpenTalk, queue: str) -> 
     talk.ok("SETCONCURRENCY", queue=queue, limit=5)
     workers = [open_talk() for _ in range(10)]
     for worker in workers:
-        worker.send("PULL", queue=queue, timeout=15_000, reqId="w")
+        worker.send("PULL", queue=queue, timeout=15_000, reqId="pull")
+        worker.send("PING", reqId="ping")
+        while worker.receive()["reqId"] != "ping":
+            continue
     counts = []
     for _ in range(2):
         counts.append(talk.counts(queue)[1])
@@ -181,6 +184,29 @@ def test_fields_by_job_id(talk: Talk, queue: str) -> None:
         talk.ok("HEARTBEAT", **{field: job_id})
         talk.ok("LOG", message=field, **{field: job_id})
         assert talk.ok("GETLOGS", **{field: job_id})["id"] == job_id
+
+
+@row("13 ids by job_id")
+@pytest.mark.parametrize("field", ["id", "job_id"])
+def test_ids_by_job_id(talk: Talk, queue: str, field: str) -> None:
+    job_id = talk.active(queue)
+    asked = {field: job_id}
+    for command in ("GETJOB", "GETSTATE", "GETRESULT", "GETPROGRESS", "GETLOGS"):
+        talk.ok(command, **asked)
+    talk.ok("PROGRESS", progress=1, **asked)
+    talk.ok("CHANGEPRIORITY", priority=2, **asked)
+    talk.ok("UPDATEJOB", data=1, **asked)
+    talk.ok("UPDATE", data=2, **asked)
+    talk.ok("MOVETODELAYED", delay=3_600_000, **asked)
+    talk.ok("PROMOTE", **asked)
+    talk.pull(queue)
+    talk.ok("FAIL", error="no", **asked)
+    talk.pull(queue)
+    talk.ok("DISCARD", **asked)
+    assert talk.ok("RETRYDLQ", queue=queue, **asked)["count"] == 1
+    talk.pull(queue)
+    talk.ok("ACK", **asked)
+    assert talk.error("CANCEL", **asked) == f"Job {job_id} cannot be cancelled (already completed/failed)"
 
 
 @row("13 clean without limit")

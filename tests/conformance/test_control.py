@@ -115,6 +115,32 @@ def test_cron_options(talk: Talk, queue: str, names: Names) -> None:
     assert (job["max_attempts"], job["tags"], job["backoff"], job["data"]) == (4, ["c"], 7, None)
 
 
+@row("2.7 CRON: every option of a push")
+@pytest.mark.parametrize("names_of", [("max_attempts", "job_id"), ("attempts", "jobId"), ("maxAttempts", "jobId")])
+def test_cron_push_options(talk: Talk, queue: str, names: Names, names_of: tuple[str, str]) -> None:
+    attempts, custom_id = names_of
+    asked = {"tags": ["a"], "remove_on_complete": True, "remove_on_fail": True, "stall_timeout": 60_000, "delay": 10,
+             "ttl": 50_000, "timeout": 40_000, "lifo": True}
+    aliased = {attempts: 3, custom_id: names.text()}
+    talk.ok("CRON", name=names.text(), queue=queue, repeat_every=20, limit=1, **asked, **aliased)
+    job = talk.pull(queue, timeout=15_000)
+    assert {key: job[key] for key in asked if key != "delay"} == {key: asked[key] for key in asked if key != "delay"}
+    assert (job["max_attempts"], job["custom_id"]) == (3, aliased[custom_id])
+
+
+@row("2.7 CRON: options that link jobs")
+@pytest.mark.parametrize("short", [False, True])
+def test_cron_links(talk: Talk, queue: str, names: Names, short: bool) -> None:
+    age, count = ("keepCompletedAge", "keepCompletedCount") if short else ("keep_completed_age", "keep_completed_count")
+    done = talk.completed(queue)
+    kept = {age: 70_000, count: 5}
+    links = {"unique_key": "k", "depends_on": [done], "debounce_id": "d", "debounce_ttl": 10, "group_id": "g"}
+    talk.ok("CRON", name=names.text(), queue=queue, repeat_every=20, limit=1, **links, **kept)
+    job = talk.pull(queue, timeout=15_000)
+    assert (job["unique_key"], job["depends_on"], job["group_id"]) == ("k", [done], "g")
+    assert (job["keep_completed_age"], job["keep_completed_count"]) == (70_000, 5)
+
+
 @row("2.8 STATS: whole server and queues")
 def test_stats(talk: Talk, queue: str) -> None:
     talk.completed(queue)

@@ -151,7 +151,7 @@ def test_a_waiter_hears_every_ending(talk: Talk, open_talk: OpenTalk, queue: str
         talk.ok(end, id=job_id)
         reply = waiter.receive()
         assert reply["ok"] is (end == "ACK")
-        assert reply["ok"] or re.search("Job (failed|cancelled)", reply["error"])
+        assert reply["ok"] or re.search("Job (failed|cancelled|not found)", reply["error"])
 
 
 @defect(21, "depends_on")

@@ -86,7 +86,8 @@ def test_waitjob_failed(talk: Talk, open_talk: OpenTalk, queue: str) -> None:
     assert talk.error("WAITJOB", id=talk.dead(queue), timeout=60_000) == "Job failed"
     job_id = talk.active(queue, max_attempts=1)
     waiter = open_talk()
-    waiter.send("WAITJOB", id=job_id, timeout=15_000)
+    waiter.send("WAITJOB", id=job_id, timeout=15_000, reqId="wait")
+    assert waiter.call("PING", reqId="ping")["reqId"] == "ping"
     talk.ok("FAIL", id=job_id)
     reply = waiter.receive()
     assert reply["ok"] is False and "Job failed" in reply["error"]
@@ -96,8 +97,8 @@ def test_waitjob_failed(talk: Talk, open_talk: OpenTalk, queue: str) -> None:
 def test_waitjob_cancelled(talk: Talk, open_talk: OpenTalk, queue: str) -> None:
     job_id = talk.push(queue)
     waiter = open_talk()
-    waiter.send("WAITJOB", id=job_id, timeout=15_000)
-    waiter.send("PING", reqId="p")
+    waiter.send("WAITJOB", id=job_id, timeout=15_000, reqId="wait")
+    assert waiter.call("PING", reqId="ping")["reqId"] == "ping"
     talk.ok("CANCEL", id=job_id)
     reply = waiter.receive()
     assert reply["ok"] is False and "cancel" in reply["error"].lower()

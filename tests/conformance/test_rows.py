@@ -4,7 +4,6 @@ import ast
 from collections import Counter
 from pathlib import Path
 
-from conformance.defects import DEFECTS, ELSEWHERE
 from conformance.rows import NOT_SERVED, ROWS
 
 HERE = Path(__file__).parent
@@ -51,8 +50,3 @@ def test_rows_stand_in_order_and_say_something() -> None:
 
 def test_what_is_not_served_is_needed_by_a_row() -> None:
     assert {need for row in ROWS.values() for need in row.needs} >= NOT_SERVED
-
-
-def test_each_known_defect_is_tested_or_belongs_elsewhere() -> None:
-    assert {value for _, value in marked("defect")} == set(DEFECTS)
-    assert sorted([*DEFECTS, *ELSEWHERE]) == list(range(1, 58))

@@ -9,8 +9,8 @@ from typing import NamedTuple
 # Features that this build does not serve. A test that needs one is expected to fail, and fails when it does not:
 # whoever builds the feature takes its word away here.
 NOT_SERVED = frozenset((
-    "debounce", "depends_on", "events", "explain", "flow", "group", "keep_completed", "partial", "unique_key",
-    "waitjob",
+    "debounce", "depends_on", "events", "explain", "flow", "group", "keep_completed", "parent_policy", "partial",
+    "unique_key", "waitjob",
 ))
 
 
@@ -369,6 +369,9 @@ ROWS: dict[str, Row] = {
     "13 fields by job_id": Row("LOG, GETLOGS and HEARTBEAT take the job as `job_id` as well as `id`."),
     "13 ids by job_id": Row("So does every other command that is about one job."),
     "13 clean without limit": Row("CLEAN's `limit` 0 and null mean no limit."),
+    "beyond depends_on: policy of failure": Row(
+        "A push says whether its job waits, fails or runs when a dependency is dead.", ("depends_on", "parent_policy")
+    ),
     "beyond EXPLAIN: why not": Row(
         "EXPLAIN says why a job does not run: paused, delayed, or behind others.", ("explain",)
     ),

@@ -64,6 +64,11 @@ class Talk(Client):
         assert isinstance(job, dict), f"job {job_id} is not kept"
         return job
 
+    def holds_key(self, queue: str, key: str) -> bool:
+        """Whether a push of this unique key is refused."""
+        reply = self.call("PUSH", queue=queue, unique_key=key)
+        return reply["ok"] is False and reply["error"] == f"Duplicate job with key: {key}"
+
     def counts(self, queue: str) -> tuple[int, ...]:
         """Jobs of the queue: waiting, active, delayed, completed, failed."""
         reply = self.ok("GETJOBCOUNTS", queue=queue)

@@ -53,7 +53,7 @@ def test_subscribe_events(talk: Talk, open_talk: OpenTalk, queue: str) -> None:
     listener.ok("SUBSCRIBE", queue=queue, events=["completed", "failed"])
     done, dead = talk.completed(queue, {"r": 1}), talk.dead(queue)
     events = listener.events(2)
-    assert [(one["event"], one["queue"], one["job_id"]) for one in events] == [
+    assert [(one["event_type"], one["queue"], one["job_id"]) for one in events] == [
         ("completed", queue, done), ("failed", queue, dead),
     ]
     assert events[0]["data"] == {"r": 1} and events[1]["error"] == "broke"
@@ -70,7 +70,7 @@ def test_subscribe_all(talk: Talk, open_talk: OpenTalk, queue: str) -> None:
     talk.ok("PROGRESS", id=job_id, progress=30)
     talk.ok("PARTIAL", id=job_id, data="part", index=2)
     events = listener.events(3)
-    assert [one["event"] for one in events] == ["pushed", "progress", "partial"]
+    assert [one["event_type"] for one in events] == ["pushed", "progress", "partial"]
     assert events[1]["progress"] == 30 and events[2]["data"] == {"chunk": "part", "index": 2}
 
 
@@ -82,7 +82,7 @@ def test_unsubscribe(talk: Talk, open_talk: OpenTalk, queue: str) -> None:
         one.ok("SUBSCRIBE", queue=queue, events=["pushed"])
     leaves.ok("UNSUBSCRIBE", queue=queue)
     talk.push(queue)
-    assert [one["event"] for one in stays.events(1)] == ["pushed"]
+    assert [one["event_type"] for one in stays.events(1)] == ["pushed"]
     assert leaves.ok("PING")["pong"] is True, "and no event before it"
 
 

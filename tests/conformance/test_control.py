@@ -166,7 +166,7 @@ def test_metrics_totals(talk: Talk, queue: str) -> None:
 
 @row("3.11 cron: repeat_every")
 def test_cron_repeats(talk: Talk, queue: str, names: Names) -> None:
-    talk.ok("CRON", name=names.text(), queue=queue, data="tick", repeat_every=40, priority=6)
+    talk.ok("CRON", name=names.text(), queue=queue, data="tick", repeat_every=200, priority=6)
     assert talk.pulls_nothing(queue)
     jobs = [talk.pull(queue, timeout=15_000) for _ in range(3)]
     assert {(job["data"], job["priority"]) for job in jobs} == {("tick", 6)} and len({job["id"] for job in jobs}) == 3
@@ -212,6 +212,7 @@ def test_drain(talk: Talk, queue: str) -> None:
 @row("3.12 DRAIN: unique keys")
 def test_drain_keys(talk: Talk, queue: str) -> None:
     talk.push(queue, unique_key="k")
+    assert talk.holds_key(queue, "k")
     talk.ok("DRAIN", queue=queue)
     talk.push(queue, unique_key="k")
 
@@ -271,6 +272,9 @@ def test_obliterate_more(talk: Talk, queue: str) -> None:
     options = {"unique_key": "k", "debounce_id": "d", "debounce_ttl": 60_000, "group_id": "g"}
     for _ in range(2):
         talk.active(queue, **options)
+        assert talk.holds_key(queue, "k") and "Debounced" in talk.error("PUSH", queue=queue, debounce_id="d")
+        talk.push(queue, group_id="g")
+        assert talk.pulls_nothing(queue)
         talk.ok("OBLITERATE", queue=queue)
 
 

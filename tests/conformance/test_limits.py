@@ -106,16 +106,18 @@ def test_remove_on_complete(talk: Talk, queue: str, command: str) -> None:
 
 @row("3.9 ACK: frees its custom id and key")
 def test_ack_frees_key(talk: Talk, queue: str) -> None:
-    talk.completed(queue, unique_key="k")
+    job_id = talk.active(queue, unique_key="k")
+    assert talk.holds_key(queue, "k")
+    talk.ok("ACK", id=job_id)
     talk.completed(queue, unique_key="k")
 
 
 @row("3.9 keep_completed_age")
 def test_keep_age(talk: Talk, queue: str) -> None:
-    short = talk.completed(queue, "r", keep_completed_age=80)
+    short = talk.completed(queue, "r", keep_completed_age=500)
     long = talk.completed(queue, "r", keep_completed_age=600_000)
-    assert talk.job(short)["keep_completed_age"] == 80
-    talk.spend(150)
+    assert talk.job(short)["keep_completed_age"] == 500
+    talk.spend(700)
     assert (talk.state(short), talk.state(long)) == ("unknown", "completed")
     assert talk.ok("GETRESULT", id=short)["result"] is None and talk.ok("GETRESULT", id=long)["result"] == "r"
 

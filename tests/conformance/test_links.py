@@ -11,7 +11,7 @@ from conformance.talk import Names, Talk
 @pytest.mark.parametrize("end", ["ACK", "ACKB", "CANCEL", "CLEAN"])
 def test_key_released(talk: Talk, queue: str, end: str) -> None:
     job_id = talk.active(queue, unique_key="k") if end.startswith("ACK") else talk.push(queue, unique_key="k")
-    assert talk.error("PUSH", queue=queue, unique_key="k").startswith("Duplicate")
+    assert talk.holds_key(queue, "k")
     by_command = {"ACKB": {"ids": [job_id]}, "CLEAN": {"queue": queue, "grace": 0, "state": "waiting"}}
     talk.ok(end, **by_command.get(end, {"id": job_id}))
     talk.push(queue, unique_key="k")
@@ -20,33 +20,37 @@ def test_key_released(talk: Talk, queue: str, end: str) -> None:
 @row("3.6 unique key: held")
 def test_key_held(talk: Talk, queue: str) -> None:
     job_id = talk.active(queue, unique_key="k", backoff=3_600_000)
-    assert "Duplicate" in talk.error("PUSH", queue=queue, unique_key="k")
+    assert talk.holds_key(queue, "k")
     talk.ok("FAIL", id=job_id)
-    assert "Duplicate" in talk.error("PUSH", queue=queue, unique_key="k")
+    assert talk.holds_key(queue, "k")
 
 
 @row("3.6 unique key: discarded")
 def test_key_discarded(talk: Talk, queue: str) -> None:
-    talk.ok("DISCARD", id=talk.push(queue, unique_key="k"))
+    job_id = talk.push(queue, unique_key="k")
+    assert talk.holds_key(queue, "k")
+    talk.ok("DISCARD", id=job_id)
     talk.ok("PURGEDLQ", queue=queue)
     talk.push(queue, unique_key="k")
 
 
 @row("3.6 unique key: retried dead letter")
 def test_key_retried(talk: Talk, queue: str) -> None:
-    job_id = talk.dead(queue, unique_key="k")
+    job_id = talk.active(queue, unique_key="k", max_attempts=1)
+    assert talk.holds_key(queue, "k")
+    talk.ok("FAIL", id=job_id)
     talk.ok("RETRYDLQ", queue=queue)
-    talk.pull(queue)
+    assert talk.pull(queue)["id"] == job_id
     talk.ok("ACK", id=job_id)
     talk.push(queue, unique_key="k")
 
 
 @row("3.6 debounce: window")
 def test_debounce_window(talk: Talk, queue: str) -> None:
-    job_id = talk.push(queue, debounce_id="d", debounce_ttl=150)
+    job_id = talk.push(queue, debounce_id="d", debounce_ttl=500)
     talk.ok("CANCEL", id=job_id)
     assert "Debounced" in talk.error("PUSH", queue=queue, debounce_id="d", debounce_ttl=60_000)
-    talk.spend(200)
+    talk.spend(700)
     talk.push(queue, debounce_id="d", debounce_ttl=150)
 
 
@@ -117,6 +121,17 @@ def test_depends_on_batch(talk: Talk, queue: str) -> None:
     assert talk.state(ids[0]) == "waiting"
 
 
+@row("beyond depends_on: policy of failure")
+@pytest.mark.parametrize("before", [False, True])
+def test_on_parent_failure(talk: Talk, queue: str, names: Names, before: bool) -> None:
+    then = names.queue()
+    first = talk.dead(queue) if before else talk.active(queue, max_attempts=1)
+    ids = [talk.push(then, depends_on=[first], on_parent_failure=policy) for policy in ("wait", "fail", "run")]
+    if not before:
+        talk.ok("FAIL", id=first)
+    assert [talk.state(one) for one in ids] == ["waiting-children", "failed", "waiting"]
+
+
 @row("3.7 flow: children complete")
 @pytest.mark.parametrize("command", ["ACK", "ACKB"])
 def test_flow_completes(talk: Talk, queue: str, names: Names, command: str) -> None:
@@ -157,7 +172,7 @@ def test_group(talk: Talk, queue: str) -> None:
 @row("3.7 group: every ending frees it")
 @pytest.mark.parametrize("end", ["ACK", "ACKB", "FAIL", "CANCEL", "DISCARD", "MOVETODELAYED", "timeout", "stall"])
 def test_group_freed(talk: Talk, queue: str, end: str) -> None:
-    options = {"timeout": {"timeout": 30, "max_attempts": 1}, "stall": {"stall_timeout": 30, "priority": -1}}
+    options = {"timeout": {"timeout": 400, "max_attempts": 1}, "stall": {"stall_timeout": 400, "priority": -1}}
     first = talk.active(queue, group_id="g", backoff=3_600_000, **options.get(end, {}))
     second = talk.push(queue, group_id="g", data="second")
     assert talk.pulls_nothing(queue)

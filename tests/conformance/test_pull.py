@@ -106,7 +106,7 @@ def test_fail_not_active(talk: Talk, queue: str) -> None:
 def test_partial(talk: Talk, queue: str) -> None:
     job_id = talk.active(queue)
     talk.ok("PARTIAL", id=job_id, data={"chunk": 1}, index=0)
-    talk.ok("PARTIAL", id=job_id, data="next", index=None)
+    talk.ok("PARTIAL", job_id=job_id, data="next", index=None)
     talk.ok("ACK", id=job_id)
     assert talk.ok("GETRESULT", id=job_id)["result"] is None
 

@@ -61,10 +61,10 @@ def test_order_fifo(talk: Talk, queue: str) -> None:
 
 @row("3.2 order: due time before age")
 def test_order_run_at(talk: Talk, queue: str) -> None:
-    talk.push(queue, data="later", delay=60)
+    talk.push(queue, data="later", delay=500)
     talk.push(queue, data="now")
     talk.ok("PAUSE", queue=queue)
-    talk.spend(100)
+    talk.spend(700)
     talk.ok("RESUME", queue=queue)
     assert talk.pulled_data(queue, 2) == ["now", "later"]
 
@@ -87,18 +87,18 @@ def test_order_ready_only(talk: Talk, queue: str) -> None:
 
 @row("3.3 delay")
 def test_delay(talk: Talk, queue: str) -> None:
-    job_id = talk.push(queue, delay=80)
+    job_id = talk.push(queue, delay=300)
     assert talk.state(job_id) == "delayed" and talk.pulls_nothing(queue)
     job = talk.pull(queue, timeout=15_000)
-    assert job["id"] == job_id and job["started_at"] >= job["run_at"] == job["created_at"] + 80
+    assert job["id"] == job_id and job["started_at"] >= job["run_at"] == job["created_at"] + 300
 
 
 @row("3.3 ttl")
 def test_ttl(talk: Talk, queue: str, names: Names) -> None:
     custom = names.text()
-    active = talk.active(queue, ttl=20)
-    waiting = talk.push(queue, ttl=20, job_id=custom)
-    talk.spend(60)
+    active = talk.active(queue, ttl=400)
+    waiting = talk.push(queue, ttl=400, job_id=custom)
+    talk.spend(600)
     assert talk.pulls_nothing(queue)
     assert (talk.state(waiting), talk.state(active)) == ("unknown", "active")
     assert talk.push(queue, job_id=custom) != waiting
@@ -106,8 +106,9 @@ def test_ttl(talk: Talk, queue: str, names: Names) -> None:
 
 @row("3.3 ttl: unique key")
 def test_ttl_key(talk: Talk, queue: str) -> None:
-    talk.push(queue, ttl=10, unique_key="k")
-    talk.spend(40)
+    talk.push(queue, ttl=400, unique_key="k")
+    assert talk.holds_key(queue, "k")
+    talk.spend(600)
     talk.push(queue, unique_key="k")
 
 
@@ -183,8 +184,10 @@ def test_remove_on_fail(talk: Talk, queue: str) -> None:
 
 @row("3.4 failure: remove_on_fail and key")
 def test_remove_on_fail_key(talk: Talk, queue: str) -> None:
-    talk.dead(queue, remove_on_fail=True, unique_key="k")
-    talk.dead(queue, unique_key="k")
+    for remove in (True, False):
+        job_id = talk.active(queue, remove_on_fail=remove, unique_key="k", max_attempts=1)
+        assert talk.holds_key(queue, "k")
+        talk.ok("FAIL", id=job_id)
     talk.ok("PURGEDLQ", queue=queue)
     talk.push(queue, unique_key="k")
 

@@ -21,6 +21,11 @@ settings.load_profile(os.environ.get("FLASHQ_TEST_PROFILE", "default"))
 StartServer = Callable[..., ServerProcess]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Here, because pytest reads the options before it looks into folders."""
+    parser.addoption("--address", help="host:port of the server that tests/conformance asks; else one is started")
+
+
 def pytest_report_header() -> str:
     """Which build is tested: a sanitizer run that imports the normal one would show nothing."""
     return f"flashq: {PACKAGE_ROOT / 'flashq'}"

@@ -7,7 +7,7 @@ from flashq._core.jobs cimport job_active, job_create, job_set_message
 from flashq._core.lifecycle cimport job_beat, job_complete, job_fail
 from flashq._core.manage cimport manage_execute
 from flashq._core.peers cimport peer_replied
-from flashq._core.queue cimport queue_open
+from flashq._core.queue cimport queue_name_check, queue_open
 from flashq._core.records cimport record_frame_end, record_state
 from flashq._core.request cimport (
     BIT_DATA, BIT_ERROR, BIT_MESSAGE, BIT_RESULT, BIT_TIMEOUT, BIT_TOKEN, BIT_TOKENS, KIND_IDS, MAX_BATCH, OP_ACK,
@@ -69,7 +69,8 @@ cdef int push(Core* core, Peer* peer, Request* request) noexcept nogil:
     if core.memory.used > core.limits.memory:
         return problem(request, MEMORY_FULL, core.limits.memory)
     if has(&request.item, BIT_DATA) and request.item.data.size > core.limits.job_size:
-        return problem(request, DATA_TOO_LARGE, request.item.data.size)
+        status = queue_name_check(request.queue.ptr, request.queue.size)    # of two faults the name is told first
+        return problem(request, DATA_TOO_LARGE if status == OK else status, request.item.data.size)
     status = queue_open(core, &request.queue, &queue)
     if status != OK:
         return problem(request, status, core.limits.queue_names)

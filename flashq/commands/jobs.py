@@ -1,8 +1,10 @@
 """Pushing, pulling and ending jobs: the hot commands, read by the core itself."""
 from flashq.commands.options import LATER_OPTIONS, PUSH_OPTIONS
+from flashq.commands.retry import FAIL_OPTIONS
 from flashq.commands.shared import AGAIN, GONE_AGAIN, ID, QUEUE, QUEUE_ERRORS
 from flashq.errors import (
     BATCH_TOO_LARGE,
+    CONTRADICTION,
     DATA_TOO_LARGE,
     JOB_NOT_FOUND,
     MEMORY_FULL,
@@ -76,8 +78,9 @@ COMMANDS = (
     ),
     Command(
         "FAIL", "Report an attempt as failed: the job is retried, or dead after `max_attempts`.",
-        (ID, Field("error", Kind.STR, "Why; shown as the job's progress_msg, cut after 64 KiB."), _TOKEN), (),
-        (JOB_NOT_FOUND, STALE_TOKEN), "hot",
+        (ID, Field("error", Kind.STR, "Why; shown as the job's progress_msg, cut after 64 KiB."), _TOKEN,
+         *FAIL_OPTIONS), (),
+        (JOB_NOT_FOUND, STALE_TOKEN, CONTRADICTION), "hot",
         "With `token` safe. Without, the second fails the retry too if a worker has it by then.",
         ({"cmd": "FAIL", "id": 97, "error": "mailbox full"}, {"ok": True, "success": True}),
     ),

@@ -1,4 +1,5 @@
 """The options of a push: fields of PUSH, of each item of PUSHB, and of what pushes later."""
+from flashq.commands.retry import RETRY
 from flashq.fields import Field, Kind
 
 PUSH_OPTIONS = (
@@ -18,6 +19,7 @@ PUSH_OPTIONS = (
           "counts only once the worker's connection is lost.", default=0),
     Field("remove_on_complete", Kind.BOOL, "Keep neither job nor result when it is acknowledged.", default=False),
     Field("remove_on_fail", Kind.BOOL, "Remove the job instead of keeping it as a dead letter.", default=False),
+    RETRY,
 )
 LATER_OPTIONS = (
     Field("unique_key", Kind.LATER, "Not served yet."),

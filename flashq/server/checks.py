@@ -133,6 +133,7 @@ CHECKS: dict[Kind, Check] = {
     Kind.TAGS: _strings,
     Kind.IDS: _ids,
     Kind.OBJECT: _object,
+    Kind.RETRY: _object,
     Kind.OBJECTS: _objects,
     Kind.LATER: _later,
 }

@@ -363,7 +363,7 @@ class ServerMachine(RuleBasedStateMachine):
         try:
             probe = self.sim.connect()
             for job_id, job in self.model.jobs.items():
-                assert probe.job(job_id) == job.shown()
+                assert probe.job(job_id) == job.read()
                 assert probe.ok("GETRESULT", id=job_id)["result"] == job.result
             if self.store is not None:
                 check_records(self.store, self.model)

@@ -93,7 +93,7 @@ COMMANDS = (
         ({"cmd": "PROGRESS", "id": 97, "progress": 40, "message": "page 4 of 10"}, {"ok": True, "success": True}),
     ),
     Command(
-        "HEARTBEAT", "Renew the reservation of an active job.",
+        "HEARTBEAT", "Renew the reservation of an active job; heartbeats missed before no longer count against it.",
         (ID, _TOKEN), (),
         (NOT_PROCESSING, STALE_TOKEN), "hot", AGAIN,
         ({"cmd": "HEARTBEAT", "id": 97}, {"ok": True, "success": True}),

@@ -140,10 +140,9 @@ class Model(World):
         return {"ids": [done], "count": done}
 
     def do_fail(self, client: Client, request: Message) -> Message:
-        for field in ("release", "retry_after"):
-            if request.get("retry") is False and request.get(field) not in (None, False):
-                text = f"Invalid: field '{field}' and 'retry: false' exclude each other"
-                raise Refusal("CONTRADICTION", text)
+        others = {"release": bool(request.get("release")), "retry_after": request.get("retry_after") is not None}
+        for field in (name for name, given in others.items() if given and request.get("retry") is False):
+            raise Refusal("CONTRADICTION", f"Invalid: field '{field}' and 'retry: false' exclude each other")
         self.fail(self.active(request, "JOB_NOT_FOUND", "Job {} not found"), "failed", request.get("error"), request)
         return {}
 

@@ -15,8 +15,11 @@ from hypothesis import strategies as st
 from flashq import commands
 from flashq._core import codec_probe as probe
 from flashq._core import fieldtable
+from flashq.commands.retry import RETRY
+from flashq.errors import Refused
 from flashq.fields import Kind
 from flashq.job_shape import JOB_FIELDS
+from flashq.server.checks import values_of
 
 fieldtable.load(commands.COMMANDS, commands.PUSH_OPTIONS, commands.LATER_OPTIONS)
 
@@ -55,6 +58,11 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
+MS = st.integers(-1, 2**63) | st.floats(-1, 2**64) | st.integers(0, 100).map(float)
+POLICIES = st.fixed_dictionaries({}, optional={
+    "type": st.sampled_from([*commands.RETRY_TYPES, "", "Fixed", "fixed "]) | VALUES, "delay": MS | MS | VALUES,
+    "max": MS | VALUES, "jitter": st.floats(0, 1) | st.floats(0, 1) | st.integers(-1, 2) | VALUES, "other": VALUES,
+})
 OPTIONS = st.fixed_dictionaries({}, optional={
     "data": VALUES, "priority": st.integers(-(2**31), 2**31 - 1), "delay": st.integers(0, 2**63 - 1),
     "ttl": st.integers(0, 2**63 - 1), "timeout": st.integers(0, 2**63 - 1), "max_attempts": st.integers(0, 2**32 - 1),
@@ -231,6 +239,18 @@ class CodecSuite:
         self.refused({"cmd": "PUSH", "queue": "q", "retry": policy}, status, field)
         found = self.refused({"cmd": "PUSHB", "queue": "q", "jobs": [{"data": 1}, {"retry": policy}]}, status, field)
         assert found["problem_item"] == 1
+
+    @SHARED
+    @given(policy=POLICIES)
+    def test_a_retry_policy_is_read_as_the_cold_tier_reads_it(self, policy: dict[str, Any]) -> None:
+        found = self.scan({"cmd": "PUSH", "queue": "q", "retry": policy})
+        try:
+            wanted = values_of([RETRY], {"retry": policy})["retry"]
+        except Refused as refused:
+            assert found["status"] < 0 and found["problem_field"].startswith("retry."), refused
+        else:
+            assert found["status"] == S["OK"]
+            assert found["fields"]["retry"] == wanted | {"jitter": math.floor(wanted["jitter"] * 1e6 + 0.5) / 1e6}
 
     @pytest.mark.parametrize(("policy", "kept"), [
         ({"type": "fixed", "delay": 0}, {"type": "fixed", "delay": 0, "max": 0, "jitter": 0}),

@@ -114,8 +114,9 @@ class Settings:
         high=MAX_TIME,
     )
     lost_workers: int = setting(
-        "Reservations", types.COUNT, 3, "Workers a job may lose; at the last it becomes a dead letter.", low=1,
-        high=1_000_000,
+        "Reservations", types.COUNT, 3, "Workers a job may lose; at the last it becomes a dead letter. A missed "
+        "`stall_timeout` counts as one, until the next HEARTBEAT if its worker was still connected. Attempts are not "
+        "counted here.", low=1, high=1_000_000,
     )
 
     drain_timeout: int = setting(

@@ -168,6 +168,13 @@ CANNOT_DISCARD = ErrorCode(
     "DISCARD for a job that is unknown or has ended.",
 )
 
+CONTRADICTION = ErrorCode(
+    -60,
+    "CONTRADICTION",
+    "Invalid: field '{field}' and 'retry: false' exclude each other",
+    "FAIL says that there is no retry, and also when or how there is one.",
+)
+
 # The push is one too many.
 DUPLICATE_KEY = ErrorCode(
     -49, "DUPLICATE_KEY", "Duplicate job with key: {text}", "Another job of the queue holds `unique_key`."

@@ -26,6 +26,7 @@ class Kind(IntEnum):
     CMD = 11
     LATER = 12
     ID_LIST = 13
+    RETRY = 14    # an object; its keys are `Field.items`
     # Of cold commands only; the core knows none of these.
     I64 = 32
     F64 = 33
@@ -57,6 +58,7 @@ _RULES: dict[Kind, str] = {
     Kind.CMD: "a string",
     Kind.LATER: "left out",
     Kind.ID_LIST: "a list of non-negative integers",
+    Kind.RETRY: "an object",
     Kind.LIST: "a list",
     Kind.OBJECT: "an object",
     Kind.OBJECTS: "a list of objects",
@@ -81,8 +83,8 @@ class Field:
 
     `limit`: the largest number, or the largest UTF-8 size of a text in bytes; `least`: the smallest number, of cold
     commands only. For TAGS of a cold command `limit` is that of each text. `rule`: what error texts say that the value
-    must be, where its kind does not say all. `items`: the keys of an OBJECT, or of each of the OBJECTS. `choices`: the
-    only texts that a STR of a cold command may be.
+    must be, where its kind does not say all. `items`: the keys of an OBJECT or a RETRY, or of each of the OBJECTS.
+    `choices`: the only texts that a STR of a cold command, or of a RETRY, may be.
     """
 
     name: str

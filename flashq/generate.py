@@ -5,6 +5,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from flashq.commands import (
@@ -18,8 +19,8 @@ from flashq.commands import (
 )
 from flashq.config import SETTINGS
 from flashq.errors import ERRORS, ErrorCode
-from flashq.fields import Command, Field, Kind, field_rule
-from flashq.job_shape import JOB_EXAMPLE, JOB_FIELDS
+from flashq.fields import Command, Field, Kind, ReplyField, field_rule
+from flashq.job_shape import JOB_EXAMPLE, JOB_FIELDS, OPTIONAL_JOB_FIELDS
 from flashq.setting_types import SIZE, SWITCH, TIME, Setting
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -106,13 +107,19 @@ def _request(command: Command, own: Sequence[Field]) -> str:
 def _reply(command: Command) -> str:
     if not command.reply:
         return "**Reply**: nothing beside `ok` and `success`\n"
-    rows = [(f"`{one.name}`", one.type, one.doc) for one in command.reply]
-    return "**Reply**\n\n" + _table(("key", "type", "meaning"), rows)
+    return "**Reply**\n\n" + _keys(command.reply)
 
 
 def _field_table(fields: Iterable[Field]) -> str:
-    rows = [(_names(field), _kind(field), _default(field), field.doc) for field in fields]
+    rows = [(_names(one), _kind(one), _default(one), one.doc) for field in fields for one in (field, *_parts(field))]
     return _table(("field", "type", "default", "meaning"), rows)
+
+
+def _parts(field: Field) -> Iterable[Field]:
+    """The keys of a retry policy, as error texts name them."""
+    if field.kind is not Kind.RETRY:
+        return ()
+    return (replace(part, name=f"{field.name}.{part.name}") for part in field.items)
 
 
 def _names(field: Field) -> str:
@@ -144,9 +151,13 @@ def _later() -> str:
 
 
 def _job() -> str:
-    rows = [(f"`{one.name}`", one.type, one.doc) for one in JOB_FIELDS]
     head = "## The Job\n\nEvery key is always present; the examples above show a few.\n"
-    return head + "\n" + _table(("key", "type", "meaning"), rows)
+    more = "After them come these, where there is something to say:\n"
+    return "\n".join((head, _keys(JOB_FIELDS), more, _keys(OPTIONAL_JOB_FIELDS)))
+
+
+def _keys(keys: Iterable[ReplyField]) -> str:
+    return _table(("key", "type", "meaning"), [(f"`{one.name}`", one.type, one.doc) for one in keys])
 
 
 def _errors() -> str:

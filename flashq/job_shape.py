@@ -1,4 +1,5 @@
 """The Job object as clients see it: its keys, in the order in which the codecs write them."""
+from flashq.commands.retry import ATTEMPT_TEXT, ATTEMPTS_KEPT, REASONS
 from flashq.fields import ReplyField
 
 JOB_FIELDS = (
@@ -36,6 +37,15 @@ JOB_FIELDS = (
     ReplyField("state", "str", "waiting, delayed, active, completed, failed or waiting-children."),
     ReplyField("progress_message", "str or null", "The same as progress_msg."),
     ReplyField("token", "u64 or null", "Of this delivery, for ACK, FAIL, PROGRESS, HEARTBEAT; null when not active."),
+)
+# After those, and only where there is something to say.
+OPTIONAL_JOB_FIELDS = (
+    ReplyField("retry", "{type, delay, max, jitter}", "The retry policy of the push."),
+    ReplyField("reason", "str", f"Why it is dead: {', '.join(REASONS)}. Of a `failed` job."),
+    ReplyField("failed_at", "u64", "ms since 1970; when it died. Of a `failed` job."),
+    ReplyField("history", "[{started_at, ended_at, reason, error, worker}]", "The attempts that ended badly, the last "
+               f"{ATTEMPTS_KEPT} of them, oldest first; `error` (or null) is cut after {ATTEMPT_TEXT} bytes, `worker` "
+               "is its session (or null). Shown by GETJOB, GETJOBBYCUSTOMID and DLQ. A release is no such attempt."),
 )
 
 JOB_EXAMPLE: dict[str, object] = {

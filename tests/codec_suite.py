@@ -15,8 +15,11 @@ from hypothesis import strategies as st
 from flashq import commands
 from flashq._core import codec_probe as probe
 from flashq._core import fieldtable
+from flashq.commands.retry import RETRY
+from flashq.errors import Refused
 from flashq.fields import Kind
 from flashq.job_shape import JOB_FIELDS
+from flashq.server.checks import values_of
 
 fieldtable.load(commands.COMMANDS, commands.PUSH_OPTIONS, commands.LATER_OPTIONS)
 
@@ -42,13 +45,14 @@ GOOD: dict[Kind, Any] = {
     Kind.U64: 7, Kind.U32: 8, Kind.I32: -9, Kind.BOOL: True, Kind.STR: "name", Kind.RAW: PAYLOAD,
     Kind.IDS: [1, 2, 2**53], Kind.ITEMS: [{"data": 1}, {}], Kind.TAGS: ["x", "ö"], Kind.PROGRESS: 40,
     Kind.ID_LIST: [1, 2**53],
+    Kind.RETRY: {"type": "linear", "delay": 5, "max": 2**63 - 1, "jitter": 0.25},
 }
 BAD: dict[Kind, list[Any]] = {
     Kind.U64: ["7", True, [], {}], Kind.U32: ["8", False], Kind.I32: ["-9", [1]], Kind.BOOL: [1, 0, "true", []],
     Kind.STR: [1, 1.5, True, [], {}], Kind.IDS: [1, "1", {}, ["1"], [1, None], [[1]]],
     Kind.ITEMS: [{}, "x", 1, [1], [None], [[]], [{}, "x"]], Kind.TAGS: ["x", 1, {}, [1], ["x", None], ["x", ["y"]]],
     Kind.ID_LIST: ["x", 1, {}, [-1], [1.5], ["1"], [None], [2**63], [1, [2]], [True]],
-    Kind.PROGRESS: ["40", True, [40]],
+    Kind.PROGRESS: ["40", True, [40]], Kind.RETRY: ["x", 1, 0.5, True, [], [{}]],
 }
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text()
@@ -56,6 +60,11 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
+MS = st.integers(-1, 2**63) | st.floats(-1, 2**64) | st.integers(0, 100).map(float)
+POLICIES = st.fixed_dictionaries({}, optional={
+    "type": st.sampled_from([*commands.RETRY_TYPES, "", "Fixed", "fixed "]) | VALUES, "delay": MS | MS | VALUES,
+    "max": MS | VALUES, "jitter": st.floats(0, 1) | st.floats(0, 1) | st.integers(-1, 2) | VALUES, "other": VALUES,
+})
 OPTIONS = st.fixed_dictionaries({}, optional={
     "data": VALUES, "priority": st.integers(-(2**31), 2**31 - 1), "delay": st.integers(0, 2**63 - 1),
     "ttl": st.integers(0, 2**63 - 1), "timeout": st.integers(0, 2**63 - 1), "max_attempts": st.integers(0, 2**32 - 1),
@@ -199,6 +208,62 @@ class CodecSuite:
         self.refused({"cmd": "HEARTBEAT", "job_id": -1}, "OUT_OF_RANGE", "id", LIMITS[Kind.U64])
         self.refused({"cmd": "HEARTBEAT", "job_id": "33"}, "MISSING_FIELD", "id")
         self.refused({"cmd": "PUSH", "queue": "q", "job_id": 33}, "BAD_TYPE", "job_id", Kind.STR)
+
+    def test_retry_is_an_object_in_a_push_and_true_or_false_in_fail(self) -> None:
+        policy = GOOD[Kind.RETRY]
+        for fail in ({"cmd": "FAIL", "id": 1, "retry": False}, {"retry": False, "id": 1, "cmd": "FAIL"}):
+            found = self.scan(fail)
+            assert (found["status"], found["fields"]["retry"]) == (S["OK"], False)
+        for push in ({"cmd": "PUSH", "queue": "q", "retry": policy}, {"retry": policy, "queue": "q", "cmd": "PUSH"}):
+            found = self.scan(push)
+            assert (found["status"], found["fields"]["retry"]) == (S["OK"], policy)
+        self.refused({"cmd": "FAIL", "id": 1, "retry": policy}, "BAD_TYPE", "retry", Kind.BOOL)
+        self.refused({"retry": {}, "cmd": "FAIL", "id": 1}, "BAD_TYPE", "retry", Kind.BOOL)
+        self.refused({"cmd": "PUSH", "queue": "q", "retry": False}, "BAD_TYPE", "retry", Kind.RETRY)
+        found = self.refused({"cmd": "PUSHB", "queue": "q", "jobs": [{}, {"retry": True}]}, "BAD_TYPE", "retry")
+        assert found["problem_item"] == 1
+
+    @pytest.mark.parametrize(("part", "status", "field"), [
+        ({"type": None}, "MISSING_FIELD", "retry.type"), ({"type": "fix"}, "BAD_TYPE", "retry.type"),
+        ({"type": ""}, "BAD_TYPE", "retry.type"), ({"type": "linear" * 20}, "BAD_TYPE", "retry.type"),
+        ({"type": 1}, "BAD_TYPE", "retry.type"), ({"type": ["fixed"]}, "BAD_TYPE", "retry.type"),
+        ({"delay": None}, "MISSING_FIELD", "retry.delay"), ({"delay": "5"}, "BAD_TYPE", "retry.delay"),
+        ({"delay": True}, "BAD_TYPE", "retry.delay"), ({"delay": -1}, "OUT_OF_RANGE", "retry.delay"),
+        ({"delay": 0.5}, "OUT_OF_RANGE", "retry.delay"), ({"delay": 2**63}, "OUT_OF_RANGE", "retry.delay"),
+        ({"delay": -1e300}, "OUT_OF_RANGE", "retry.delay"), ({"max": {}}, "BAD_TYPE", "retry.max"),
+        ({"max": 1e300}, "OUT_OF_RANGE", "retry.max"), ({"max": 2**64 - 1}, "OUT_OF_RANGE", "retry.max"),
+        ({"jitter": "0.5"}, "BAD_TYPE", "retry.jitter"), ({"jitter": False}, "BAD_TYPE", "retry.jitter"),
+        ({"jitter": 1.0000001}, "OUT_OF_RANGE", "retry.jitter"), ({"jitter": -0.1}, "OUT_OF_RANGE", "retry.jitter"),
+        ({"jitter": 2}, "OUT_OF_RANGE", "retry.jitter"), ({"jitter": -5e-324}, "OUT_OF_RANGE", "retry.jitter"),
+    ])
+    def test_a_wrong_part_of_a_retry_policy(self, part: dict[str, Any], status: str, field: str) -> None:
+        policy = {**GOOD[Kind.RETRY], **part}
+        self.refused({"cmd": "PUSH", "queue": "q", "retry": policy}, status, field)
+        found = self.refused({"cmd": "PUSHB", "queue": "q", "jobs": [{"data": 1}, {"retry": policy}]}, status, field)
+        assert found["problem_item"] == 1
+
+    @SHARED
+    @given(policy=POLICIES)
+    def test_a_retry_policy_is_read_as_the_cold_tier_reads_it(self, policy: dict[str, Any]) -> None:
+        found = self.scan({"cmd": "PUSH", "queue": "q", "retry": policy})
+        try:
+            wanted = values_of([RETRY], {"retry": policy})["retry"]
+        except Refused as refused:
+            assert found["status"] < 0 and found["problem_field"].startswith("retry."), refused
+        else:
+            assert found["status"] == S["OK"]
+            assert found["fields"]["retry"] == wanted | {"jitter": math.floor(wanted["jitter"] * 1e6 + 0.5) / 1e6}
+
+    @pytest.mark.parametrize(("policy", "kept"), [
+        ({"type": "fixed", "delay": 0}, {"type": "fixed", "delay": 0, "max": 0, "jitter": 0}),
+        ({"jitter": 1, "delay": 5.0, "type": "exponential", "max": None, "other": {"type": [1]}},
+         {"type": "exponential", "delay": 5, "max": 0, "jitter": 1}),
+        ({"type": "linear", "delay": 2**63 - 1, "jitter": 0.3333333333, "max": -0.0},
+         {"type": "linear", "delay": 2**63 - 1, "max": 0, "jitter": 0.333333}),
+        ({"type": "linear", "delay": 1, "jitter": 5e-324}, {"type": "linear", "delay": 1, "max": 0, "jitter": 0}),
+    ])
+    def test_a_retry_policy_is_read(self, policy: dict[str, Any], kept: dict[str, Any]) -> None:
+        assert self.scan({"cmd": "PUSH", "queue": "q", "retry": policy})["fields"]["retry"] == kept
 
     def test_unknown_fields_and_those_of_other_commands_are_passed_over(self) -> None:
         message = {"cmd": "ACK", "id": 5, "queue": 7, "jobs": "x", "lifo": "no", "group_id": "k", "_more": PAYLOAD}

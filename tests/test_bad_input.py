@@ -101,7 +101,7 @@ def is_good(field: Field, value: Any) -> bool:
     if kind in (Kind.STR, Kind.CMD, Kind.REQ_ID):
         fits = isinstance(value, str) and len(value) <= (field.limit or 2**30)
         return fits and (not field.choices or value in field.choices)
-    if kind is Kind.OBJECT:
+    if kind in (Kind.OBJECT, Kind.RETRY):
         return isinstance(value, dict)
     if kind is Kind.LIST:
         return isinstance(value, list)

@@ -245,7 +245,7 @@ def test_records_tell_the_whole_job(sim: Simulation, store: DelayedStore) -> Non
         "priority": -7,
         "created_at": sim.loop.wall, "run_at": sim.loop.wall + 50, "attempts": 0, "max_attempts": 3, "backoff": 9,
         "ttl": 100, "timeout": 7, "stall_timeout": 11, "queue": b"q", "data": b'{"a": [1]}', "tags": b'["t"]',
-        "custom_id": b"c",
+        "custom_id": b"c", "retry": b"",
     }
 
 

@@ -48,7 +48,7 @@ def hot(name: str, *fields: Field) -> Command:
 
 def test_every_field_has_the_bit_that_request_gives_it() -> None:
     fields = [info for name in names() if (info := probe.field_info(name)) and info["kind"] != Kind.LATER]
-    assert len(fields) >= len(BITS) - 1
+    assert len(fields) >= len(BITS) - 2     # `later`, and `retry` of FAIL, which shares its name
     for field in fields:
         bit = BITS["req_id" if field["name"] == "reqId" else field["name"]]
         assert field["bit"] == bit
@@ -62,10 +62,14 @@ def test_fields_are_those_of_the_table() -> None:
         for name in (field.name, *field.aliases):
             found = probe.field_info(name)
             assert found is not None
+            if (name, field.kind) == ("retry", Kind.BOOL):  # an object in PUSH; FAIL's is found by way of that
+                assert (found["kind"], found["other"]) == (Kind.RETRY, True)
+                continue
             if (field.name, name) == ("id", "job_id"):      # a text in PUSH; HEARTBEAT's is found by way of that
                 assert (found["name"], found["other"]) == ("job_id", True)
                 continue
-            assert (found["name"], found["kind"], found["other"]) == (field.name, field.kind, name == "job_id")
+            shared = name in ("job_id", "retry")
+            assert (found["name"], found["kind"], found["other"]) == (field.name, field.kind, shared)
             assert field.limit is None or found["limit"] == field.limit
     in_items = {name for name in names() if (info := probe.field_info(name)) and info["in_item"]}
     options = [*commands.PUSH_OPTIONS, *commands.LATER_OPTIONS]

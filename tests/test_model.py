@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from conftest import SLOW_BUILD
 from flashq import __version__
-from flashq.commands import COMMANDS, MAX_BATCH, STATES
+from flashq.commands import COMMANDS, MAX_BATCH, RETRY_TYPES, STATES
 from flashq.config import Settings
 from support.model_life import SHARDS
 from support.model_manage import FullModel
@@ -55,7 +55,16 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
     "stall_timeout": st.sampled_from([0, 40, 6000, 60_000]),
     "remove_on_complete": st.booleans(),
     "remove_on_fail": st.booleans(),
+    "retry": st.fixed_dictionaries(
+        {"type": st.sampled_from(RETRY_TYPES), "delay": st.sampled_from([0, 1, 20, 2**63 - 1])},
+        optional={"max": st.sampled_from([None, 0, 30, 2**63 - 1]), "jitter": st.sampled_from([None, 0])},
+    ),
 }
+FAIL_ORDER = st.fixed_dictionaries({}, optional={
+    "retry": st.sampled_from([None, True, False]),
+    "retry_after": st.sampled_from([None, 0, 1, 40, 2**63 - 1]),
+    "release": st.sampled_from([None, False, True]),
+})
 
 
 @st.composite
@@ -197,10 +206,10 @@ class ServerMachine(RuleBasedStateMachine):
         tokens = [self.token_of(job_id, token).get("token", 0) for job_id in ids]
         self.ask(who, req, "ACKB", ids=ids, **({} if token == "none" else {"tokens": tokens}))
 
-    @rule(who=CLIENT, req=st.booleans(), nth=NTH, token=TOKEN, error=TEXT)
-    def fail(self, who: int, req: bool, nth: int, token: str, error: str | None) -> None:
+    @rule(who=CLIENT, req=st.booleans(), nth=NTH, token=TOKEN, error=TEXT, order=st.just({}) | FAIL_ORDER)
+    def fail(self, who: int, req: bool, nth: int, token: str, error: str | None, order: Message) -> None:
         job_id = self.some_id(nth)
-        self.ask(who, req, "FAIL", id=job_id, error=error, **self.token_of(job_id, token))
+        self.ask(who, req, "FAIL", id=job_id, error=error, **order, **self.token_of(job_id, token))
 
     @rule(who=CLIENT, req=st.booleans(), nth=NTH, token=TOKEN, percent=st.sampled_from([0, 7, 33.9, 100, 255]),
           message=TEXT)
@@ -354,7 +363,7 @@ class ServerMachine(RuleBasedStateMachine):
         try:
             probe = self.sim.connect()
             for job_id, job in self.model.jobs.items():
-                assert probe.job(job_id) == job.shown()
+                assert probe.job(job_id) == job.read()
                 assert probe.ok("GETRESULT", id=job_id)["result"] == job.result
             if self.store is not None:
                 check_records(self.store, self.model)

@@ -80,11 +80,12 @@ def expected_job(job: dict[str, Any]) -> bytes:
     given |= {name: extra.get(name, 0) for name in ("ttl", "timeout", "stall_timeout", "stall_count")}
     given |= {name: job.get(name, False) for name in ("lifo", "remove_on_complete", "remove_on_fail")}
     given |= dict.fromkeys(("unique_key", "parent_id", "group_id"))
-    packed = b"\xde" + struct.pack(">H", len(JOB_FIELDS))
+    died = {"reason": "worker_lost", "failed_at": job.get("deadline", 0)} if given["state"] == "failed" else {}
+    packed = b"\xde" + struct.pack(">H", len(JOB_FIELDS) + len(died))
     for name in (field.name for field in JOB_FIELDS):
         value = msgpack.packb(given[name] if name in given else job.get(name, 0))
         packed += msgpack.packb(name) + (job.get("data", b"\xc0") if name == "data" else value)
-    return packed
+    return packed + msgpack.packb(died)[1:]
 
 
 @given(st.lists(JOBS, min_size=1, max_size=4), st.none() | st.text(max_size=40))
@@ -95,7 +96,7 @@ def test_jobs_are_what_msgpack_packs(jobs: list[dict[str, Any]], req_id: str | N
     probes = [codec_probe.JobProbe(**job) for job in jobs]
     reply = codec_probe.reply_jobs(True, raw, False, probes[:1])
     assert reply[4:] == msgpack.packb(one)[:-1] + expected_job(jobs[0])
-    assert list(opened(reply)["job"]) == [field.name for field in JOB_FIELDS]
+    assert list(opened(reply)["job"])[:len(JOB_FIELDS)] == [field.name for field in JOB_FIELDS]
     many = {**head, "ok": True, "success": True, "jobs": 0}
     reply = codec_probe.reply_jobs(True, raw, True, probes)
     count = b"\xdc" + struct.pack(">H", len(jobs))

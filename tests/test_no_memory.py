@@ -61,6 +61,12 @@ CASES = [
     Case("fail for good", ("FAIL", {"id": "ID", "error": DATA}), [("PUSH", {"queue": "q", "max_attempts": 1}), PULL]),
     Case("fail behind others", ("FAIL", {"id": "ID"}), [PUSH, PULL, MANY]),
     Case("fail to who waits", ("FAIL", {"id": "ID"}), [("PUSH", {"queue": "q", "timeout": 10**6}), PULL], [PARKED]),
+    Case("push with a retry policy", ("PUSH", {"queue": "q", "retry": {"type": "linear", "delay": 5, "jitter": 1}})),
+    Case("fail by a policy", ("FAIL", {"id": "ID", "error": DATA}),
+         [("PUSH", {"queue": "q", "retry": {"type": "fixed", "delay": 5}}), PULL]),
+    Case("fail without retry", ("FAIL", {"id": "ID", "retry": False}), [PUSH, PULL]),
+    Case("release", ("FAIL", {"id": "ID", "release": True, "retry_after": 5}), [PUSH, PULL]),
+    Case("getjob of a dead one", ("GETJOB", {"id": "ID"}), [PUSH, PULL, ("FAIL", {"id": "ID", "retry": False})]),
     Case("progress", ("PROGRESS", {"id": "ID", "progress": 7, "message": DATA}), [PUSH, PULL]),
     Case("heartbeat", ("HEARTBEAT", {"id": "ID"}), [("PUSH", {"queue": "q", "stall_timeout": 10**6}), PULL]),
     Case("cancel", ("CANCEL", {"id": "ID"}), [PUSH]),
@@ -72,6 +78,8 @@ CASES = [
     Case("getresult", ("GETRESULT", {"id": "ID"}), [PUSH, PULL, ("ACK", {"id": "ID", "result": DATA})]),
     Case("listqueues", ("LISTQUEUES", {}), [PUSH]),
 ]
+
+DEAD = ("fail for good", "fail without retry", "getjob of a dead one")     # cases that leave a dead letter
 
 
 class Scene:
@@ -109,10 +117,10 @@ class Scene:
         return {"jobs": [self.job(one) for one in self.ids], "stats": engine.stats(), "queues": queues}
 
     def job(self, job_id: int) -> Message:
-        """The job, without what a failure may leave out for want of memory: its text and the last heartbeat."""
+        """The job, without what a failure may leave out for want of memory: texts, history, the last heartbeat."""
         shown, state = self.sim.engine.get_job(job_id, False)
         job = json.loads(shown) if shown else {}
-        for name in ("progress_msg", "progress_message", "last_heartbeat"):
+        for name in ("progress_msg", "progress_message", "last_heartbeat", "history"):
             job.pop(name, None)
         return {**job, "state": state, "result": self.sim.engine.get_result(job_id, False)}
 
@@ -190,9 +198,9 @@ def test_nothing_is_left_of_a_case_when_all_is_done(case: Case, codec: Codec) ->
     assert none["objects"] == 1
     assert (left["completed_ids"] > 0) == (case.request[0].startswith("ACK") or case.name == "getresult")
     assert scene.sim.engine.stats() == {
-        "queued": 0, "processing": 0, "delayed": 0, "dlq": int(case.name == "fail for good"),
+        "queued": 0, "processing": 0, "delayed": 0, "dlq": int(case.name in DEAD),
         "completed": left["completed_ids"]}
-    if left["completed_ids"] == 0 and case.name != "fail for good":
+    if left["completed_ids"] == 0 and case.name not in DEAD:
         assert left["used"] == left["objects"] * none["used"], "something else than leaves"
 
 

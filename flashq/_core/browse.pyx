@@ -29,13 +29,13 @@ cdef class Browser:
                                               <const unsigned char*><char*>text, <uint32_t>len(text))
         if extra == NULL or job_gone(extra.job):
             return None, "unknown"
-        return job_bytes(core, extra.job, msgpack), STATES[extra.job.state]
+        return job_bytes(core, extra.job, msgpack, True), STATES[extra.job.state]
 
     def batch(self, ids, bint msgpack):
         """[Job] of those of the ids whose data is kept, in the order given; fewer when they grow large."""
         page = _Page(self.engine.core.limits.reply_size // 2)
         for id in ids:
-            job, _ = self.engine.get_job(id, msgpack)
+            job, _ = self.engine.get_job(id, msgpack, False)
             if job is not None and not page.add(job):
                 break
         return page.jobs
@@ -71,7 +71,7 @@ cdef class Browser:
         cdef Job* job = NULL if found == NULL else found.dead.first
         page = _Page(self.engine.core.limits.reply_size)
         while job != NULL and <uint64_t>len(page.jobs) < count:
-            if not page.add(job_bytes(&self.engine.core, job, msgpack)):
+            if not page.add(job_bytes(&self.engine.core, job, msgpack, True)):
                 break
             job = job.place.links.next
         return page.jobs

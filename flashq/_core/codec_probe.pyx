@@ -6,7 +6,7 @@ and return nothing; the caller holds the clock.
 from flashq._core.buffer cimport WriteBuffer, buffer_close
 from flashq._core.fieldtable cimport TABLE, CommandDef, FieldDef, command_find, field_find
 from flashq._core.job cimport (
-    JOB_LIFO, JOB_REMOVE_ON_COMPLETE, JOB_REMOVE_ON_FAIL, Delivery, Extra, Job,
+    ENDED_WORKER_LOST, JOB_LIFO, JOB_REMOVE_ON_COMPLETE, JOB_REMOVE_ON_FAIL, Delivery, Extra, Job,
 )
 from flashq._core.json_codec cimport (
     json_job, json_jobs_begin, json_jobs_end, json_jobs_next, json_reply_count, json_reply_id, json_reply_ids,
@@ -18,8 +18,9 @@ from flashq._core.msgpack_codec cimport (
 )
 from flashq._core.request cimport (
     JSON, KIND_BOOL, KIND_CMD, KIND_I32, KIND_IDS, KIND_ID_LIST, KIND_ITEMS, KIND_LATER, KIND_RAW, KIND_REQ_ID,
-    KIND_STR, KIND_TAGS, MAX_BATCH, MSGPACK, JobParts, PushItem, Request, Slice,
+    KIND_RETRY, KIND_STR, KIND_TAGS, MAX_BATCH, MILLION, MSGPACK, JobParts, PushItem, Request, RetryGiven, Slice,
 )
+from flashq._core.retry cimport retry_type_name
 from flashq._core.scratch cimport Scratch, scratch_open
 from flashq._core.status cimport NOT_OBJECT, OK
 from flashq._core.transcode cimport transcode as transcode_value
@@ -115,11 +116,18 @@ cdef object _value(const uint8_t* place, const FieldDef* field):
         return (<const int64_t*>place)[0]
     if field.kind == KIND_BOOL:
         return bool((<const uint64_t*>place)[0])
+    if field.kind == KIND_RETRY:
+        return _policy(<const RetryGiven*>place)
     if field.kind == KIND_IDS:
         numbers = (<const uint64_t**>place)[0]
         count = (<const uint32_t*>(place + sizeof(void*)))[0]
         return [numbers[i] for i in range(min(count, <uint32_t>MAX_BATCH))]
     return (<const uint64_t*>place)[0]
+
+
+cdef dict _policy(const RetryGiven* given):
+    return {"type": (<bytes>retry_type_name(given.policy.type)).decode(), "delay": given.policy.delay,
+            "max": given.policy.max, "jitter": <double>given.policy.jitter / MILLION}
 
 
 cdef object _text(const Slice* text):
@@ -237,6 +245,7 @@ cdef class JobProbe:
         job.attempts, job.max_attempts = values.get("attempts", 0), values.get("max_attempts", 0)
         job.backoff, job.progress = values.get("backoff", 0), values.get("progress", 0)
         job.state, job.deadline = values.get("state", 0), values.get("deadline", 0)
+        job.reason = ENDED_WORKER_LOST
         job.flags |= <uint8_t>(JOB_LIFO if values.get("lifo") else 0)
         job.flags |= <uint8_t>(JOB_REMOVE_ON_COMPLETE if values.get("remove_on_complete") else 0)
         job.flags |= <uint8_t>(JOB_REMOVE_ON_FAIL if values.get("remove_on_fail") else 0)

@@ -2,8 +2,9 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from flashq._core.bulk cimport queue_drain, queue_obliterate
+from flashq._core.failing cimport losses_forgive
 from flashq._core.engine cimport Engine, engine_done, limit_of
-from flashq._core.job cimport STATE_COMPLETED, STATE_DELAYED, STATE_FAILED, STATE_WAITING, Job
+from flashq._core.job cimport ENDED_WELL, STATE_COMPLETED, STATE_DELAYED, STATE_FAILED, STATE_WAITING, Job
 from flashq._core.jobs cimport job_find, job_gone
 from flashq._core.lifecycle cimport job_detach, job_place, job_remove
 from flashq._core.limits cimport rate_set
@@ -102,6 +103,8 @@ cdef class Control:
             job_detach(core, job)
             job.state = STATE_WAITING
             job.attempts = 0
+            job.reason, job.deadline = ENDED_WELL, 0
+            losses_forgive(core, job, True)
             unique_regain(core, job)
             job.run_at = core.now
             record_state(core, job)

@@ -13,6 +13,7 @@ cdef class Engine:
 
 cdef Format format_of(bint msgpack) noexcept nogil
 cdef object limit_of(uint64_t limit)
-cdef bytes job_bytes(Core* core, const Job* job, bint msgpack)         # the whole Job in that format; MemoryError
+# The whole Job in that format, if wanted with the history of its failures. Raises MemoryError.
+cdef bytes job_bytes(Core* core, const Job* job, bint msgpack, bint history=*)
 cdef void engine_done(Core* core) noexcept nogil                       # ends a command: pulls served, frame closed
 cdef void engine_tick(Core* core, unsigned long long wall_ms, unsigned long long mono_ms) noexcept nogil

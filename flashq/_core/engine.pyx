@@ -7,11 +7,12 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from flashq._core.buffer cimport WriteBuffer, buffer_close, copied
+from flashq._core.chance cimport chance_seed
 from flashq._core.heap cimport heap_close
 from flashq._core.hot cimport hot_execute
 from flashq._core.job cimport (
-    JOB_RESULT_MSGPACK, STATE_ACTIVE, STATE_COMPLETED, Awaited, Delivery, Edge, Extra, Job, Relations,
-    job_is,
+    JOB_RESULT_MSGPACK, STATE_ACTIVE, STATE_COMPLETED, Awaited, Delivery, Edge, Extra, Failing, Job,
+    Relations, job_is,
 )
 from flashq._core.jobs cimport job_find
 from flashq._core.peers cimport peer_close, peer_mark
@@ -28,7 +29,7 @@ from flashq._core.status cimport OK
 from flashq._core.timers cimport timers_run
 from flashq._core.transcode cimport transcode
 from flashq._core.waiters cimport waiters_release, waiters_serve
-from flashq._core.wire cimport wire_job, wire_scan
+from flashq._core.wire cimport wire_job_read, wire_scan
 
 STATES = ("waiting", "delayed", "active", "completed", "failed", "waiting-children")
 LIMITS = ("memory", "job_size", "queue_names", "parked", "completed", "results", "result_bytes", "default_lease",
@@ -55,10 +56,10 @@ cdef bytes taken(WriteBuffer* out):
     return data
 
 
-cdef bytes job_bytes(Core* core, const Job* job, bint msgpack):
+cdef bytes job_bytes(Core* core, const Job* job, bint msgpack, bint history=False):
     cdef WriteBuffer out
     memset(&out, 0, sizeof(out))
-    wire_job(core, format_of(msgpack), &out, job)
+    wire_job_read(core, format_of(msgpack), &out, job, history)
     return taken(&out)
 
 
@@ -96,6 +97,7 @@ cdef class Engine:
         slab_init(&core.levels, &core.memory, sizeof(Level))
         slab_init(&core.graves_slab, &core.memory, sizeof(Grave))
         slab_init(&core.relations, &core.memory, sizeof(Relations))
+        slab_init(&core.failings, &core.memory, sizeof(Failing))
         slab_init(&core.edges, &core.memory, sizeof(Edge))
         slab_init(&core.awaited_slab, &core.memory, sizeof(Awaited))
         slab_init(&core.debounces_slab, &core.memory, sizeof(Debounce))
@@ -113,6 +115,7 @@ cdef class Engine:
         core.next_deadline = <uint64_t>NEVER
         core.trim_at = <uint64_t>NEVER
         core.seed = seed | 1
+        chance_seed(core, seed)
         core.epoch = epoch
         self._limit(limits)
         if scratch_open(&self.scratch) != OK or retention_open(core) != OK:
@@ -257,14 +260,17 @@ cdef class Engine:
 
     # --- jobs --------------------------------------------------------------------------------------------------------
 
-    def get_job(self, uint64_t id, bint msgpack):
-        """(whole Job in that format, its state); (None, "unknown"), or (None, "completed") when only that is known."""
+    def get_job(self, uint64_t id, bint msgpack, bint history=True):
+        """(whole Job in that format, its state); (None, "unknown"), or (None, "completed") when only that is known.
+
+        With `history` the Job shows how its attempts ended badly.
+        """
         cdef Job* job = job_find(&self.core, id)
         if job == NULL:
             return None, "unknown"
         if job == COMPLETED():
             return None, "completed"
-        return job_bytes(&self.core, job, msgpack), STATES[job.state]
+        return job_bytes(&self.core, job, msgpack, history), STATES[job.state]
 
     def get_state(self, uint64_t id):
         """One of STATES, or "unknown"."""

@@ -8,6 +8,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
     FIELD_SLOTS = 256           # open-addressed, at most 64 fields plus aliases: bits of the masks
+    SECOND_SLOTS = 4            # fields whose name stands for another field too
     COMMAND_SLOTS = 256
 
 cdef struct FieldDef:
@@ -17,7 +18,8 @@ cdef struct FieldDef:
     uint8_t bit                 # FieldBit of request.pxd (its enum names the field); an alias shares its field's bit
     uint8_t in_item             # may stand in an item of PUSHB
     uint16_t offset             # of the value in Request (and in PushItem when in_item)
-    uint16_t other              # 1 + slot of the field meant when the value is no text (HEARTBEAT's job_id); 0 = none
+    uint16_t other              # 1 + slot of the field meant by a value of another shape (HEARTBEAT's job_id is no
+    # text, FAIL's retry no object); 0 = none
     uint64_t limit              # largest value of a number; largest size of a text in bytes, 0 = any
     const char* canonical       # borrowed from the table's names; NUL-terminated; an alias has its field's
 
@@ -29,7 +31,7 @@ cdef struct CommandDef:
     uint64_t required           # must be in `given` (null passes for KIND_RAW) or `seen` (all others)
 
 cdef struct FieldTable:
-    FieldDef[FIELD_SLOTS] fields
+    FieldDef[FIELD_SLOTS + SECOND_SLOTS] fields    # those past FIELD_SLOTS are reached by `other` alone
     CommandDef[COMMAND_SLOTS] commands
     uint16_t[64] slots          # of the field that each bit stands for
     uint64_t item_takes         # bits allowed in an item

@@ -1,14 +1,17 @@
 """The command table as C, filled from flashq/commands, and the check of a scanned request against it."""
 from flashq._core.request cimport (
     BIT_BACKOFF, BIT_CMD, BIT_COUNT, BIT_DATA, BIT_DEBOUNCE_ID, BIT_DEBOUNCE_TTL, BIT_DELAY, BIT_DEPENDS_ON,
-    BIT_ERROR, BIT_ID, BIT_IDS, BIT_JOBS, BIT_JOB_ID, BIT_KEEP_COMPLETED_AGE, BIT_KEEP_COMPLETED_COUNT, BIT_LATER,
+    BIT_ERROR, BIT_FAIL_RETRY, BIT_ID, BIT_IDS, BIT_JOBS, BIT_JOB_ID, BIT_KEEP_COMPLETED_AGE,
+    BIT_KEEP_COMPLETED_COUNT, BIT_LATER,
     BIT_LEVEL, BIT_LIFO, BIT_MAX_ATTEMPTS, BIT_MESSAGE, BIT_PRIORITY, BIT_PROGRESS, BIT_QUEUE,
-    BIT_REMOVE_ON_COMPLETE, BIT_REMOVE_ON_FAIL, BIT_REQ_ID, BIT_RESULT, BIT_STALL_TIMEOUT, BIT_TAGS, BIT_TIMEOUT,
-    BIT_TOKEN, BIT_TOKENS, BIT_TTL, BIT_UNIQUE_KEY, KIND_BOOL, KIND_CMD, KIND_I32, KIND_IDS, KIND_ID_LIST,
-    KIND_ITEMS, KIND_LATER, KIND_PROGRESS, KIND_RAW, KIND_REQ_ID, KIND_STR, KIND_TAGS, KIND_U32, KIND_U64, MAX_BATCH,
+    BIT_RELEASE, BIT_REMOVE_ON_COMPLETE, BIT_REMOVE_ON_FAIL, BIT_REQ_ID, BIT_RESULT, BIT_RETRY, BIT_RETRY_AFTER,
+    BIT_STALL_TIMEOUT, BIT_TAGS, BIT_TIMEOUT, BIT_TOKEN, BIT_TOKENS, BIT_TTL, BIT_UNIQUE_KEY, KIND_BOOL, KIND_CMD,
+    KIND_I32, KIND_IDS, KIND_ID_LIST, KIND_ITEMS, KIND_LATER, KIND_PROGRESS, KIND_RAW, KIND_REQ_ID, KIND_RETRY,
+    KIND_STR, KIND_TAGS, KIND_U32, KIND_U64, MAX_BATCH,
     OP_ACK, OP_ACKB, OP_CANCEL, OP_CHANGEPRIORITY, OP_COLD, OP_DISCARD, OP_FAIL, OP_HEARTBEAT, OP_LOG,
-    OP_MOVETODELAYED, OP_PROGRESS, OP_PROMOTE, OP_PULL, OP_PULLB, OP_PUSH, OP_PUSHB, OP_UPDATEJOB, Op,
+    OP_MOVETODELAYED, OP_PROGRESS, OP_PROMOTE, OP_PULL, OP_PULLB, OP_PUSH, OP_PUSHB, OP_UPDATEJOB, Op, RetryPart,
 )
+from flashq._core.retry cimport retry_part_kind, retry_part_name
 from flashq._core.status cimport (
     BAD_REQ_ID, BAD_TYPE, DUPLICATE_FIELD, MISSING_FIELD, OK, OUT_OF_RANGE, TEXT_TOO_LONG, UNKNOWN_COMMAND,
     UNKNOWN_OPTION,
@@ -45,8 +48,9 @@ def load(commands, push_options, later_options):
 cdef class _Builder:
     """A table under construction; `load` publishes it whole."""
     cdef FieldTable table
-    cdef dict known             # canonical name -> (bit, kind, limit)
+    cdef dict known             # canonical name, or name and kind of a second meaning -> (bit, kind, limit)
     cdef int later              # options of KIND_LATER so far
+    cdef int seconds            # fields past FIELD_SLOTS so far
     cdef tuple push_options
     cdef tuple later_options
 
@@ -70,7 +74,7 @@ cdef class _Builder:
 
     cdef int field(self, str name, int kind, uint64_t limit, tuple aliases, bint in_item) except -1:
         limit = limit or _LARGEST.get(kind, 0)
-        known = self.known.setdefault(name, (self.bit(name, kind), kind, limit))
+        known = self.known.setdefault(_key(name, kind), (self.bit(name, kind), kind, limit))
         bit = known[0]
         if known[1:] != (kind, limit):
             raise ValueError(f"field {name} has two kinds or limits")
@@ -92,12 +96,13 @@ cdef class _Builder:
             return BIT_LATER + self.later - 1
         if name not in _PLACES:
             raise ValueError(f"field {name} has no place in Request")
-        if _PLACES[name][0] != kind:
-            raise ValueError(f"field {name} has kind {kind}, Request has room for kind {_PLACES[name][0]}")
-        return _PLACES[name][1]
+        place = _PLACES[_key(name, kind)]
+        if place[0] != kind:
+            raise ValueError(f"field {name} has kind {kind}, Request has room for kind {place[0]}")
+        return place[1]
 
     cdef int place(self, str name, str canonical, int bit, int kind, uint64_t limit, bint in_item) except -1:
-        """The slot of `name`, filled in if it was empty. A text and a number may share a name: see FieldDef.other."""
+        """The slot of `name`, filled in if it was empty. Values of two shapes may share a name: see FieldDef.other."""
         cdef bytes text = name.encode()
         cdef size_t size = <size_t>len(text)
         cdef int slot = <int>name_slot(text, size)
@@ -107,14 +112,23 @@ cdef class _Builder:
         while entry.size and not _same(entry.name, entry.size, text, size):
             slot = (slot + 1) % FIELD_SLOTS
             entry = &self.table.fields[slot]
-        if entry.size:
+        if entry.size and entry.kind == KIND_RETRY and kind == KIND_BOOL and name == canonical:
+            if entry.other:
+                return entry.other - 1
+            if self.seconds == SECOND_SLOTS:
+                raise ValueError("too many names that stand for two fields")
+            slot = FIELD_SLOTS + self.seconds
+            self.seconds += 1
+            entry.other = <uint16_t>(1 + slot)
+            entry = &self.table.fields[slot]
+        elif entry.size:
             return self.share(entry, slot, name, canonical, bit, in_item)
         memcpy(entry.name, <const char*>text, size)
         entry.size = <uint8_t>size
         entry.kind = <uint8_t>kind
         entry.bit = <uint8_t>bit
         entry.in_item = <uint8_t>in_item
-        entry.offset = <uint16_t>_PLACES[canonical][2] if kind != KIND_LATER else 0
+        entry.offset = <uint16_t>_PLACES[_key(canonical, kind)][2] if kind != KIND_LATER else 0
         entry.limit = limit
         cdef bytes kept = _NAMES.setdefault(canonical, canonical.encode())
         entry.canonical = <const char*>kept
@@ -169,6 +183,11 @@ cdef bint _same(const char* name, size_t size, const uint8_t* other, size_t othe
     return size == other_size and memcmp(name, other, size) == 0
 
 
+cdef object _key(str name, int kind):
+    """By which a field stands in _PLACES: its name, with its kind where another kind is the name's first meaning."""
+    return (name, kind) if (name, kind) in _PLACES else name
+
+
 cdef dict _places():
     """Of every name that Request has room for: the kind, the bit, and where its value goes."""
     cdef Request r
@@ -207,6 +226,10 @@ cdef dict _places():
         "progress": (KIND_PROGRESS, BIT_PROGRESS, <char*>&r.progress - start),
         "ids": (KIND_IDS, BIT_IDS, <char*>&r.ids - start),
         "tokens": (KIND_IDS, BIT_TOKENS, <char*>&r.tokens - start),
+        "retry": (KIND_RETRY, BIT_RETRY, <char*>&r.item.retry - start),
+        ("retry", KIND_BOOL): (KIND_BOOL, BIT_FAIL_RETRY, <char*>&r.fail_retry - start),
+        "retry_after": (KIND_U64, BIT_RETRY_AFTER, <char*>&r.retry_after - start),
+        "release": (KIND_BOOL, BIT_RELEASE, <char*>&r.release - start),
     }
 
 
@@ -285,6 +308,10 @@ cdef int _field_problem(Request* request, const PushItem* item, int bit) noexcep
         return MISSING_FIELD
     if field.kind == KIND_LATER:
         return UNKNOWN_OPTION
+    if field.kind == KIND_RETRY and item.outside >> bit & 1:
+        request.problem_field = retry_part_name(<RetryPart>item.retry.wrong)
+        request.problem_number = <uint64_t>retry_part_kind(<RetryPart>item.retry.wrong)
+        return item.retry.status
     if not item.outside >> bit & 1:
         request.problem_number = field.kind
         return BAD_TYPE

@@ -2,21 +2,22 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from flashq._core.job cimport Job
+from flashq._core.failing cimport losses_forgive
+from flashq._core.job cimport ENDED_FAILED, Job
 from flashq._core.jobs cimport job_active, job_create, job_set_message
-from flashq._core.lifecycle cimport job_beat, job_complete, job_fail
+from flashq._core.lifecycle cimport FailOrder, job_beat, job_complete, job_fail
 from flashq._core.manage cimport manage_execute
 from flashq._core.peers cimport peer_replied
 from flashq._core.queue cimport queue_name_check, queue_open
 from flashq._core.records cimport record_frame_end, record_state
 from flashq._core.request cimport (
-    BIT_DATA, BIT_ERROR, BIT_MESSAGE, BIT_RESULT, BIT_TIMEOUT, BIT_TOKEN, BIT_TOKENS, KIND_IDS, MAX_BATCH, OP_ACK,
-    OP_ACKB, OP_FAIL, OP_HEARTBEAT, OP_PROGRESS, OP_PULL, OP_PULLB, OP_PUSH, OP_PUSHB, Failure, Format,
-    PushItem, Slice, has,
+    BIT_DATA, BIT_ERROR, BIT_FAIL_RETRY, BIT_MESSAGE, BIT_RELEASE, BIT_RESULT, BIT_RETRY_AFTER, BIT_TIMEOUT, BIT_TOKEN,
+    BIT_TOKENS, KIND_IDS, MAX_BATCH, OP_ACK, OP_ACKB, OP_FAIL, OP_HEARTBEAT, OP_PROGRESS, OP_PULL, OP_PULLB, OP_PUSH,
+    OP_PUSHB, Failure, Format, PushItem, Slice, has,
 )
 from flashq._core.state cimport Queue
 from flashq._core.status cimport (
-    BAD_TYPE, BATCH_TOO_LARGE, DATA_TOO_LARGE, DEBOUNCED, DUPLICATE_KEY, JOB_NOT_FOUND, MEMORY_FULL,
+    BAD_TYPE, BATCH_TOO_LARGE, CONTRADICTION, DATA_TOO_LARGE, DEBOUNCED, DUPLICATE_KEY, JOB_NOT_FOUND, MEMORY_FULL,
     NOT_IN_PROCESSING, NOT_PROCESSING, OK,
     PARTLY, STALE_TOKEN,
 )
@@ -206,12 +207,27 @@ cdef int ack_batch(Core* core, Peer* peer, Request* request) noexcept nogil:
     return OK
 
 
+cdef int fail_order(Request* request, FailOrder* order) noexcept nogil:
+    """What FAIL asks for; OK, or CONTRADICTION."""
+    order.dead = has(&request.item, BIT_FAIL_RETRY) and not request.fail_retry
+    order.release = has(&request.item, BIT_RELEASE) and request.release != 0
+    order.timed = has(&request.item, BIT_RETRY_AFTER)
+    order.after = request.retry_after if order.timed else 0
+    if not order.dead or not (order.release or order.timed):
+        return OK
+    request.problem_field = "release" if order.release else "retry_after"
+    return CONTRADICTION
+
+
 cdef int fail(Core* core, Peer* peer, Request* request) noexcept nogil:
     cdef Job* job
-    cdef int status = held(core, request, JOB_NOT_FOUND, &job)
+    cdef FailOrder order
+    cdef int status = fail_order(request, &order)
+    if status == OK:
+        status = held(core, request, JOB_NOT_FOUND, &job)
     if status != OK:
         return status
-    job_fail(core, job, &request.error if has(&request.item, BIT_ERROR) else NULL)
+    job_fail(core, job, ENDED_FAILED, &request.error if has(&request.item, BIT_ERROR) else NULL, &order)
     wire_ok(peer.format, &peer.out, &request.req_id)
     peer_replied(core, peer, core.position)
     return OK
@@ -237,6 +253,7 @@ cdef int heartbeat(Core* core, Peer* peer, Request* request) noexcept nogil:
     if status != OK:
         return status
     job_beat(core, job)
+    losses_forgive(core, job, False)
     wire_ok(peer.format, &peer.out, &request.req_id)
     peer_replied(core, peer, job.position)
     return OK

@@ -1,5 +1,6 @@
 """The Job struct, its rare fields, and its delivery. Owner of all three: the Engine, through its slabs."""
 from flashq._core.heap cimport HeapNode
+from flashq._core.request cimport RetryPolicy
 from flashq._core.shardmap cimport NameNode
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
@@ -88,6 +89,35 @@ cdef struct Relations:          # what ties a job to others; all zero = nothing
     uint64_t keep_count
     uint64_t done_number        # how many of its queue were completed when it was, itself included
 
+cdef enum Ending:               # how an attempt or a job ended badly; in step with commands.REASONS
+    ENDED_WELL = 0              # or not yet
+    ENDED_FAILED = 1
+    ENDED_TIMEOUT = 2
+    ENDED_STALLED = 3
+    ENDED_WORKER_LOST = 4
+    ENDED_DISCARDED = 5
+    ENDED_DEPENDENCY_FAILED = 6
+
+cdef enum:
+    ATTEMPTS_KEPT = 10          # of a job's history; the oldest goes first
+    ATTEMPT_TEXT = 1024         # bytes kept of an attempt's error
+
+cdef struct Attempt:            # one that ended badly; its texts stand behind it: error, worker; owner: its Failing
+    Attempt* next               # owned: the one after it
+    uint64_t started_at         # wall ms
+    uint64_t ended_at           # wall ms
+    uint32_t number             # from 1, of all that ended badly
+    uint32_t error_size
+    uint32_t worker_size
+    uint8_t ending              # Ending
+
+cdef struct Failing:            # how a job fails; owner: its Extra; all zero = no policy, never failed
+    RetryPolicy policy
+    Attempt* first              # owned: the oldest that is kept
+    Attempt* last               # borrowed
+    uint32_t kept
+    uint32_t made
+
 cdef struct Extra:              # fields few jobs have; all zero = none set
     NameNode custom             # custom id; name is NULL when the job has none
     uint8_t* tags               # owned blob, raw array in the job's format; NULL when empty
@@ -104,9 +134,12 @@ cdef struct Extra:              # fields few jobs have; all zero = none set
     uint64_t ttl_deadline       # monotonic ms, 0 = none
     uint64_t last_heartbeat     # wall ms; of the last delivery
     uint32_t stall_count        # lost workers and missed heartbeats so far
+    uint32_t losses             # of them, those that count towards the limit
+    uint32_t missed             # of those, missed heartbeats, which a HEARTBEAT makes good
     Job* job                    # borrowed: whose it is
     Log* log                    # owned blob, or NULL
     Relations* relations        # owned, or NULL
+    Failing* failing            # owned, or NULL
 
 cdef struct Delivery:           # of an active job
     uint64_t token              # boot epoch << 32 | delivery number, below 2^53
@@ -141,8 +174,9 @@ cdef struct Job:                # 128 bytes: two cache lines
     uint8_t progress
     uint8_t flags               # JobFlags
     uint32_t generation         # of its queue when it got in line: a drain ends the older ones
-    uint32_t unused             # keeps the size a multiple of 16
-    uint64_t deadline           # while delayed: monotonic ms of its end; once completed: wall ms of that; else 0
+    uint8_t reason              # Ending, while failed; else 0
+    uint8_t[3] unused           # keep the size a multiple of 16
+    uint64_t deadline           # while delayed: monotonic ms of its end; once completed or failed: wall ms of that
 
 cdef inline bint job_is(const Job* job, int flag) noexcept nogil:
     return (job.flags & flag) != 0

@@ -2,6 +2,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from flashq._core.failing cimport failing_free, failing_set
 from flashq._core.heap cimport heap_move, heap_push, heap_remove
 from flashq._core.job cimport (
     IN_BLOCKED, IN_DELAYED, JOB_LIFO, JOB_MSGPACK, JOB_REMOVE_ON_COMPLETE, JOB_REMOVE_ON_FAIL, LOG_ENTRIES,
@@ -14,7 +15,8 @@ from flashq._core.relations cimport debounce_check, debounce_open, relations_fre
 from flashq._core.request cimport (
     BIT_BACKOFF, BIT_DATA, BIT_DELAY, BIT_JOB_ID, BIT_LIFO, BIT_MAX_ATTEMPTS, BIT_PRIORITY, BIT_REMOVE_ON_COMPLETE,
     BIT_DEBOUNCE_ID, BIT_DEPENDS_ON, BIT_FLOW, BIT_KEEP_COMPLETED_AGE, BIT_KEEP_COMPLETED_COUNT, BIT_REMOVE_ON_FAIL,
-    BIT_STALL_TIMEOUT, BIT_TAGS, BIT_TIMEOUT, BIT_TTL, BIT_UNIQUE_KEY, MSGPACK, SLICE_HAS_NEWLINES, Slice, has,
+    BIT_RETRY, BIT_STALL_TIMEOUT, BIT_TAGS, BIT_TIMEOUT, BIT_TTL, BIT_UNIQUE_KEY, MSGPACK, SLICE_HAS_NEWLINES, Slice,
+    has,
 )
 from flashq._core.shardmap cimport (
     SHARD_BITS, NameNode, id_get, id_put, id_remove, name_add, name_find, name_hash, name_remove,
@@ -160,6 +162,8 @@ cdef int fill_rare(Core* core, Job* job, const PushItem* item) noexcept nogil:
         if name_add(&core.shards[extra.custom.hash & (SHARDS - 1)].customs, &extra.custom) != OK:
             extra.custom.name = NULL        # not mapped: nothing to take out
             return NO_MEMORY
+    if has(item, BIT_RETRY):
+        return failing_set(core, job, &item.retry.policy)
     return OK
 
 
@@ -237,7 +241,7 @@ cdef int job_create(Core* core, Queue* queue, const PushItem* item, Format forma
         if job.data == NULL:
             slab_give(&core.jobs, job)
             return NO_MEMORY
-    if item.seen & RARE:
+    if item.seen & (<uint64_t>RARE | <uint64_t>1 << BIT_RETRY):
         status = fill_rare(core, job, item)
     if item.seen & TIED and status == OK:
         status = relations_make(core, queue, job, item, format)
@@ -339,6 +343,8 @@ cdef void job_free(Core* core, Job* job) noexcept nogil:
 cdef void extra_free(Core* core, Extra* extra) noexcept nogil:
     if extra.relations != NULL:
         relations_free(core, extra.relations)
+    if extra.failing != NULL:
+        failing_free(core, extra.failing)
     if extra.custom.name != NULL:
         name_remove(&core.shards[extra.custom.hash & (SHARDS - 1)].customs, &extra.custom)
     if extra.custom_id != NULL:

@@ -2,10 +2,11 @@
 from flashq._core.fieldtable cimport TABLE, FieldDef, field_find, item_reset, request_check, request_reset
 from flashq._core.json_grammar cimport Reader, reader_fail, space_skip, text_rest, text_unescape, value_skip, word_skip
 from flashq._core.json_number cimport Number, number_read, number_skip
+from flashq._core.json_retry cimport json_retry
 from flashq._core.json_shape cimport shape_learn, shape_scan
 from flashq._core.request cimport (
     BIT_ID, JSON, KIND_BOOL, KIND_CMD, KIND_I32, KIND_IDS, KIND_ID_LIST, KIND_ITEMS, KIND_LATER, KIND_PROGRESS,
-    KIND_RAW, KIND_REQ_ID, KIND_STR, KIND_TAGS, MAX_BATCH, MAX_REQ_ID, PushItem,
+    KIND_RAW, KIND_REQ_ID, KIND_RETRY, KIND_STR, KIND_TAGS, MAX_BATCH, MAX_REQ_ID, PushItem, RetryGiven,
 )
 from flashq._core.scan cimport scan_digits, scan_text
 from flashq._core.scratch cimport scratch_reset, scratch_text
@@ -152,6 +153,8 @@ cdef const uint8_t* field_scan(Scan* s, const uint8_t* p, const FieldDef* field)
         return checked_scan(s, p, field)
     if field.kind == KIND_BOOL:
         return bool_scan(s, p, field)
+    if field.kind == KIND_RETRY:
+        return retry_scan(s, p, field)
     if field.kind == KIND_ITEMS or field.kind == KIND_IDS:
         return list_scan(s, p, field)
     return number_scan(s, p, field)
@@ -197,7 +200,7 @@ cdef const uint8_t* string_scan(Scan* s, const uint8_t* p, const FieldDef* field
 
 
 cdef const uint8_t* mistyped_scan(Scan* s, const uint8_t* p, const FieldDef* field) noexcept nogil:
-    """A value that is no text: bad for this field, perhaps good for the one that shares its name."""
+    """A value of another shape: bad for this field, perhaps good for the one that shares its name."""
     field_bad(s, field, False)
     if field.other and s.item < 0:
         return field_scan(s, p, &TABLE.fields[field.other - 1])
@@ -211,6 +214,24 @@ cdef const uint8_t* bool_scan(Scan* s, const uint8_t* p, const FieldDef* field) 
     (<uint64_t*>place(s, field))[0] = p[0] == c't'
     s.into.seen |= <uint64_t>1 << field.bit
     return word_skip(&s.r, p)
+
+
+cdef const uint8_t* retry_scan(Scan* s, const uint8_t* p, const FieldDef* field) noexcept nogil:
+    cdef RetryGiven* out = <RetryGiven*>place(s, field)
+    cdef Slice value
+    if p == s.r.end or p[0] != c'{':
+        return mistyped_scan(s, p, field)
+    p = raw_scan(s, p, &value)
+    if p == NULL:
+        return NULL
+    if field.other:                                 # what is good for this field is bad for the other of its name
+        field_bad(s, &TABLE.fields[field.other - 1], False)
+    json_retry(&value, out)
+    if out.wrong:
+        field_bad(s, field, True)
+    else:
+        s.into.seen |= <uint64_t>1 << field.bit
+    return p
 
 
 cdef const uint8_t* checked_scan(Scan* s, const uint8_t* p, const FieldDef* field) noexcept nogil:

@@ -4,6 +4,7 @@ from flashq._core.job cimport (
     JOB_LIFO, JOB_REMOVE_ON_COMPLETE, JOB_REMOVE_ON_FAIL, STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_FAILED,
     STATE_WAITING, Extra, Relations, job_is,
 )
+from flashq._core.json_failing cimport json_failing_put, json_failing_room
 from flashq._core.json_write cimport (
     ESCAPE_ROOM, NUMBER_ROOM, bytes_put, i64_put, literal_put, stamp_put, text_escape, u64_put,
 )
@@ -109,9 +110,13 @@ cdef void json_job(WriteBuffer* out, const Job* job, const JobParts* parts) noex
     cdef const Slice* queue = &parts.queue
     cdef const Slice* data = &parts.data
     cdef size_t room = JOB_ROOM + queue.size * ESCAPE_ROOM + data.size + parts.tags.size + parts.depends_on.size
+    cdef bint failing = job.state == STATE_FAILED
     cdef uint8_t* p
     if job.extra != NULL:
         room += _rare_room(job.extra)
+        failing |= job.extra.failing != NULL
+    if failing:
+        room += json_failing_room(job, parts.history)
     p = buffer_room(out, room)
     if p == NULL:
         return
@@ -129,6 +134,8 @@ cdef void json_job(WriteBuffer* out, const Job* job, const JobParts* parts) noex
         p = u64_put(p, job.delivery.token)
     else:
         p = literal_put(p, b'null')
+    if failing:
+        p = json_failing_put(p, job, parts.history)
     buffer_done(out, literal_put(p, b'}'))
 
 

@@ -8,8 +8,10 @@ Steps that may not fail (a retry, a lost worker) never do: a job that finds no m
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport strlen
 
+from flashq._core.failing cimport failing_note, has_policy
 from flashq._core.heap cimport heap_remove
 from flashq._core.job cimport (
+    ENDED_STALLED, ENDED_TIMEOUT, ENDED_WORKER_LOST,
     IN_BLOCKED, IN_DEAD, IN_DELAYED, IN_FIFO, IN_LIFO, IN_LIMBO, IN_OWNER, IN_RETURNED, JOB_REMOVE_ON_COMPLETE,
     JOB_REMOVE_ON_FAIL, JOB_RESULT_MSGPACK, STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_FAILED, STATE_WAITING,
     Delivery, Extra, job_is,
@@ -19,10 +21,11 @@ from flashq._core.queue cimport (
     active_append, active_remove, deadline_lower, list_append, list_remove, queue_wants_service,
 )
 from flashq._core.ready cimport ready_push, ready_remove
-from flashq._core.records cimport record_gone, record_state
+from flashq._core.records cimport record_gone, record_losses, record_state
 from flashq._core.relations cimport relations_completed, unique_release
 from flashq._core.request cimport MSGPACK
 from flashq._core.retention cimport done_add, kept_end
+from flashq._core.retry cimport retry_wait
 from flashq._core.shardmap cimport SHARD_BITS, id_remove
 from flashq._core.slab cimport slab_give, slab_take
 from flashq._core.state cimport Queue
@@ -167,10 +170,21 @@ cdef int job_complete(Core* core, Job* job, const Slice* result, Format format) 
     return OK
 
 
-cdef void retry_at(Core* core, Job* job) noexcept nogil:
-    """After a failed attempt: waiting at its old place, or delayed by its backoff."""
-    cdef uint64_t doublings = job.attempts if job.attempts < MAX_DOUBLINGS else MAX_DOUBLINGS
-    cdef uint64_t delay = <uint64_t>job.backoff << doublings
+cdef inline uint64_t wait_of(Core* core, const Job* job, const FailOrder* order) noexcept nogil:
+    """ms before the job may run again: what FAIL says, else the retry policy, else the wire's backoff."""
+    cdef uint64_t doublings
+    if order != NULL and order.timed:
+        return order.after
+    if order != NULL and order.release:
+        return 0
+    if has_policy(job):
+        return retry_wait(core, &job.extra.failing.policy, job.attempts)
+    doublings = job.attempts if job.attempts < MAX_DOUBLINGS else MAX_DOUBLINGS
+    return <uint64_t>job.backoff << doublings
+
+
+cdef void retry_in(Core* core, Job* job, uint64_t delay) noexcept nogil:
+    """After an attempt that ended: waiting at its old place, or delayed."""
     job.state = STATE_WAITING
     if delay:
         job.state = STATE_DELAYED
@@ -178,7 +192,7 @@ cdef void retry_at(Core* core, Job* job) noexcept nogil:
         job.deadline = saturated(core.mono, delay)
 
 
-cdef void job_bury(Core* core, Job* job, const char* text) noexcept nogil:
+cdef void job_bury(Core* core, Job* job, Ending reason, const char* text) noexcept nogil:
     """Into the dead letters; the job is detached. NULL leaves its message as it is."""
     cdef Queue* queue = <Queue*>job.queue
     if text != NULL:
@@ -187,7 +201,8 @@ cdef void job_bury(Core* core, Job* job, const char* text) noexcept nogil:
     queue.failed += 1
     core.failed += 1
     job.state = STATE_FAILED
-    job.deadline = 0
+    job.reason = <uint8_t>reason
+    job.deadline = core.now
     if job_is(job, JOB_REMOVE_ON_FAIL):
         job_erase(core, job)
         return
@@ -205,38 +220,46 @@ cdef void job_end_delivery(Core* core, Job* job) noexcept nogil:
         extra.last_heartbeat = last_heartbeat
 
 
-cdef void job_fail(Core* core, Job* job, const Slice* error) noexcept nogil:
+cdef void job_fail(Core* core, Job* job, Ending ending, const Slice* error, const FailOrder* order) noexcept nogil:
+    cdef bint charged = order == NULL or not order.release
+    if charged:
+        failing_note(core, job, ending, error)
+        job.attempts += 1
     job_end_delivery(core, job)
-    job.attempts += 1
     if error != NULL and error.size:
         job_set_message(core, job, error.ptr, error.size)
-    if job.max_attempts and job.attempts >= job.max_attempts:
-        job_bury(core, job, NULL)
+    if charged and ((order != NULL and order.dead) or (job.max_attempts and job.attempts >= job.max_attempts)):
+        job_bury(core, job, ending, NULL)
         return
-    retry_at(core, job)
+    retry_in(core, job, wait_of(core, job, order))
     record_state(core, job)
     job_place(core, job)
 
 
-cdef void fail_with(Core* core, Job* job, const char* text) noexcept nogil:
-    cdef Slice error
-    error.ptr = <const uint8_t*>text
-    error.size = <uint32_t>strlen(text)
-    error.flags = 0
-    job_fail(core, job, &error)
+cdef inline Slice spelled(const char* text) noexcept nogil:
+    return Slice(<const uint8_t*>text, <uint32_t>strlen(text), 0)
 
 
 cdef void job_lose(Core* core, Job* job) noexcept nogil:
+    """Of the losses that count, missed heartbeats of a worker that is still connected can be made good."""
     cdef bint stalled = job.delivery.lease_until != 0
+    cdef bint connected = (<Owner*>job.delivery.owner).peer != NULL
+    cdef Ending ending = ENDED_STALLED if stalled else ENDED_WORKER_LOST
     cdef const char* text = STALLED if stalled else WORKER_LOST
+    cdef Slice error = spelled(text)
     cdef uint32_t losses = 1
+    failing_note(core, job, ending, &error)
     job_end_delivery(core, job)
     core.lost += 1
     if job.extra != NULL:
         job.extra.stall_count += 1
-        losses = job.extra.stall_count
+        job.extra.losses += 1
+        if connected:
+            job.extra.missed += 1
+        losses = job.extra.losses
+        record_losses(core, job)
     if losses >= core.limits.lost_workers:
-        job_bury(core, job, text)
+        job_bury(core, job, ending, text)
         return
     job.state = STATE_WAITING
     record_state(core, job)
@@ -280,12 +303,14 @@ cdef void job_beat(Core* core, Job* job) noexcept nogil:
 
 cdef void job_due(Core* core, Job* job) noexcept nogil:
     cdef Delivery* delivery = job.delivery
+    cdef Slice error
     if job_gone(job):
         heap_remove(&job_shard(core, job).timers, &job.timer)   # its grave frees it
     elif job.state == STATE_ACTIVE:
         if delivery.deadline and delivery.deadline <= core.mono:
             core.timed_out += 1
-            fail_with(core, job, TIMED_OUT)
+            error = spelled(TIMED_OUT)
+            job_fail(core, job, ENDED_TIMEOUT, &error, NULL)
         elif delivery.lease_until and delivery.lease_until <= core.mono:
             job_lose(core, job)
         else:

@@ -1,7 +1,9 @@
 """One function a command; each finds its job, refuses what the job's state does not allow, and leaves a record."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
+from flashq._core.failing cimport failing_note
 from flashq._core.job cimport (
+    ENDED_DISCARDED,
     IN_FIFO, IN_LIFO, IN_RETURNED, JOB_MSGPACK, STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_FAILED,
     STATE_WAITING, Job, job_is,
 )
@@ -9,7 +11,7 @@ from flashq._core.jobs cimport job_find, job_log, job_set_message, keep, saturat
 from flashq._core.lifecycle cimport job_beat, job_bury, job_detach, job_end_delivery, job_place, job_remove
 from flashq._core.peers cimport peer_replied
 from flashq._core.ready cimport ready_remove
-from flashq._core.records cimport record_job, record_state
+from flashq._core.records cimport record_failing, record_job, record_state
 from flashq._core.request cimport (
     BIT_DATA, BIT_LEVEL, JSON, MSGPACK, OP_CANCEL, OP_CHANGEPRIORITY, OP_DISCARD, OP_LOG, OP_MOVETODELAYED, OP_PROMOTE,
     OP_UPDATEJOB, Format, Slice, has,
@@ -154,6 +156,7 @@ cdef int update_data(Core* core, Job* job, Request* request) noexcept nogil:
         job.flags &= <uint8_t>~JOB_MSGPACK
     record_job(core, job)
     record_state(core, job)                 # a job's record tells a new one: what became of it since comes after
+    record_failing(core, job)
     return OK
 
 
@@ -161,10 +164,11 @@ cdef int discard(Core* core, Job* job) noexcept nogil:
     if job.state == STATE_FAILED:
         return CANNOT_DISCARD
     if job.state == STATE_ACTIVE:
+        failing_note(core, job, ENDED_DISCARDED, NULL)
         job_end_delivery(core, job)
     else:
         job_detach(core, job)
-    job_bury(core, job, NULL)
+    job_bury(core, job, ENDED_DISCARDED, NULL)
     return OK
 
 

@@ -4,6 +4,7 @@ from flashq._core.bytes cimport load_be16, store_be16, store_be32
 from flashq._core.fieldtable cimport request_check, request_reset
 from flashq._core.job cimport (JOB_LIFO, JOB_REMOVE_ON_COMPLETE, JOB_REMOVE_ON_FAIL, STATE_ACTIVE, STATE_COMPLETED,
                                STATE_DELAYED, STATE_FAILED, STATE_WAITING, Extra, Job, Relations, job_is)
+from flashq._core.msgpack_failing cimport msgpack_failing_keys, msgpack_failing_put, msgpack_failing_room
 from flashq._core.msgpack_fields cimport fields_read, id_list
 from flashq._core.msgpack_reader cimport Reader, value_skip
 from flashq._core.msgpack_tokens cimport (SHAPE_MAP, Token, put_array, put_bool, put_byte, put_bytes, put_int32,
@@ -245,10 +246,11 @@ cdef inline uint8_t* _state_put(uint8_t* at, uint8_t state) noexcept nogil:
     return put_key(at, "failed") if state == STATE_FAILED else put_key(at, "waiting-children")
 
 
-cdef inline uint8_t* _head_put(uint8_t* at, const Job* job, const Slice* queue, const Slice* data) noexcept nogil:
-    """Header of a map of 34 keys, and those up to backoff, which hardly any two jobs share."""
+cdef inline uint8_t* _head_put(uint8_t* at, const Job* job, const Slice* queue, const Slice* data,
+                               uint16_t more) noexcept nogil:
+    """Header of a map of 34 keys and `more`, and those up to backoff, which hardly any two jobs share."""
     at[0] = 0xDE
-    store_be16(at + 1, 34)
+    store_be16(at + 1, <uint16_t>(34 + more))
     at = put_uint(put_key(at + 3, "id"), job.id)
     at = put_text(put_key(at, "queue"), queue.ptr, queue.size)
     at = put_key(at, "data")
@@ -276,10 +278,16 @@ cdef size_t _rare_room(const Extra* extra) noexcept nogil:
 cdef void msgpack_job(WriteBuffer* out, const Job* job, const JobParts* parts) noexcept nogil:
     cdef const Extra* extra = &NO_EXTRA if job.extra == NULL else job.extra
     cdef size_t sizes = <size_t>parts.queue.size + parts.data.size + parts.tags.size + parts.depends_on.size
-    cdef uint8_t* at = buffer_room(out, JOB_ROOM + _rare_room(extra) + sizes)
+    cdef bint failing = extra.failing != NULL or job.state == STATE_FAILED
+    cdef uint16_t more = 0
+    cdef uint8_t* at
+    if failing:
+        sizes += msgpack_failing_room(job, parts.history)
+        more = msgpack_failing_keys(job, parts.history)
+    at = buffer_room(out, JOB_ROOM + _rare_room(extra) + sizes)
     if at == NULL:
         return
-    at = _head_put(at, job, &parts.queue, &parts.data)
+    at = _head_put(at, job, &parts.queue, &parts.data, more)
     if _is_plain(job, &parts.tags):
         at = put_bytes(at, PLAIN_MIDDLE.bytes, PLAIN_MIDDLE.size)
     else:
@@ -296,6 +304,8 @@ cdef void msgpack_job(WriteBuffer* out, const Job* job, const JobParts* parts) n
         at = put_uint(at, job.delivery.token)
     else:
         at = put_nil(at)
+    if failing:
+        at = msgpack_failing_put(at, job, parts.history)
     buffer_done(out, at)
 
 

@@ -5,11 +5,12 @@ stand behind it; only what is no MessagePack, or no value that may be stored, en
 """
 from flashq._core.fieldtable cimport TABLE, FieldDef, field_find, item_reset
 from flashq._core.msgpack_reader cimport Reader, loose_skip, text_check, value_skip
+from flashq._core.msgpack_retry cimport msgpack_retry
 from flashq._core.msgpack_tokens cimport (SHAPE_ARRAY, SHAPE_FLOAT, SHAPE_MAP, SHAPE_OPAQUE, SHAPE_STR, SHAPE_UINT,
                                           Token, token_read)
 from flashq._core.request cimport (BIT_ID, KIND_BOOL, KIND_CMD, KIND_I32, KIND_ID_LIST, KIND_IDS, KIND_ITEMS,
-                                   KIND_LATER, KIND_PROGRESS, KIND_RAW, KIND_REQ_ID, KIND_STR, KIND_TAGS,
-                                   KIND_U64, MAX_BATCH, MAX_REQ_ID, PushItem, Request, Slice)
+                                   KIND_LATER, KIND_PROGRESS, KIND_RAW, KIND_REQ_ID, KIND_RETRY, KIND_STR,
+                                   KIND_TAGS, KIND_U64, MAX_BATCH, MAX_REQ_ID, PushItem, Request, RetryGiven, Slice)
 from flashq._core.status cimport BAD_MSGPACK, BAD_UTF8, OK
 from libc.stdint cimport INT32_MIN, INT64_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
@@ -227,6 +228,31 @@ cdef int _id_list_read(Reader* reader, PushItem* item, const FieldDef* field) no
     return OK
 
 
+cdef int _retry_read(Reader* reader, Request* request, PushItem* item, const FieldDef* field) noexcept nogil:
+    cdef const uint8_t* start = reader.at
+    cdef RetryGiven* out = <RetryGiven*>_place(item, field)
+    cdef Token token
+    cdef int status
+    if token_read(start, reader.end, &token) == NULL:
+        return BAD_MSGPACK
+    if token.shape != SHAPE_MAP and field.other and reader.item < 0:
+        _mark_bad(item, field, False)                           # perhaps good for the field that shares its name
+        return _field_read(reader, request, item, &TABLE.fields[field.other - 1])
+    if token.shape != SHAPE_MAP:
+        return _refuse(reader, item, field, False)
+    status = value_skip(reader)
+    if status != OK:
+        return status
+    if field.other:                                             # what is good for this field is bad for the other
+        _mark_bad(item, &TABLE.fields[field.other - 1], False)
+    msgpack_retry(start, reader.at, out)
+    if out.wrong:
+        _mark_bad(item, field, True)
+    else:
+        item.seen |= _bit(field)
+    return OK
+
+
 cdef int _later_read(Reader* reader, PushItem* item, const FieldDef* field) noexcept nogil:
     """An option that is not served yet: only values that say nothing pass."""
     cdef Token token
@@ -293,6 +319,8 @@ cdef int _value_read(Reader* reader, Request* request, PushItem* item, const Fie
         return _ids_read(reader, item, field)
     if kind == KIND_ITEMS:
         return _items_read(reader, request, field)
+    if kind == KIND_RETRY:
+        return _retry_read(reader, request, item, field)
     if kind == KIND_LATER:
         return _later_read(reader, item, field)
     if field.bit == BIT_ID:

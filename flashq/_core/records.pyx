@@ -5,14 +5,16 @@ then the records one after another. All numbers little-endian; a text is u32 siz
 
   JOB     u64 id, u8 state, u8 flags, u8 progress, u32 generation, i32 priority, u64 created_at, u64 run_at,
           u32 attempts, u32 max_attempts, u32 backoff, u64 ttl, u64 timeout, u64 stall_timeout,
-          text queue, data, tags, custom_id
+          text queue, data, tags, custom_id, retry (empty, or u8 type, u32 jitter, u64 delay, u64 max)
   STATE   u64 id, u8 state, u8 flags, u8 progress, u32 generation, i32 priority, u32 attempts, u64 run_at,
           u64 token, u64 started_at,
-          u64 completed_at, u32 stall_count, text message, result
+          u64 ended_at (completed or failed; else 0), u32 stall_count, u8 reason (Ending), text message, result
   GONE    u64 id
   QUEUE   u8 paused, u64 rate_limit, u64 concurrency_limit (2^64-1 = none), text name
   CLEAR   u32 drained, u32 obliterated (generations), text name
   FORGET  u64 id
+  ATTEMPT u64 id, u32 number, u64 started_at, u64 ended_at, u8 reason (Ending), text error, worker
+  LOSSES  u64 id, u32 losses, u32 missed
 
 A change of the format needs a new version in the header that the store writes at the start of each file.
 """
@@ -20,12 +22,15 @@ from libc.string cimport memcpy
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from flashq._core.buffer cimport WriteBuffer, buffer_grow, buffer_put
-from flashq._core.job cimport STATE_COMPLETED, STATE_DELAYED, Delivery, Extra
+from flashq._core.failing cimport attempt_error, attempt_worker, has_policy
+from flashq._core.job cimport STATE_COMPLETED, STATE_DELAYED, STATE_FAILED, Delivery, Extra
+from flashq._core.request cimport RetryPolicy
 
 import struct
 
 cdef enum:
     FRAME_HEAD = 12             # u32 size, u64 position
+    RETRY_BYTES = 21            # of a policy
 
 
 cdef bint begin(Core* core, uint8_t kind) noexcept nogil:
@@ -89,6 +94,18 @@ cdef void record_job(Core* core, Job* job) noexcept nogil:
     else:
         put_text(out, extra.tags, extra.tags_size)
         put_text(out, extra.custom_id, extra.custom_id_size)
+    if has_policy(job):
+        put_policy(out, &extra.failing.policy)
+    else:
+        put32(out, 0)
+
+
+cdef void put_policy(WriteBuffer* out, const RetryPolicy* policy) noexcept nogil:
+    put32(out, RETRY_BYTES)
+    put8(out, policy.type)
+    put32(out, policy.jitter)
+    put64(out, policy.delay)
+    put64(out, policy.max)
 
 
 cdef void record_state(Core* core, Job* job) noexcept nogil:
@@ -114,13 +131,46 @@ cdef void record_state(Core* core, Job* job) noexcept nogil:
     put64(out, job.run_at)
     put64(out, 0 if delivery == NULL else delivery.token)
     put64(out, 0 if delivery == NULL else delivery.started_at)
-    put64(out, job.deadline if job.state == STATE_COMPLETED else 0)
+    put64(out, job.deadline if job.state == STATE_COMPLETED or job.state == STATE_FAILED else 0)
     put32(out, 0 if extra == NULL else extra.stall_count)
+    put8(out, job.reason)
     if extra == NULL:
         put64(out, 0)
     else:
         put_text(out, extra.message, extra.message_size)
         put_text(out, extra.result, extra.result_size)
+
+
+cdef void record_attempt(Core* core, uint64_t id, const Attempt* attempt) noexcept nogil:
+    cdef WriteBuffer* out = &core.records
+    if not begin(core, RECORD_ATTEMPT):
+        return
+    put64(out, id)
+    put32(out, attempt.number)
+    put64(out, attempt.started_at)
+    put64(out, attempt.ended_at)
+    put8(out, attempt.ending)
+    put_text(out, attempt_error(attempt), attempt.error_size)
+    put_text(out, attempt_worker(attempt), attempt.worker_size)
+
+
+cdef void record_losses(Core* core, const Job* job) noexcept nogil:
+    if begin(core, RECORD_LOSSES):
+        put64(&core.records, job.id)
+        put32(&core.records, job.extra.losses)
+        put32(&core.records, job.extra.missed)
+
+
+cdef void record_failing(Core* core, const Job* job) noexcept nogil:
+    cdef const Attempt* attempt
+    if job.extra == NULL:
+        return
+    attempt = NULL if job.extra.failing == NULL else job.extra.failing.first
+    while attempt != NULL:
+        record_attempt(core, job.id, attempt)
+        attempt = attempt.next
+    if job.extra.losses:
+        record_losses(core, job)
 
 
 cdef void record_gone(Core* core, uint64_t id) noexcept nogil:
@@ -162,19 +212,23 @@ cdef void record_frame_end(Core* core) noexcept nogil:
 _JOB = struct.Struct("<QBBBIiQQIIIQQQ")
 _JOB_NAMES = ("id", "state", "flags", "progress", "generation", "priority", "created_at", "run_at", "attempts",
               "max_attempts", "backoff", "ttl", "timeout", "stall_timeout")
-_STATE = struct.Struct("<QBBBIiIQQQQI")
+_STATE = struct.Struct("<QBBBIiIQQQQIB")
 _STATE_NAMES = ("id", "state", "flags", "progress", "generation", "priority", "attempts", "run_at", "token",
-                "started_at", "completed_at", "stall_count")
+                "started_at", "ended_at", "stall_count", "reason")
 _ID = struct.Struct("<Q")
+_ATTEMPT = struct.Struct("<QIQQB")
+_LOSSES = struct.Struct("<QII")
 _QUEUE = struct.Struct("<BQQ")
 _CLEAR = struct.Struct("<II")
 _LAYOUTS = {
-    RECORD_JOB: ("job", _JOB, _JOB_NAMES, ("queue", "data", "tags", "custom_id")),
+    RECORD_JOB: ("job", _JOB, _JOB_NAMES, ("queue", "data", "tags", "custom_id", "retry")),
     RECORD_STATE: ("state", _STATE, _STATE_NAMES, ("message", "result")),
     RECORD_GONE: ("gone", _ID, ("id",), ()),
     RECORD_QUEUE: ("queue", _QUEUE, ("paused", "rate_limit", "concurrency_limit"), ("name",)),
     RECORD_CLEAR: ("clear", _CLEAR, ("drained", "obliterated"), ("name",)),
     RECORD_FORGET: ("forget", _ID, ("id",), ()),
+    RECORD_ATTEMPT: ("attempt", _ATTEMPT, ("id", "number", "started_at", "ended_at", "reason"), ("error", "worker")),
+    RECORD_LOSSES: ("losses", _LOSSES, ("id", "losses", "missed"), ()),
 }
 
 

@@ -39,6 +39,7 @@ cdef enum Kind:                 # how a field's value is read; in step with comm
     KIND_REQ_ID = 10            # string, kept as its bytes, quotes or header excluded
     KIND_CMD = 11               # string naming the command
     KIND_ID_LIST = 13           # array of u64, kept as its bytes
+    KIND_RETRY = 14             # a retry policy: see retry.pxd
     KIND_LATER = 12             # an option of the wire that is not served yet: only null, false, 0, "" and [] pass
 
 cdef enum FieldBit:             # index in given / seen / bad; fieldtable gives each name the bit that stands here
@@ -76,6 +77,10 @@ cdef enum FieldBit:             # index in given / seen / bad; fieldtable gives 
     BIT_GROUP_ID = 31
     BIT_KEEP_COMPLETED_AGE = 32
     BIT_KEEP_COMPLETED_COUNT = 33
+    BIT_RETRY = 34              # the push option
+    BIT_FAIL_RETRY = 35         # `retry` of FAIL
+    BIT_RETRY_AFTER = 36
+    BIT_RELEASE = 37
     BIT_FLOW = 39               # no field of the wire: the push is part of a flow, see `flow_*` of PushItem
     BIT_LATER = 40              # the first of the options that are not served yet
 
@@ -86,6 +91,34 @@ cdef struct Slice:
     const uint8_t* ptr          # borrowed: from the frame, or from the scratch arena of the scan
     uint32_t size
     uint32_t flags
+
+cdef enum RetryType:            # in step with commands.RETRY_TYPES
+    RETRY_NONE = 0              # no policy: the numeric backoff counts
+    RETRY_FIXED = 1
+    RETRY_EXPONENTIAL = 2
+    RETRY_LINEAR = 3
+
+cdef enum RetryPart:            # of a policy; a bit each in RetryGiven.given
+    RETRY_NO_PART = 0
+    RETRY_TYPE = 1
+    RETRY_DELAY = 2
+    RETRY_MAX = 3
+    RETRY_JITTER = 4
+
+cdef enum:
+    MILLION = 1000000           # jitter is kept in millionths
+
+cdef struct RetryPolicy:
+    uint64_t delay              # ms
+    uint64_t max                # ms that no wait is longer than; 0 = any
+    uint32_t jitter             # millionths of the wait that chance may take off
+    uint8_t type                # RetryType
+
+cdef struct RetryGiven:         # what a request says in `retry`; retry.pxd fills it in
+    RetryPolicy policy
+    uint8_t given               # bit per RetryPart
+    uint8_t wrong               # RetryPart that is wrong, the first of them; RETRY_NO_PART for none
+    int status                  # what is wrong with it: BAD_TYPE, OUT_OF_RANGE, MISSING_FIELD, DUPLICATE_FIELD
 
 cdef struct PushItem:
     uint64_t given              # bit per field: the key was there, null or not
@@ -116,6 +149,7 @@ cdef struct PushItem:
     uint64_t flow_parent        # its parent's id, 0 for the parent
     const uint64_t* flow_children   # borrowed: of the parent
     uint32_t flow_count         # how many
+    RetryGiven retry
 
 cdef struct Request:
     PushItem item               # first, so that a field has one offset in both
@@ -131,6 +165,9 @@ cdef struct Request:
     uint64_t count
     uint64_t token
     uint64_t progress
+    uint64_t fail_retry         # `retry` of FAIL: 0 or 1
+    uint64_t retry_after        # ms
+    uint64_t release
     uint64_t* ids               # borrowed from the scratch
     uint32_t id_count
     uint64_t* tokens            # borrowed from the scratch
@@ -146,6 +183,7 @@ cdef struct Request:
     int32_t problem_item        # index of the item of PUSHB that has the problem; -1 = the request itself
 
 cdef struct JobParts:           # of a Job in a reply, in the reply's format; size 0 stands for null and []
+    bint history                # with the attempts that ended badly
     Slice queue
     Slice data
     Slice tags

@@ -163,6 +163,7 @@ cdef struct Core:
     Slab levels
     Slab graves_slab
     Slab relations
+    Slab failings
     Slab edges
     Slab awaited_slab
     Slab debounces_slab
@@ -197,6 +198,7 @@ cdef struct Core:
     uint64_t mono               # monotonic ms
     uint64_t next_deadline      # monotonic ms, a lower bound; 2^64-1 = none
     uint64_t seed               # mixed into the treaps' weights
+    uint64_t chance             # state of the one generator: chance.pxd
     uint64_t trim_at            # monotonic ms: the next look for idle pages; 2^64-1 = none needed
     uint64_t sweep_at           # monotonic ms: the next look for idle queues
     uint64_t epoch              # boot epoch of delivery tokens

@@ -40,3 +40,4 @@ cdef enum Status:
     CANNOT_DISCARD = -48        # number = id
     DUPLICATE_KEY = -49         # text = the key; number = id of the job that holds it
     DEBOUNCED = -50             # text = the id
+    CONTRADICTION = -60         # field: what FAIL says there and `retry: false` exclude each other

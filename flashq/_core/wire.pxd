@@ -68,4 +68,9 @@ cdef inline void wire_jobs_next(Format format, WriteBuffer* out, uint32_t index)
     else:
         msgpack_jobs_next(out, index)
 
-cdef void wire_job(Core* core, Format format, WriteBuffer* out, const Job* job) noexcept nogil   # transcodes if need be
+# A Job, transcoded if need be. With `history` it shows the attempts that ended badly.
+cdef void wire_job_read(Core* core, Format format, WriteBuffer* out, const Job* job, bint history) noexcept nogil
+
+cdef inline void wire_job(Core* core, Format format, WriteBuffer* out, const Job* job) noexcept nogil:
+    """As PULL delivers it."""
+    wire_job_read(core, format, out, job, False)

@@ -8,11 +8,12 @@ from flashq._core.transcode cimport transcode
 from libc.string cimport memset
 
 
-cdef void wire_job(Core* core, Format format, WriteBuffer* out, const Job* job) noexcept nogil:
+cdef void wire_job_read(Core* core, Format format, WriteBuffer* out, const Job* job, bint history) noexcept nogil:
     cdef const Queue* queue = <const Queue*>job.queue
     cdef const Extra* extra = job.extra
     cdef JobParts parts
     memset(&parts, 0, sizeof(parts))
+    parts.history = history
     parts.queue.ptr, parts.queue.size = queue.text, queue.name.size
     parts.data.ptr, parts.data.size = job.data, job.data_size
     if extra != NULL:

@@ -5,6 +5,7 @@ field table, so a name has one kind, limit and set of aliases in all of them; a 
 """
 from flashq.commands import access, cron, dead, flows, jobs, kv, management, pubsub, queues, reading, statistics
 from flashq.commands.options import LATER_OPTIONS, PUSH_OPTIONS
+from flashq.commands.retry import ATTEMPT_TEXT, ATTEMPTS_KEPT, REASONS, RETRY_TYPES
 from flashq.commands.shared import COMMON, MAX_BATCH, QUEUE_RULE, STATES
 from flashq.errors import (
     AUTH_REQUIRED,
@@ -19,8 +20,9 @@ from flashq.errors import (
 )
 from flashq.fields import Command, Field, Kind, ReplyField
 
-__all__ = ["ANY_COMMAND_ERRORS", "BY_NAME", "COMMANDS", "COMMON", "LATER_OPTIONS", "MAX_BATCH", "PUSH_OPTIONS",
-           "QUEUE_RULE", "STATES", "Command", "Field", "Kind", "ReplyField"]
+__all__ = ["ANY_COMMAND_ERRORS", "ATTEMPTS_KEPT", "ATTEMPT_TEXT", "BY_NAME", "COMMANDS", "COMMON", "LATER_OPTIONS",
+           "MAX_BATCH", "PUSH_OPTIONS", "QUEUE_RULE", "REASONS", "RETRY_TYPES", "STATES", "Command", "Field", "Kind",
+           "ReplyField"]
 
 COMMANDS: tuple[Command, ...] = (
     *jobs.COMMANDS,

@@ -13,7 +13,7 @@ COMMANDS = (
         "dead.show",
     ),
     Command(
-        "RETRYDLQ", "Let a queue's dead letters run again, with no attempt counted.",
+        "RETRYDLQ", "Let a queue's dead letters run again, with no attempt and no lost worker counted.",
         (QUEUE, Field("id", Kind.U64, "Only this one.", aliases=("job_id",))),
         (ReplyField("ids", "[u64]", "One number: how many wait again."),
          ReplyField("count", "u64", "The same number.")),

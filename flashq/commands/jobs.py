@@ -1,8 +1,10 @@
 """Pushing, pulling and ending jobs: the hot commands, read by the core itself."""
 from flashq.commands.options import LATER_OPTIONS, PUSH_OPTIONS
+from flashq.commands.retry import FAIL_OPTIONS
 from flashq.commands.shared import AGAIN, GONE_AGAIN, ID, QUEUE, QUEUE_ERRORS
 from flashq.errors import (
     BATCH_TOO_LARGE,
+    CONTRADICTION,
     DATA_TOO_LARGE,
     DEBOUNCED,
     DUPLICATE_KEY,
@@ -79,8 +81,9 @@ COMMANDS = (
     ),
     Command(
         "FAIL", "Report an attempt as failed: the job is retried, or dead after `max_attempts`.",
-        (ID, Field("error", Kind.STR, "Why; shown as the job's progress_msg, cut after 64 KiB."), _TOKEN), (),
-        (JOB_NOT_FOUND, STALE_TOKEN), "hot",
+        (ID, Field("error", Kind.STR, "Why; shown as the job's progress_msg, cut after 64 KiB."), _TOKEN,
+         *FAIL_OPTIONS), (),
+        (JOB_NOT_FOUND, STALE_TOKEN, CONTRADICTION), "hot",
         "With `token` safe. Without, the second fails the retry too if a worker has it by then.",
         ({"cmd": "FAIL", "id": 97, "error": "mailbox full"}, {"ok": True, "success": True}),
     ),
@@ -93,7 +96,7 @@ COMMANDS = (
         ({"cmd": "PROGRESS", "id": 97, "progress": 40, "message": "page 4 of 10"}, {"ok": True, "success": True}),
     ),
     Command(
-        "HEARTBEAT", "Renew the reservation of an active job.",
+        "HEARTBEAT", "Renew the reservation of an active job; heartbeats missed before no longer count against it.",
         (ID, _TOKEN), (),
         (NOT_PROCESSING, STALE_TOKEN), "hot", AGAIN,
         ({"cmd": "HEARTBEAT", "id": 97}, {"ok": True, "success": True}),

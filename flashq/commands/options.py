@@ -1,4 +1,5 @@
 """The options of a push: fields of PUSH, of each item of PUSHB, and of what pushes later."""
+from flashq.commands.retry import RETRY
 from flashq.fields import Field, Kind
 
 MAX_DEPENDS_ON = 1000       # as in flashq/_core/relations.pxd
@@ -34,6 +35,7 @@ PUSH_OPTIONS = (
           "so.", default=0, aliases=("keepCompletedAge",)),
     Field("keep_completed_count", Kind.U64, "The same while it is among the newest so many completed jobs of its "
           "queue; with both, until either ends.", default=0, aliases=("keepCompletedCount",)),
+    RETRY,
 )
 LATER_OPTIONS = (
     Field("group_id", Kind.LATER, "Not served yet."),

@@ -134,6 +134,7 @@ CHECKS: dict[Kind, Check] = {
     Kind.IDS: _ids,
     Kind.ID_LIST: _ids,
     Kind.OBJECT: _object,
+    Kind.RETRY: _object,
     Kind.OBJECTS: _objects,
     Kind.LATER: _later,
 }

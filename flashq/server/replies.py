@@ -6,14 +6,15 @@ from dataclasses import dataclass
 import msgpack  # type: ignore[import-untyped]
 import orjson
 
-from flashq.commands import COMMANDS
+from flashq.commands import COMMANDS, PUSH_OPTIONS
 from flashq.config import Settings
 from flashq.errors import BAD_TYPE, BY_STATUS, INTERNAL_ERROR, LIMITS, OUT_OF_RANGE, ErrorCode, Refused
-from flashq.fields import RANGES, Kind, kind_rule
+from flashq.fields import RANGES, Kind, field_rule, kind_rule
 
 SHOWN_NAME = 64  # characters of an unknown command's name that are told back
 _LENGTH = struct.Struct(">I")
 _HOT_FIELDS = {field.name: field for command in COMMANDS if command.tier == "hot" for field in command.fields}
+_PARTS = {f"{field.name}.{part.name}": part for field in PUSH_OPTIONS for part in field.items}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,10 @@ class Refuser:
 
 def _rule(error: ErrorCode, field: str, number: int) -> str:
     """What the field must be. BAD_TYPE tells its Kind, OUT_OF_RANGE its largest value."""
-    hot = _HOT_FIELDS.get(field.rpartition(".")[2])  # `jobs[3].priority` is priority
+    name = field.partition("].")[2] or field  # `jobs[3].priority` is priority
+    if name in _PARTS:
+        return field_rule(_PARTS[name])
+    hot = _HOT_FIELDS.get(name)
     if error is BAD_TYPE and hot is not None and hot.rule:
         return hot.rule
     if error is BAD_TYPE:

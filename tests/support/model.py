@@ -21,6 +21,13 @@ class Refusal(Exception):
         self.reply = {"ok": False, "error": text, "code": code}
 
 
+def policy(given: Message | None) -> Message | None:
+    """A retry policy with its defaults filled in."""
+    if given is None:
+        return None
+    return {**given, "max": given.get("max") or 0, "jitter": given.get("jitter") or 0}
+
+
 class Model(World):
     """A world that takes requests, one method a command."""
 
@@ -87,7 +94,7 @@ class Model(World):
             backoff=min(option("backoff", 0), MAX_BACKOFF), ttl=ttl, timeout=option("timeout", 0),
             stall_timeout=option("stall_timeout", 0), lifo=option("lifo", False), tags=option("tags", []),
             custom_id=custom_id, remove_on_complete=option("remove_on_complete", False),
-            remove_on_fail=option("remove_on_fail", False),
+            remove_on_fail=option("remove_on_fail", False), retry=policy(option("retry", None)),
         )
         self.sequences[shard] += 1
         self.jobs[job.id] = job
@@ -133,7 +140,10 @@ class Model(World):
         return {"ids": [done], "count": done}
 
     def do_fail(self, client: Client, request: Message) -> Message:
-        self.fail(self.active(request, "JOB_NOT_FOUND", "Job {} not found"), request.get("error"))
+        others = {"release": bool(request.get("release")), "retry_after": request.get("retry_after") is not None}
+        for field in (name for name, given in others.items() if given and request.get("retry") is False):
+            raise Refusal("CONTRADICTION", f"Invalid: field '{field}' and 'retry: false' exclude each other")
+        self.fail(self.active(request, "JOB_NOT_FOUND", "Job {} not found"), "failed", request.get("error"), request)
         return {}
 
     def do_progress(self, client: Client, request: Message) -> Message:
@@ -144,7 +154,10 @@ class Model(World):
         return {}
 
     def do_heartbeat(self, client: Client, request: Message) -> Message:
-        self.beat(self.active(request, "JOB_NOT_ACTIVE", "Job {} not in processing"))
+        job = self.active(request, "JOB_NOT_ACTIVE", "Job {} not in processing")
+        self.beat(job)
+        job.losses -= job.missed
+        job.missed = 0
         return {}
 
     def do_auth(self, client: Client, request: Message) -> Message:
@@ -178,7 +191,7 @@ class Model(World):
 
     def do_getjob(self, client: Client, request: Message) -> Message:
         job = self.jobs.get(request["id"])
-        return {"job": job.shown() if job else None, "state": self.state(request["id"])}
+        return {"job": job.read() if job else None, "state": self.state(request["id"])}
 
     def do_getstate(self, client: Client, request: Message) -> Message:
         return {"id": request["id"], "state": self.state(request["id"])}

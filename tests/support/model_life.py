@@ -5,6 +5,7 @@ from typing import Any
 from support.model_parts import Client, Job, Message, Owner, Queue, Waiter
 
 LAST_TIME = 2**53 - 1
+ATTEMPTS_KEPT = 10
 SHARDS = 32
 
 
@@ -221,32 +222,58 @@ class World:
         self.kept.remove(job)
         self.remove(job)
 
-    def fail(self, job: Job, error: str | None) -> None:
+    def fail(self, job: Job, reason: str, error: str | None, order: Message) -> None:
+        """`order` is what FAIL says: retry, retry_after, release."""
+        charged = not order.get("release")
+        if charged:
+            self.note(job, reason, error)
+            job.attempts += 1
         self.end_delivery(job)
-        job.attempts += 1
         job.message = error or job.message
-        if job.max_attempts and job.attempts >= job.max_attempts:
-            self.bury(job)
+        if charged and (order.get("retry") is False or 0 < job.max_attempts <= job.attempts):
+            self.bury(job, reason)
             return
-        wait = job.backoff * 2 ** min(job.attempts, 10)
+        wait = order.get("retry_after")
+        if wait is None:
+            wait = self.backoff(job) if charged else 0
         if wait:
             job.run_at = later(self.wall, wait)
             self.delay(job, wait)
         else:
             self.make_ready(job)
 
-    def lose(self, job: Job, text: str) -> None:
+    def backoff(self, job: Job) -> int:
+        """ms before the retry that follows the failure just counted."""
+        if job.retry is None:
+            return job.backoff * 2 ** min(job.attempts, 10)
+        factor = {"fixed": 1, "linear": job.attempts, "exponential": 2 ** (job.attempts - 1)}[job.retry["type"]]
+        wait: int = job.retry["delay"] * factor
+        return min(wait, job.retry["max"] or wait)
+
+    def note(self, job: Job, reason: str, error: str | None) -> None:
+        """One more attempt that ended badly."""
+        worker = job.owner.session if job.owner is not None else None
+        job.attempts_made += 1
+        job.history.append({"started_at": job.started_at, "ended_at": self.wall, "reason": reason,
+                            "error": error or None, "worker": worker})
+        del job.history[:-ATTEMPTS_KEPT]
+
+    def lose(self, job: Job, reason: str, text: str) -> None:
         """Its worker is gone: back to its place, or dead at the last of so many losses."""
+        self.note(job, reason, text)
+        connected = job.owner is not None and job.owner.client is not None
         self.end_delivery(job)
         job.stall_count += 1
-        if job.stall_count >= self.lost_workers:
+        job.losses += 1
+        job.missed += connected
+        if job.losses >= self.lost_workers:
             job.message = text
-            self.bury(job)
+            self.bury(job, reason)
         else:
             self.make_ready(job)
 
-    def bury(self, job: Job) -> None:
-        job.state = "failed"
+    def bury(self, job: Job, reason: str) -> None:
+        job.state, job.reason, job.failed_at = "failed", reason, self.wall
         job.delayed_until = None
         self.places += 1
         job.place = self.places
@@ -315,14 +342,14 @@ class World:
             if owner.session is None and job.lease_until is not None and job.lease_until > self.mono:
                 job.owner = None
             else:
-                self.lose(job, "Worker lost")
+                self.lose(job, "worker_lost", "Worker lost")
 
     def job_due(self, job: Job) -> None:
         if job.state == "active":
             if job.times_out is not None and job.times_out <= self.mono:
-                self.fail(job, "Job timed out")
+                self.fail(job, "timeout", "Job timed out", {})
             else:
-                self.lose(job, "Job stalled")
+                self.lose(job, "stalled", "Job stalled")
         elif job.expires is not None and job.expires <= self.mono:
             self.remove(job)
         else:

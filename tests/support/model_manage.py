@@ -60,8 +60,9 @@ class FullModel(Model):
     def do_discard(self, client: Client, request: Message) -> Message:
         job = self.living(request, "CANNOT_DISCARD", "Job {} not found or already in DLQ/completed", "failed")
         if job.state == "active":
+            self.note(job, "discarded", None)
             self.end_delivery(job)
-        self.bury(job)
+        self.bury(job, "discarded")
         return {}
 
     def do_log(self, client: Client, request: Message) -> Message:
@@ -85,7 +86,7 @@ class FullModel(Model):
     def do_getjobbycustomid(self, client: Client, request: Message) -> Message:
         name = request.get("job_id", request.get("customId"))
         job = self.customs.get(name)
-        return {"job": job.shown() if job else None, "state": job.state if job else "unknown"}
+        return {"job": job.read() if job else None, "state": job.state if job else "unknown"}
 
     def do_getjobsbatch(self, client: Client, request: Message) -> Message:
         return {"jobs": [item(self.jobs[job_id]) for job_id in request["ids"] if job_id in self.jobs]}
@@ -118,12 +119,12 @@ class FullModel(Model):
 
     def do_dlq(self, client: Client, request: Message) -> Message:
         count = 100 if request.get("count") is None else request["count"]
-        return {"jobs": [job.shown() for job in self.dead(request["queue"])[:count]]}
+        return {"jobs": [job.read() for job in self.dead(request["queue"])[:count]]}
 
     def do_retrydlq(self, client: Client, request: Message) -> Message:
         chosen = [job for job in self.dead(request["queue"]) if request.get("id") in (None, job.id)]
         for job in chosen:
-            job.attempts, job.run_at = 0, self.wall
+            job.attempts, job.run_at, job.losses, job.missed = 0, self.wall, 0, 0
             self.make_ready(job)
         return {"ids": [len(chosen)], "count": len(chosen)}
 

@@ -70,6 +70,7 @@ class Job:
     custom_id: str | None
     remove_on_complete: bool
     remove_on_fail: bool
+    retry: Message | None = None
     state: str = "waiting"
     attempts: int = 0
     progress: int = 0
@@ -78,6 +79,12 @@ class Job:
     started_at: int = 0
     last_heartbeat: int = 0
     stall_count: int = 0
+    losses: int = 0             # of stall_count, those that count towards the limit
+    missed: int = 0             # of those, heartbeats that a connected worker missed
+    attempts_made: int = 0      # that ended badly
+    history: list[Message] = field(default_factory=list)
+    reason: str | None = None
+    failed_at: int = 0
     completed_at: int = 0
     token: int | None = None
     ready_order: int = 0
@@ -100,7 +107,10 @@ class Job:
         return min((one for one in times if one is not None), default=None)
 
     def shown(self) -> Message:
-        """The Job object of the wire."""
+        """The Job object of the wire, as a pull delivers it."""
+        more: Message = {} if self.retry is None else {"retry": self.retry}
+        if self.state == "failed":
+            more |= {"reason": self.reason, "failed_at": self.failed_at}
         return {
             "id": self.id, "queue": self.queue.name, "data": self.data, "priority": self.priority,
             "created_at": self.created_at, "run_at": self.run_at, "started_at": self.started_at,
@@ -112,5 +122,9 @@ class Job:
             "stall_count": self.stall_count, "parent_id": None, "children_ids": [], "children_completed": 0,
             "custom_id": self.custom_id, "keep_completed_age": 0, "keep_completed_count": 0,
             "completed_at": self.completed_at, "group_id": None, "state": self.state,
-            "progress_message": self.message, "token": self.token,
+            "progress_message": self.message, "token": self.token, **more,
         }
+
+    def read(self) -> Message:
+        """As those see it who ask for it by its id, or among the dead."""
+        return self.shown() | ({"history": list(self.history)} if self.history else {})

@@ -1,8 +1,11 @@
 """What a store must be able to make of the records alone, held against the model."""
 
-from flashq.commands import STATES
+import struct
+from collections import defaultdict
+
+from flashq.commands import ATTEMPTS_KEPT, REASONS, RETRY_TYPES, STATES
 from support.model_manage import FullModel
-from support.model_parts import Message
+from support.model_parts import Job, Message
 from support.simulated import DelayedStore
 
 NO_LIMIT = 2**64 - 1
@@ -16,18 +19,47 @@ def is_cleared(job: Message, clear: Message | None) -> bool:
     return bool(job["generation"] < clear["drained" if in_line else "obliterated"])
 
 
+def reason_of(number: int) -> str | None:
+    return REASONS[number - 1] if number else None
+
+
+def policy_of(packed: bytes) -> Message | None:
+    """What a push said in `retry`."""
+    if not packed:
+        return None
+    type_, jitter, delay, longest = struct.unpack("<BIQQ", packed)
+    return {"type": RETRY_TYPES[type_ - 1], "delay": delay, "max": longest, "jitter": jitter / 1_000_000}
+
+
+def check_failing(found: Message, attempts: dict[int, Message], job: Job) -> None:
+    """How the job failed so far, and what that means for it."""
+    assert policy_of(found["retry"]) == job.retry
+    assert (found.get("losses", 0), found.get("missed", 0)) == (job.losses, job.missed)
+    assert reason_of(found.get("reason", 0)) == (job.reason if job.state == "failed" else None)
+    last = sorted(attempts)[-ATTEMPTS_KEPT:]
+    assert last == list(range(max(job.attempts_made - ATTEMPTS_KEPT, 0) + 1, job.attempts_made + 1))
+    assert [{
+        "started_at": one["started_at"], "ended_at": one["ended_at"], "reason": reason_of(one["reason"]),
+        "error": one["error"].decode() or None, "worker": one["worker"].decode() or None,
+    } for one in (attempts[number] for number in last)] == job.history
+
+
 def check_records(store: DelayedStore, model: FullModel) -> None:
     """The records alone, read one after another, give every job's state and every queue's settings."""
     jobs: dict[int, Message] = {}
     done: set[int] = set()
     settings_of: dict[str, tuple[bool, int]] = {}
     cleared: dict[bytes, Message] = {}
+    attempts: dict[int, dict[int, Message]] = defaultdict(dict)
     for record in store.records():
         if record["kind"] == "job":
             jobs[record["id"]] = record
-        elif record["kind"] == "state":
+            attempts[record["id"]].clear()      # it tells a new job
+        elif record["kind"] == "attempt":
+            attempts[record["id"]][record["number"]] = record
+        elif record["kind"] in ("state", "losses"):
             jobs[record["id"]].update(record)
-            if record["state"] == STATES.index("completed"):
+            if record.get("state") == STATES.index("completed"):
                 done.add(record["id"])
         elif record["kind"] in ("gone", "forget"):
             jobs.pop(record["id"], None)
@@ -52,9 +84,12 @@ def check_records(store: DelayedStore, model: FullModel) -> None:
         # A delay that has passed leaves no record: the clock tells.
         assert state == job.state or (state, job.state) == ("delayed", "waiting")
         same = ("priority", "created_at", "run_at", "attempts", "max_attempts", "backoff", "ttl", "timeout",
-                "stall_timeout", "progress", "completed_at")
+                "stall_timeout", "progress")
         assert {name: found.get(name, 0) for name in same} == {name: getattr(job, name) for name in same}
+        ended_at = job.failed_at if job.state == "failed" else job.completed_at
+        assert found.get("ended_at", 0) == ended_at
         assert found.get("stall_count", 0) == job.stall_count
+        check_failing(found, attempts[job_id], job)
         assert found.get("message", b"").decode() == (job.message or "")
         assert found["custom_id"].decode() == (job.custom_id or "")
         assert found["queue"].decode() == job.queue.name

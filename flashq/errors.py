@@ -168,6 +168,23 @@ CANNOT_DISCARD = ErrorCode(
     "DISCARD for a job that is unknown or has ended.",
 )
 
+# The push is one too many.
+DUPLICATE_KEY = ErrorCode(
+    -49, "DUPLICATE_KEY", "Duplicate job with key: {text}", "Another job of the queue holds `unique_key`."
+)
+DEBOUNCED = ErrorCode(
+    -50,
+    "DEBOUNCED",
+    "Debounced: job with id '{text}' was pushed recently",
+    "The window that an earlier push with this `debounce_id` opened is still open.",
+)
+
+# Flows.
+FLOW_EMPTY = ErrorCode(None, "INVALID_FLOW", "Flow must have at least one child", "`children` is empty.")
+PARENT_NOT_FOUND = ErrorCode(
+    None, "JOB_NOT_FOUND", "Parent job {number} not found", "The id is unknown, or no parent of a flow."
+)
+
 # Raised by Python only.
 INVALID_STATE = ErrorCode(
     None,

@@ -9,7 +9,7 @@ from flashq.errors import ErrorCode
 class Kind(IntEnum):
     """How a field's value is read; below COLD_KINDS in step with `enum Kind` of request.pxd (a test compares).
 
-    What each is in a cold command: IDS a list of ints, TAGS a list of strings, RAW any decoded value.
+    What each is in a cold command: IDS and ID_LIST a list of ints, TAGS a list of strings, RAW any decoded value.
     """
 
     U64 = 0
@@ -25,6 +25,7 @@ class Kind(IntEnum):
     REQ_ID = 10
     CMD = 11
     LATER = 12
+    ID_LIST = 13
     # Of cold commands only; the core knows none of these.
     I64 = 32
     F64 = 33
@@ -55,6 +56,7 @@ _RULES: dict[Kind, str] = {
     Kind.REQ_ID: "a string",
     Kind.CMD: "a string",
     Kind.LATER: "left out",
+    Kind.ID_LIST: "a list of non-negative integers",
     Kind.LIST: "a list",
     Kind.OBJECT: "an object",
     Kind.OBJECTS: "a list of objects",

@@ -41,11 +41,13 @@ PAYLOAD = {"a": [1, 2.5, None, True, "é\n"], "b": {}}
 GOOD: dict[Kind, Any] = {
     Kind.U64: 7, Kind.U32: 8, Kind.I32: -9, Kind.BOOL: True, Kind.STR: "name", Kind.RAW: PAYLOAD,
     Kind.IDS: [1, 2, 2**53], Kind.ITEMS: [{"data": 1}, {}], Kind.TAGS: ["x", "ö"], Kind.PROGRESS: 40,
+    Kind.ID_LIST: [1, 2**53],
 }
 BAD: dict[Kind, list[Any]] = {
     Kind.U64: ["7", True, [], {}], Kind.U32: ["8", False], Kind.I32: ["-9", [1]], Kind.BOOL: [1, 0, "true", []],
     Kind.STR: [1, 1.5, True, [], {}], Kind.IDS: [1, "1", {}, ["1"], [1, None], [[1]]],
     Kind.ITEMS: [{}, "x", 1, [1], [None], [[]], [{}, "x"]], Kind.TAGS: ["x", 1, {}, [1], ["x", None], ["x", ["y"]]],
+    Kind.ID_LIST: ["x", 1, {}, [-1], [1.5], ["1"], [None], [2**63], [1, [2]], [True]],
     Kind.PROGRESS: ["40", True, [40]],
 }
 VALUES = st.recursive(
@@ -120,7 +122,7 @@ class CodecSuite:
         out = {}
         for name, value in found["fields"].items():
             kind = Kind(probe.field_info(name)["kind"])
-            out[name] = self.decode(value) if kind in (Kind.RAW, Kind.TAGS) else value
+            out[name] = self.decode(value) if kind in (Kind.RAW, Kind.TAGS, Kind.ID_LIST) else value
             if kind in (Kind.STR, Kind.CMD):
                 out[name] = value.decode()
         return out
@@ -199,7 +201,7 @@ class CodecSuite:
         self.refused({"cmd": "PUSH", "queue": "q", "job_id": 33}, "BAD_TYPE", "job_id", Kind.STR)
 
     def test_unknown_fields_and_those_of_other_commands_are_passed_over(self) -> None:
-        message = {"cmd": "ACK", "id": 5, "queue": 7, "jobs": "x", "lifo": "no", "unique_key": "k", "_more": PAYLOAD}
+        message = {"cmd": "ACK", "id": 5, "queue": 7, "jobs": "x", "lifo": "no", "group_id": "k", "_more": PAYLOAD}
         assert self.taken(self.scan(message))["id"] == 5
 
     @pytest.mark.parametrize("name", COLD)
@@ -271,7 +273,7 @@ class CodecSuite:
     def test_a_bad_item_names_itself(self) -> None:
         cases: list[tuple[dict[str, Any], str, str]] = [
             ({"delay": -1}, "OUT_OF_RANGE", "delay"), ({"tags": "x"}, "BAD_TYPE", "tags"),
-            ({"unique_key": "k"}, "UNKNOWN_OPTION", "unique_key"), ({"jobId": "x" * 1025}, "TEXT_TOO_LONG", "job_id"),
+            ({"group_id": "k"}, "UNKNOWN_OPTION", "group_id"), ({"jobId": "x" * 1025}, "TEXT_TOO_LONG", "job_id"),
         ]
         for item, status, field in cases:
             jobs = [{"data": 1}] * 7 + [item, {"lifo": 5}]
@@ -378,8 +380,8 @@ class CodecSuite:
             (probe.reply_count(self.msgpack, req_id, 1000), {"ids": [1000], "count": 1000}),
             (probe.reply_no_job(self.msgpack, req_id, False), {"job": None}),
             (probe.reply_no_job(self.msgpack, req_id, True), {"jobs": [], "job": None}),
-            (probe.reply_ids(self.msgpack, req_id, [], []), {"ids": []}),
-            (probe.reply_ids(self.msgpack, req_id, [1, 33, 2**53 - 1], []), {"ids": [1, 33, 2**53 - 1]}),
+            (probe.reply_ids(self.msgpack, req_id, []), {"ids": []}),
+            (probe.reply_ids(self.msgpack, req_id, [1, 33, 2**53 - 1]), {"ids": [1, 33, 2**53 - 1]}),
             (probe.reply_jobs(self.msgpack, req_id, True, []), {"jobs": []}),
         ]
         for reply, body in cases:
@@ -387,14 +389,16 @@ class CodecSuite:
             assert list(message.items()) == list((head | body).items())
 
     @pytest.mark.parametrize("count", [1, 2, 15, 16, 17, 1000])
-    def test_replies_with_ids_and_failures(self, count: int) -> None:
+    def test_replies_with_ids(self, count: int) -> None:
         ids = [i * 2**35 for i in range(count)]
-        failures = [(i, b"Job data too large") for i in range(count)]
-        message = self.reply(probe.reply_ids(self.msgpack, b"r", ids, failures))
-        assert message == {
-            "reqId": "r", "ok": True, "success": True, "ids": ids, "failed": list(range(count)),
-            "errors": [{"index": i, "error": "Job data too large"} for i in range(count)],
-        }
+        assert self.reply(probe.reply_ids(self.msgpack, b"r", ids)) == {
+            "reqId": "r", "ok": True, "success": True, "ids": ids}
+
+    def test_lists_of_ids_have_a_limit(self) -> None:
+        for count in (0, 1, 999, 1000):
+            found = self.scan({"cmd": "PUSH", "queue": "q", "depends_on": list(range(count))})
+            assert found["status"] == S["OK"]
+        self.refused({"cmd": "PUSH", "queue": "q", "depends_on": list(range(1001))}, "OUT_OF_RANGE", "depends_on")
 
     @pytest.mark.parametrize("value", [10**n + d for n in range(20) for d in (-1, 0, 1) if 0 <= 10**n + d < 2**64])
     def test_numbers_in_replies(self, value: int) -> None:

@@ -55,6 +55,8 @@ def good_request(command: Command, held: int) -> dict[str, Any]:
         "id": held,
         "ids": [held],
         "jobs": [{"data": 1}],
+        "children": [{"queue": "not-there"}],
+        "parent_id": held,
         "count": 1,
         "progress": 50,
         "token": "t",
@@ -105,8 +107,9 @@ def is_good(field: Field, value: Any) -> bool:
         return isinstance(value, list)
     if not isinstance(value, list):
         return False
-    if kind is Kind.IDS:
-        return all(number_is_good(Field("", Kind.U64, ""), child) for child in value)
+    if kind in (Kind.IDS, Kind.ID_LIST):
+        fits = len(value) <= (field.limit or 2**30)
+        return fits and all(number_is_good(Field("", Kind.U64, ""), child) for child in value)
     return all(isinstance(child, dict if kind is Kind.ITEMS else str) for child in value)
 
 
@@ -119,6 +122,8 @@ def expected_texts(field: Field, value: Any, shown: str) -> set[str]:
     texts = {f"Invalid: field '{shown}' must be {field_rule(field)}"}
     if field.name == "id" and isinstance(value, str):
         texts.add("Invalid: missing field 'id'")  # `job_id` with a text is the push option of that name
+    if field.kind is Kind.OBJECTS:
+        texts |= {f"Invalid: missing field '{shown}[0].{item.name}'" for item in field.items if item.required}
     if field.kind is Kind.IDS:
         texts.add(f"Invalid: field '{shown}' must be {kind_rule(Kind.U64)}")
     return texts
@@ -216,7 +221,7 @@ def test_numbers_at_and_past_their_limits(client: Client, held: int, queue_name:
     for value in (low, high, float(2**30), -0.0):
         id = client.ok("PUSH", queue=queue_name, data=1, **{field.name: value})["id"]
         shown = client.ok("GETJOB", id=id)["job"]
-        if field.name not in {"delay", "backoff"}:
+        if field.name not in {"delay", "backoff", "debounce_ttl"}:
             assert shown[field.name] == value
         assert shown["created_at"] <= shown["run_at"] < 2**63
         client.ok("CANCEL", id=id)

@@ -16,7 +16,7 @@ from flashq.server.replies import Raw, Refuser, encode, encode_ok, encode_req_id
 from support.server import PACKAGE_ROOT
 
 REFUSE = Refuser(load({"max_job_size": 1000, "max_queues": 7, "max_parked": 9}, {}))
-NOT_ERRORS = {"OK", "MORE"}
+NOT_ERRORS = {"OK", "MORE", "PARTLY"}
 STRINGS = ["r1", "", "ü€😀", 'quote " and \\ and \n', "x" * 31, "x" * 32, "é" * 128]
 
 

@@ -122,7 +122,7 @@ TEXT = Field("queue", Kind.STR, "")
     ([hot("ACK", U64, replace(TEXT, aliases=("id",)))], [], [], "two fields"),
     ([hot("ACK", replace(U64, aliases=("n",)), replace(U64, name="count", aliases=("n",)))], [], [], "two fields"),
     ([], [Field("delay", Kind.U64, "")], [Field("delay", Kind.LATER, "")], "kind"),
-    ([], [], [Field(f"later{i}", Kind.LATER, "") for i in range(33)], "too many options"),
+    ([], [], [Field(f"later{i}", Kind.LATER, "") for i in range(25)], "too many options"),
 ])
 def test_a_table_that_contradicts_itself_is_refused(
     table: list[Command], options: list[Field], later: list[Field], reason: str
@@ -134,9 +134,9 @@ def test_a_table_that_contradicts_itself_is_refused(
 
 
 def test_names_and_options_at_their_limits() -> None:
-    later = [Field(f"later{i}", Kind.LATER, "", aliases=(f"alias{i}", f"another{i}")) for i in range(32)]
+    later = [Field(f"later{i}", Kind.LATER, "", aliases=(f"alias{i}", f"another{i}")) for i in range(24)]
     fieldtable.load([hot("ACK", replace(U64, aliases=("x" * 28,)))], [], later)
-    assert [info["name"] for i in range(32) if (info := probe.field_info(f"another{i}"))] == [f.name for f in later]
+    assert [info["name"] for i in range(24) if (info := probe.field_info(f"another{i}"))] == [f.name for f in later]
     found = probe.scan(False, b'{"cmd":"ACK","' + b"x" * 28 + b'":5}')
     assert (found["status"], found["fields"]["id"]) == (0, 5)
     assert probe.command_info("PUSH") is None

@@ -302,7 +302,7 @@ def test_broken_utf8(body: bytes, behind: bytes) -> None:
     ([0], UNKNOWN_OPTION), ({}, UNKNOWN_OPTION), (b"", UNKNOWN_OPTION),
 ])
 def test_options_of_later_may_say_nothing(option: object, status: int) -> None:
-    for fields in ({"cmd": "PUSH", "unique_key": option}, {"cmd": "PUSHB", "jobs": [{"unique_key": option}]}):
+    for fields in ({"cmd": "PUSH", "group_id": option}, {"cmd": "PUSHB", "jobs": [{"group_id": option}]}):
         assert scan_map(queue="q", data=1, **fields)["status"] == status
 
 

@@ -221,3 +221,70 @@ def test_a_payload_is_shown_in_the_format_of_its_reader(sim: Simulation) -> None
         one.push(data=data, tags=["x", "ü"])
         job = other.pull()
         assert job["data"] == data and job["tags"] == ["x", "ü"]
+
+
+# -- what a push asks for ---------------------------------------------------------------------------------------
+
+
+def completed(client: Client, count: int = 1, **options: Any) -> list[int]:
+    """So many jobs of the queue, done one after the other; their ids."""
+    ids = [client.push(**options) for _ in range(count)]
+    for _ in ids:
+        client.ok("ACK", id=client.pull()["id"], result="r")
+    return ids
+
+
+def whole(client: Client, job_id: int) -> bool:
+    return client.ok("GETJOB", id=job_id)["job"] is not None and client.ok("GETRESULT", id=job_id)["result"] == "r"
+
+
+def test_a_job_is_kept_for_its_age_whatever_else_is_completed() -> None:
+    with simulation(keep_completed=4, keep_results=2) as sim:
+        client = sim.connect()
+        (kept,) = completed(client, keep_completed_age=1000)
+        others = completed(client, 20)
+        sim.advance(999)
+        assert whole(client, kept)
+        assert not whole(client, others[0])
+        assert client.job(kept)["keep_completed_age"] == 1000
+        sim.advance(1)
+        assert client.state(kept) == "completed"
+        completed(client, 20)
+        assert client.state(kept) == "unknown", "from then on it is like any other"
+
+
+def test_a_job_is_kept_among_the_newest_of_its_queue() -> None:
+    with simulation(keep_completed=20, keep_results=0) as sim:
+        client = sim.connect()
+        ids = completed(client, 5, keepCompletedCount=3)
+        assert [whole(client, job_id) for job_id in ids] == [False, False, True, True, True]
+        completed(client, 3)
+        assert not any(whole(client, job_id) for job_id in ids)
+
+
+def test_age_and_count_end_whichever_comes_first() -> None:
+    with simulation(keep_completed=2, keep_results=0) as sim:
+        client = sim.connect()
+        first, second = completed(client, 2, keep_completed_age=100, keep_completed_count=2)
+        completed(client, 1)
+        assert (whole(client, first), whole(client, second)) == (False, True)
+        sim.advance(100)
+        assert not whole(client, second)
+
+
+def test_no_more_jobs_are_kept_so_than_completed_ones_at_all() -> None:
+    with simulation(keep_completed=5, keep_results=0) as sim:
+        client = sim.connect()
+        ids = completed(client, 12, keep_completed_age=3_600_000)
+        assert sum(whole(client, job_id) for job_id in ids) == 5
+
+
+def test_clean_takes_what_is_kept_longer_too() -> None:
+    with simulation() as sim:
+        client = sim.connect()
+        ids = completed(client, 3, keep_completed_age=3_600_000) + completed(client, 2)
+        sim.advance(10)
+        assert client.ok("CLEAN", queue="q", grace=0, state="completed")["count"] == 5
+        assert {client.state(job_id) for job_id in ids} == {"unknown"}
+        sim.advance(3_600_000)
+        assert sim.engine.queues() == []

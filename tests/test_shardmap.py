@@ -115,6 +115,21 @@ TestIdTable = IdTable.TestCase
 TestIdTable.settings = settings(max_examples=60, stateful_step_count=25)
 
 
+@pytest.mark.parametrize("refused", [1, 2, 3])
+def test_a_put_far_away_without_memory_leaves_the_table_as_it_was(refused: int) -> None:
+    """Where each leaf is a malloc of its own; elsewhere one page holds them all, and the put succeeds."""
+    table = IdTableProbe()
+    assert table.put(0, 50) == 0
+    before = (len(table), table.pages, table.height, table.objects)
+    fail_allocations(1, refused)
+    status = table.put(LEAF * LEAF, 1)
+    fail_allocations(0, 0)
+    if status == 0:
+        table.remove(LEAF * LEAF)
+    assert (len(table), table.pages, table.height, table.objects) == before
+    assert (table.get(0), table.get(LEAF * LEAF)) == (50, 0)
+
+
 @pytest.mark.parametrize("refused", [1, 2, 3, 4])
 def test_a_put_without_memory_leaves_the_table_as_it_was(refused: int) -> None:
     """Leaves are so large that nearly each is a request of its own: fill a page of them first."""

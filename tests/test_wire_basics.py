@@ -323,8 +323,13 @@ def prepare(client: Client, command: Command, queue: str) -> dict[Any, Any]:
         words[2] = LISTENERS[command.name]
     for request in BEFORE.get(command.name, ()):
         client.ok(**filled_in(request, words))
-    if command.name in {"PUSH", "PUSHB", "PULLB"}:
+    if command.name in {"PUSH", "PUSHB", "PULLB", "FLOW"}:
         return words
+    if command.name == "GETCHILDREN":
+        child = {"queue": queue, "data": {"to": "a@b.c"}, "priority": 5}
+        made = client.ok("FLOW", queue=queue, children=[child])
+        client.ok("PULL", queue=queue)
+        return words | {98: made["parent_id"], 97: made["children_ids"][0]}
     options = {"data": {"to": "a@b.c"}, "priority": 5}
     if command.name == "GETJOBBYCUSTOMID":
         words["welcome-17"] = options["job_id"] = f"welcome-{queue}"
@@ -381,7 +386,10 @@ def test_the_examples_are_true(connect: Connect, codec: Codec, queue_name: str, 
             if name == "METRICS":
                 reply["metrics"]["queues"] = only_of(reply["metrics"]["queues"], queue_name)
             assert shape(reply) == shape(expected)
-        elif name in {"PUSH", "PUSHB"}:
+        elif name == "GETCHILDREN":
+            assert shape(reply) == shape(expected)
+            assert (reply["children"][0]["id"], reply["children_ids"]) == (words[97], [words[97]])
+        elif name in {"PUSH", "PUSHB", "FLOW"}:
             assert shape(reply) == shape(expected)
             assert reply.get("reqId") == expected.get("reqId")
         else:

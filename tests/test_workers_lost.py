@@ -265,7 +265,7 @@ def finished(client: Client, count: int) -> bool:
 
 def test_many_workers_of_which_some_die(start_server: StartServer, hire: Hire) -> None:
     """What a worker saw acknowledged is done once; what none did is done by another."""
-    server = start_server("--lease", "100ms", "--lost-workers", "1000")
+    server = start_server("--lease", "100ms", "--lost-workers", "1000", "--keep-results", "50000")
     count = 0
     with server.client() as client:
 
@@ -282,7 +282,7 @@ def test_many_workers_of_which_some_die(start_server: StartServer, hire: Hire) -
                     lines.append(json.loads(worker.lines.get(timeout=0.2)))
                 except queue.Empty:
                     push_more()
-                    assert count < 100_000
+                    assert count < 50_000
             return lines
 
         push_more()

@@ -17,8 +17,8 @@ from flashq._core.msgpack_codec cimport (
     msgpack_reply_ids, msgpack_reply_no_job, msgpack_reply_ok, msgpack_scan, msgpack_validate,
 )
 from flashq._core.request cimport (
-    JSON, KIND_BOOL, KIND_CMD, KIND_I32, KIND_IDS, KIND_ITEMS, KIND_LATER, KIND_RAW, KIND_REQ_ID, KIND_STR, KIND_TAGS,
-    MAX_BATCH, MSGPACK, Failure, PushItem, Request, Slice,
+    JSON, KIND_BOOL, KIND_CMD, KIND_I32, KIND_IDS, KIND_ID_LIST, KIND_ITEMS, KIND_LATER, KIND_RAW, KIND_REQ_ID,
+    KIND_STR, KIND_TAGS, MAX_BATCH, MSGPACK, JobParts, PushItem, Request, Slice,
 )
 from flashq._core.scratch cimport Scratch, scratch_open
 from flashq._core.status cimport NOT_OBJECT, OK
@@ -100,7 +100,7 @@ cdef dict _item(const PushItem* item, bint whole):
         if not whole or not (item.seen & ~item.bad) >> bit & 1 or field.kind == KIND_LATER or field.kind == KIND_ITEMS:
             continue
         found["fields"][name] = _value(<const uint8_t*>item + field.offset, field)
-        if field.kind == KIND_RAW or field.kind == KIND_TAGS:
+        if field.kind == KIND_RAW or field.kind == KIND_TAGS or field.kind == KIND_ID_LIST:
             text = <const Slice*>(<const uint8_t*>item + field.offset)
             found["flags"][name] = text.flags
     return found
@@ -109,7 +109,7 @@ cdef dict _item(const PushItem* item, bint whole):
 cdef object _value(const uint8_t* place, const FieldDef* field):
     cdef uint32_t i, count
     cdef const uint64_t* numbers
-    if field.kind in (KIND_STR, KIND_CMD, KIND_REQ_ID, KIND_RAW, KIND_TAGS):
+    if field.kind in (KIND_STR, KIND_CMD, KIND_REQ_ID, KIND_RAW, KIND_TAGS, KIND_ID_LIST):
         return _text(<const Slice*>place)
     if field.kind == KIND_I32:
         return (<const int64_t*>place)[0]
@@ -208,24 +208,16 @@ def reply_no_job(bint msgpack, req_id, bint many):
     return reply.take()
 
 
-def reply_ids(bint msgpack, req_id, list ids, list failures):
-    """`failures` is a list of (index, text), `text` as bytes; at most 1000 of each."""
+def reply_ids(bint msgpack, req_id, list ids):
+    """At most 1000 of them."""
     cdef uint64_t[1000] numbers
-    cdef Failure[1000] failed
-    cdef uint32_t i, count = <uint32_t>len(ids), refused = <uint32_t>len(failures)
-    cdef bytes text
-    if count > 1000 or refused > 1000:
+    cdef uint32_t i, count = <uint32_t>len(ids)
+    if count > 1000:
         raise ValueError("too many")
     for i in range(count):
         numbers[i] = ids[i]
-    for i in range(refused):
-        text = failures[i][1]
-        failed[i] = Failure(failures[i][0], <const char*>text)
     reply = _Reply(req_id)
-    if msgpack:
-        msgpack_reply_ids(&reply.out, &reply.req_id, numbers, count, failed, refused)
-    else:
-        json_reply_ids(&reply.out, &reply.req_id, numbers, count, failed, refused)
+    (msgpack_reply_ids if msgpack else json_reply_ids)(&reply.out, &reply.req_id, numbers, count)
     return reply.take()
 
 
@@ -234,7 +226,7 @@ cdef class JobProbe:
     cdef Job job
     cdef Extra extra
     cdef Delivery delivery
-    cdef Slice queue, data, tags
+    cdef JobParts parts
     cdef dict values            # keeps the bytes alive that the structs borrow
 
     def __cinit__(self, **values):
@@ -248,9 +240,9 @@ cdef class JobProbe:
         job.flags |= <uint8_t>(JOB_LIFO if values.get("lifo") else 0)
         job.flags |= <uint8_t>(JOB_REMOVE_ON_COMPLETE if values.get("remove_on_complete") else 0)
         job.flags |= <uint8_t>(JOB_REMOVE_ON_FAIL if values.get("remove_on_fail") else 0)
-        self.queue = _slice(values.get("queue", b"q"))
-        self.data = _slice(values.get("data"))
-        self.tags = _slice(values.get("tags"))
+        self.parts.queue = _slice(values.get("queue", b"q"))
+        self.parts.data = _slice(values.get("data"))
+        self.parts.tags = _slice(values.get("tags"))
         if "delivery" in values:
             self.deliver(values["delivery"])
         if "extra" in values:
@@ -278,9 +270,9 @@ cdef class JobProbe:
 
     cdef void write(self, bint msgpack, WriteBuffer* out) noexcept nogil:
         if msgpack:
-            msgpack_job(out, &self.job, &self.queue, &self.data, &self.tags)
+            msgpack_job(out, &self.job, &self.parts)
         else:
-            json_job(out, &self.job, &self.queue, &self.data, &self.tags)
+            json_job(out, &self.job, &self.parts)
 
 
 def reply_jobs(bint msgpack, req_id, bint many, list jobs):

@@ -34,6 +34,7 @@ cdef class Connection(Endpoint):
     cdef size_t feed(self, const uint8_t* data, size_t size, size_t searched) except? 0
     cdef int handle(self, const uint8_t* frame, size_t size) except -1
     cdef int refuse(self, int status, const Request* request) except -1
+    cdef int reply_partly(self, const Request* request) except -1
     cdef int put(self, bytes reply) except -1
     cdef int send(self, size_t size) except -1
     cdef int resume_input(self) except -1

@@ -11,14 +11,14 @@ from libc.string cimport memchr, memcmp, memset
 
 from flashq._core.ahead cimport ids_ahead
 from flashq._core.buffer cimport buffer_close, buffer_consume, buffer_put, buffer_shrink, copied
-from flashq._core.hot cimport hot_execute
+from flashq._core.hot cimport hot_execute, outcome
 from flashq._core.peers cimport peer_clean, peer_close, peer_mark, peer_replied, peer_sendable, peer_sent
 from flashq._core.request cimport JSON, MSGPACK, OP_COLD, OP_NONE, Slice
 from flashq._core.reservations cimport owner_disconnected, session_open
 from flashq._core.scratch cimport scratch_reset
 from flashq._core.sendnow cimport send_now
 from flashq._core.state cimport Core
-from flashq._core.status cimport AUTH_REQUIRED, OK, TOO_LARGE_FRAME
+from flashq._core.status cimport AUTH_REQUIRED, OK, PARTLY, TOO_LARGE_FRAME
 from flashq._core.waiters cimport waiters_drop, waiters_release
 from flashq._core.wire cimport wire_scan
 
@@ -33,6 +33,11 @@ KEEPALIVE = tuple(
     for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPALIVE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
     if hasattr(socket, name)
 )
+
+
+cdef inline bytes optional(const Slice* slice):
+    """Its bytes, or None for ptr NULL."""
+    return None if slice.ptr == NULL else copied(slice.ptr, slice.size)
 
 
 cdef class Connection(Endpoint):
@@ -358,7 +363,9 @@ cdef class Connection(Endpoint):
                 self.put(self.hub.dispatch(self, self.peer.format == MSGPACK, copied(frame, size)))
                 return 0
             status = hot_execute(core, &self.peer, &request)
-        if status != OK:
+        if status == PARTLY:
+            self.reply_partly(&request)
+        elif status != OK:
             self.refuse(status, &request)
         return 0
 
@@ -376,19 +383,29 @@ cdef class Connection(Endpoint):
             buffer_put(&self.deferred, b"\n", 1)
         return 0
 
+    cdef int reply_partly(self, const Request* request) except -1:
+        """PUSHB: the ids of what was taken, and what was refused, by its place."""
+        cdef const Slice* req_id = &request.req_id
+        cdef uint32_t i
+        failures = []
+        for i in range(outcome.refused):
+            failures.append((outcome.failures[i].index, outcome.failures[i].status, outcome.failures[i].number,
+                             optional(&outcome.failures[i].text)))
+        ids = [outcome.ids[i] for i in range(outcome.made)]
+        self.put(self.hub.refuse.partly(self.peer.format == MSGPACK, optional(req_id), ids, failures))
+        return 0
+
     # --- output ------------------------------------------------------------------------------------------------------
 
     cdef int refuse(self, int status, const Request* request) except -1:
-        cdef const Slice* req_id = &request.req_id
         cdef object field = None
         if request.problem_field != NULL:
             field = (<bytes>request.problem_field).decode("ascii")
             if request.problem_item >= 0:
                 field = f"jobs[{request.problem_item}].{field}"
         self.put(self.hub.refuse(
-            self.peer.format == MSGPACK, status, None if req_id.ptr == NULL else copied(req_id.ptr, req_id.size),
-            field, request.problem_number,
-            None if request.cmd.ptr == NULL else copied(request.cmd.ptr, request.cmd.size)))
+            self.peer.format == MSGPACK, status, optional(&request.req_id), field, request.problem_number,
+            optional(&request.problem_text) or optional(&request.cmd)))
         return 0
 
     cdef int put(self, bytes reply) except -1:

@@ -9,6 +9,7 @@ from flashq._core.lifecycle cimport job_detach, job_place, job_remove
 from flashq._core.limits cimport rate_set
 from flashq._core.queue cimport queue_name_check, queue_wants_service
 from flashq._core.records cimport record_queue, record_state
+from flashq._core.relations cimport unique_regain
 from flashq._core.retention cimport done_clean
 from flashq._core.shardmap cimport NOTHING, IdTable, id_get, id_next
 from flashq._core.state cimport COMPLETED, NO_LIMIT, Core, JobList, Queue
@@ -101,6 +102,7 @@ cdef class Control:
             job_detach(core, job)
             job.state = STATE_WAITING
             job.attempts = 0
+            unique_regain(core, job)
             job.run_at = core.now
             record_state(core, job)
             job_place(core, job)

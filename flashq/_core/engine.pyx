@@ -9,7 +9,10 @@ from libc.string cimport memset
 from flashq._core.buffer cimport WriteBuffer, buffer_close, copied
 from flashq._core.heap cimport heap_close
 from flashq._core.hot cimport hot_execute
-from flashq._core.job cimport JOB_RESULT_MSGPACK, STATE_ACTIVE, STATE_COMPLETED, Delivery, Extra, Job, job_is
+from flashq._core.job cimport (
+    JOB_RESULT_MSGPACK, STATE_ACTIVE, STATE_COMPLETED, Awaited, Delivery, Edge, Extra, Job, Relations,
+    job_is,
+)
 from flashq._core.jobs cimport job_find
 from flashq._core.peers cimport peer_close, peer_mark
 from flashq._core.queue cimport queue_find, queue_open, queue_wants_service
@@ -20,7 +23,7 @@ from flashq._core.retention cimport retention_close, retention_open
 from flashq._core.scratch cimport scratch_close, scratch_open, scratch_reset
 from flashq._core.shardmap cimport LEAF_BYTES, SHARDS, id_close, name_close
 from flashq._core.slab cimport blobs_init, memory_close, memory_init, slab_init
-from flashq._core.state cimport COMPLETED, NEVER, NO_LIMIT, Grave, Limits, Owner, Peer, Queue, Waiter
+from flashq._core.state cimport COMPLETED, NEVER, NO_LIMIT, Debounce, Grave, Limits, Owner, Peer, Queue, Waiter
 from flashq._core.status cimport OK
 from flashq._core.timers cimport timers_run
 from flashq._core.transcode cimport transcode
@@ -92,6 +95,10 @@ cdef class Engine:
         slab_init(&core.waiters, &core.memory, sizeof(Waiter))
         slab_init(&core.levels, &core.memory, sizeof(Level))
         slab_init(&core.graves_slab, &core.memory, sizeof(Grave))
+        slab_init(&core.relations, &core.memory, sizeof(Relations))
+        slab_init(&core.edges, &core.memory, sizeof(Edge))
+        slab_init(&core.awaited_slab, &core.memory, sizeof(Awaited))
+        slab_init(&core.debounces_slab, &core.memory, sizeof(Debounce))
         slab_init(&core.leaves, &core.memory, LEAF_BYTES)
         blobs_init(&core.blobs, &core.memory)
         for i in range(<uint32_t>SHARDS):
@@ -99,7 +106,10 @@ cdef class Engine:
             core.shards[i].ids.leaves = &core.leaves
             core.shards[i].names.leaves = &core.leaves
             core.shards[i].customs.leaves = &core.leaves
+            core.shards[i].uniques.leaves = &core.leaves
+            core.shards[i].debounces.leaves = &core.leaves
         core.sessions.leaves = &core.leaves
+        core.awaited.leaves = &core.leaves
         core.next_deadline = <uint64_t>NEVER
         core.trim_at = <uint64_t>NEVER
         core.seed = seed | 1
@@ -137,9 +147,12 @@ cdef class Engine:
             id_close(&core.shards[i].ids)
             name_close(&core.shards[i].names)
             name_close(&core.shards[i].customs)
+            name_close(&core.shards[i].uniques)
+            name_close(&core.shards[i].debounces)
             heap_close(&core.shards[i].timers)
         heap_close(&core.timers)
         name_close(&core.sessions)
+        name_close(&core.awaited)
         buffer_close(&core.records)
         buffer_close(&core.text)
         buffer_close(&core.spare)

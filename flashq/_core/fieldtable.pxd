@@ -66,6 +66,7 @@ cdef inline void request_reset(Request* request, Scratch* scratch) noexcept nogi
     request.duplicate = NULL
     request.problem_field = NULL
     request.problem_number = 0
+    request.problem_text.ptr = NULL
     request.problem_item = -1
 
 cdef inline void item_reset(PushItem* item) noexcept nogil:

@@ -1,12 +1,13 @@
 """The command table as C, filled from flashq/commands, and the check of a scanned request against it."""
 from flashq._core.request cimport (
-    BIT_BACKOFF, BIT_CMD, BIT_COUNT, BIT_DATA, BIT_DELAY, BIT_ERROR, BIT_ID, BIT_IDS, BIT_JOBS, BIT_JOB_ID,
-    BIT_LATER, BIT_LEVEL, BIT_LIFO, BIT_MAX_ATTEMPTS, BIT_MESSAGE, BIT_PRIORITY, BIT_PROGRESS, BIT_QUEUE,
+    BIT_BACKOFF, BIT_CMD, BIT_COUNT, BIT_DATA, BIT_DEBOUNCE_ID, BIT_DEBOUNCE_TTL, BIT_DELAY, BIT_DEPENDS_ON,
+    BIT_ERROR, BIT_ID, BIT_IDS, BIT_JOBS, BIT_JOB_ID, BIT_KEEP_COMPLETED_AGE, BIT_KEEP_COMPLETED_COUNT, BIT_LATER,
+    BIT_LEVEL, BIT_LIFO, BIT_MAX_ATTEMPTS, BIT_MESSAGE, BIT_PRIORITY, BIT_PROGRESS, BIT_QUEUE,
     BIT_REMOVE_ON_COMPLETE, BIT_REMOVE_ON_FAIL, BIT_REQ_ID, BIT_RESULT, BIT_STALL_TIMEOUT, BIT_TAGS, BIT_TIMEOUT,
-    BIT_TOKEN, BIT_TOKENS, BIT_TTL, KIND_BOOL, KIND_CMD, KIND_I32, KIND_IDS, KIND_ITEMS, KIND_LATER, KIND_PROGRESS,
-    KIND_RAW, KIND_REQ_ID, KIND_STR, KIND_TAGS, KIND_U32, KIND_U64, MAX_BATCH, OP_ACK, OP_ACKB, OP_CANCEL,
-    OP_CHANGEPRIORITY, OP_COLD, OP_DISCARD, OP_FAIL, OP_HEARTBEAT, OP_LOG, OP_MOVETODELAYED, OP_PROGRESS, OP_PROMOTE,
-    OP_PULL, OP_PULLB, OP_PUSH, OP_PUSHB, OP_UPDATEJOB, Op,
+    BIT_TOKEN, BIT_TOKENS, BIT_TTL, BIT_UNIQUE_KEY, KIND_BOOL, KIND_CMD, KIND_I32, KIND_IDS, KIND_ID_LIST,
+    KIND_ITEMS, KIND_LATER, KIND_PROGRESS, KIND_RAW, KIND_REQ_ID, KIND_STR, KIND_TAGS, KIND_U32, KIND_U64, MAX_BATCH,
+    OP_ACK, OP_ACKB, OP_CANCEL, OP_CHANGEPRIORITY, OP_COLD, OP_DISCARD, OP_FAIL, OP_HEARTBEAT, OP_LOG,
+    OP_MOVETODELAYED, OP_PROGRESS, OP_PROMOTE, OP_PULL, OP_PULLB, OP_PUSH, OP_PUSHB, OP_UPDATEJOB, Op,
 )
 from flashq._core.status cimport (
     BAD_REQ_ID, BAD_TYPE, DUPLICATE_FIELD, MISSING_FIELD, OK, OUT_OF_RANGE, TEXT_TOO_LONG, UNKNOWN_COMMAND,
@@ -178,6 +179,12 @@ cdef dict _places():
         "data": (KIND_RAW, BIT_DATA, <char*>&r.item.data - start),
         "job_id": (KIND_STR, BIT_JOB_ID, <char*>&r.item.job_id - start),
         "tags": (KIND_TAGS, BIT_TAGS, <char*>&r.item.tags - start),
+        "unique_key": (KIND_STR, BIT_UNIQUE_KEY, <char*>&r.item.unique_key - start),
+        "debounce_id": (KIND_STR, BIT_DEBOUNCE_ID, <char*>&r.item.debounce_id - start),
+        "depends_on": (KIND_ID_LIST, BIT_DEPENDS_ON, <char*>&r.item.depends_on - start),
+        "debounce_ttl": (KIND_U64, BIT_DEBOUNCE_TTL, <char*>&r.item.debounce_ttl - start),
+        "keep_completed_age": (KIND_U64, BIT_KEEP_COMPLETED_AGE, <char*>&r.item.keep_completed_age - start),
+        "keep_completed_count": (KIND_U64, BIT_KEEP_COMPLETED_COUNT, <char*>&r.item.keep_completed_count - start),
         "priority": (KIND_I32, BIT_PRIORITY, <char*>&r.item.priority - start),
         "delay": (KIND_U64, BIT_DELAY, <char*>&r.item.delay - start),
         "ttl": (KIND_U64, BIT_TTL, <char*>&r.item.ttl - start),

@@ -1,5 +1,6 @@
 """One function a hot command: check, change, record, reply."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 from flashq._core.job cimport Job
 from flashq._core.jobs cimport job_active, job_create, job_set_message
@@ -10,23 +11,20 @@ from flashq._core.queue cimport queue_name_check, queue_open
 from flashq._core.records cimport record_frame_end, record_state
 from flashq._core.request cimport (
     BIT_DATA, BIT_ERROR, BIT_MESSAGE, BIT_RESULT, BIT_TIMEOUT, BIT_TOKEN, BIT_TOKENS, KIND_IDS, MAX_BATCH, OP_ACK,
-    OP_ACKB, OP_FAIL, OP_HEARTBEAT, OP_PROGRESS, OP_PULL, OP_PULLB, OP_PUSH, OP_PUSHB, Failure, PushItem, has,
+    OP_ACKB, OP_FAIL, OP_HEARTBEAT, OP_PROGRESS, OP_PULL, OP_PULLB, OP_PUSH, OP_PUSHB, Failure, Format,
+    PushItem, Slice, has,
 )
 from flashq._core.state cimport Queue
 from flashq._core.status cimport (
-    BAD_TYPE, BATCH_TOO_LARGE, DATA_TOO_LARGE, JOB_NOT_FOUND, MEMORY_FULL, NOT_IN_PROCESSING, NOT_PROCESSING, OK,
-    STALE_TOKEN,
+    BAD_TYPE, BATCH_TOO_LARGE, DATA_TOO_LARGE, DEBOUNCED, DUPLICATE_KEY, JOB_NOT_FOUND, MEMORY_FULL,
+    NOT_IN_PROCESSING, NOT_PROCESSING, OK,
+    PARTLY, STALE_TOKEN,
 )
 from flashq._core.waiters cimport pull_now, waiter_park, waiters_serve
 from flashq._core.wire cimport wire_count, wire_id, wire_ids, wire_no_job, wire_ok
 
 cdef enum:
     FULL_PROGRESS = 100         # percent
-
-cdef const char* ITEM_TOO_LARGE = "Job data too large"
-cdef const char* ITEM_NO_MEMORY = "Out of memory"
-cdef Failure[MAX_BATCH] FAILURES            # room for one batch at a time
-cdef uint64_t[MAX_BATCH] IDS
 
 
 cdef int hot_execute(Core* core, Peer* peer, Request* request) noexcept nogil:
@@ -78,6 +76,7 @@ cdef int push(Core* core, Peer* peer, Request* request) noexcept nogil:
         return problem(request, status, core.limits.queue_names)
     status = job_create(core, queue, &request.item, request.format, &id, &shown)
     if status != OK:
+        request.problem_text = refused_text(&request.item, status)
         return status
     wire_id(peer.format, &peer.out, &request.req_id, id)
     peer_replied(core, peer, shown)
@@ -86,12 +85,8 @@ cdef int push(Core* core, Peer* peer, Request* request) noexcept nogil:
 
 cdef int push_batch(Core* core, Peer* peer, Request* request) noexcept nogil:
     cdef Queue* queue
-    cdef PushItem* item
     cdef uint64_t shown
-    cdef uint64_t latest = core.committed
     cdef uint32_t i
-    cdef uint32_t made = 0
-    cdef uint32_t failures = 0
     cdef int status
     if request.item_count > MAX_BATCH:
         return problem(request, BATCH_TOO_LARGE, request.item_count)
@@ -100,21 +95,48 @@ cdef int push_batch(Core* core, Peer* peer, Request* request) noexcept nogil:
     status = queue_open(core, &request.queue, &queue)
     if status != OK:
         return problem(request, status, core.limits.queue_names)
+    outcome.made = outcome.refused = 0
+    outcome.shown = core.committed
     for i in range(request.item_count):
-        item = &request.items[i]
-        if has(item, BIT_DATA) and item.data.size > core.limits.job_size:
-            FAILURES[failures] = Failure(i, ITEM_TOO_LARGE)
-            failures += 1
-        elif job_create(core, queue, item, request.format, &IDS[made], &shown) != OK:
-            FAILURES[failures] = Failure(i, ITEM_NO_MEMORY)
-            failures += 1
-        else:
-            made += 1
-            if shown > latest:
-                latest = shown
-    wire_ids(peer.format, &peer.out, &request.req_id, IDS, made, FAILURES, failures)
-    peer_replied(core, peer, latest)
+        status = push_item(core, queue, &request.items[i], request.format, &shown)
+        if status != OK:
+            refuse_item(&request.items[i], i, status)
+        elif shown > outcome.shown:
+            outcome.shown = shown
+    if outcome.refused:
+        return PARTLY
+    wire_ids(peer.format, &peer.out, &request.req_id, outcome.ids, outcome.made)
+    peer_replied(core, peer, outcome.shown)
     return OK
+
+
+cdef inline int push_item(Core* core, Queue* queue, PushItem* item, Format format, uint64_t* shown) noexcept nogil:
+    cdef int status
+    if has(item, BIT_DATA) and item.data.size > core.limits.job_size:
+        outcome.failures[outcome.refused].number = item.data.size
+        return DATA_TOO_LARGE
+    status = job_create(core, queue, item, format, &outcome.ids[outcome.made], shown)
+    if status == OK:
+        outcome.made += 1
+    return status
+
+
+cdef void refuse_item(PushItem* item, uint32_t index, int status) noexcept nogil:
+    cdef Failure* failure = &outcome.failures[outcome.refused]
+    failure.index, failure.status = index, status
+    failure.text = refused_text(item, status)
+    outcome.refused += 1
+
+
+cdef Slice refused_text(PushItem* item, int status) noexcept nogil:
+    """The user's own words that the error text repeats; ptr NULL for none."""
+    cdef Slice text
+    memset(&text, 0, sizeof(text))
+    if status == DUPLICATE_KEY:
+        text = item.unique_key
+    elif status == DEBOUNCED:
+        text = item.debounce_id
+    return text
 
 
 cdef int pull(Core* core, Peer* peer, Request* request, uint64_t count, bint many) noexcept nogil:

@@ -20,6 +20,7 @@ cdef enum Where:                # which structure a job stands in
     IN_DONE = 6                 # completed: the engine's list, by prev / next
     IN_DEAD = 7                 # failed: its queue's list, by prev / next
     IN_DELAYED = 9              # delayed: its queue's list, by prev / next; and in the shard's timer heap
+    IN_KEPT = 11                # completed, with keep_completed_age or _count: its queue's list, by prev / next
     IN_BLOCKED = 10             # waiting for other jobs: its queue's list, by prev / next
     IN_LIMBO = 8                # no memory to stand in line: the engine's list, by prev / next
 
@@ -54,6 +55,39 @@ cdef struct Log:                # a ring
     uint32_t count
     LogEntry[100] entries
 
+cdef struct Edge:               # one job waits for one id; owner: the waiting job
+    Job* job                    # borrowed: who waits
+    Awaited* awaited            # borrowed; NULL once that id is done
+    Edge* prev                  # borrowed: others that wait for the same id
+    Edge* next                  # borrowed
+    Edge* sibling               # owned: what else the job waits for
+    bint child                  # that id is a child of its flow
+
+cdef struct Awaited:            # an id that jobs wait for; freed with its last edge
+    NameNode node               # in Core.awaited, by the bytes of `id`
+    uint64_t id
+    Edge* first                 # borrowed
+
+cdef struct Relations:          # what ties a job to others; all zero = nothing
+    NameNode unique             # in its shard's uniques; name NULL while the key is not held
+    Job* job                    # borrowed: whose it is
+    uint8_t* unique_text        # owned blob: queue name, NUL, key
+    uint32_t unique_size
+    uint32_t key_at             # where in it the key begins
+    uint8_t* depends_on         # owned blob, raw array in the job's format
+    uint32_t depends_on_size
+    uint32_t unmet              # edges not done yet
+    Edge* edges                 # owned
+    uint64_t parent_id          # of the flow it is a child of; 0 = none
+    uint64_t* children          # owned blob: ids of its flow
+    uint32_t children_count
+    uint32_t children_completed
+    uint8_t* group              # owned blob: group_id; NULL without one
+    uint32_t group_size
+    uint64_t keep_age           # ms
+    uint64_t keep_count
+    uint64_t done_number        # how many of its queue were completed when it was, itself included
+
 cdef struct Extra:              # fields few jobs have; all zero = none set
     NameNode custom             # custom id; name is NULL when the job has none
     uint8_t* tags               # owned blob, raw array in the job's format; NULL when empty
@@ -72,6 +106,7 @@ cdef struct Extra:              # fields few jobs have; all zero = none set
     uint32_t stall_count        # lost workers and missed heartbeats so far
     Job* job                    # borrowed: whose it is
     Log* log                    # owned blob, or NULL
+    Relations* relations        # owned, or NULL
 
 cdef struct Delivery:           # of an active job
     uint64_t token              # boot epoch << 32 | delivery number, below 2^53

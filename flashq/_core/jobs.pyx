@@ -4,15 +4,17 @@ from libc.string cimport memcpy, memset
 
 from flashq._core.heap cimport heap_move, heap_push, heap_remove
 from flashq._core.job cimport (
-    IN_DELAYED, JOB_LIFO, JOB_MSGPACK, JOB_REMOVE_ON_COMPLETE, JOB_REMOVE_ON_FAIL, STATE_ACTIVE, STATE_COMPLETED,
-    LOG_ENTRIES, LOG_LEVEL, STATE_DELAYED, Delivery, Log, LogEntry,
+    IN_BLOCKED, IN_DELAYED, JOB_LIFO, JOB_MSGPACK, JOB_REMOVE_ON_COMPLETE, JOB_REMOVE_ON_FAIL, LOG_ENTRIES,
+    LOG_LEVEL, STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_WAITING_CHILDREN, Delivery, Log, LogEntry,
 )
 from flashq._core.queue cimport deadline_lower, list_append, queue_wants_service
 from flashq._core.ready cimport ready_push
 from flashq._core.records cimport record_job
+from flashq._core.relations cimport debounce_check, debounce_open, relations_free, relations_make, unique_check
 from flashq._core.request cimport (
     BIT_BACKOFF, BIT_DATA, BIT_DELAY, BIT_JOB_ID, BIT_LIFO, BIT_MAX_ATTEMPTS, BIT_PRIORITY, BIT_REMOVE_ON_COMPLETE,
-    BIT_REMOVE_ON_FAIL, BIT_STALL_TIMEOUT, BIT_TAGS, BIT_TIMEOUT, BIT_TTL, MSGPACK, SLICE_HAS_NEWLINES, Slice, has,
+    BIT_DEBOUNCE_ID, BIT_DEPENDS_ON, BIT_FLOW, BIT_KEEP_COMPLETED_AGE, BIT_KEEP_COMPLETED_COUNT, BIT_REMOVE_ON_FAIL,
+    BIT_STALL_TIMEOUT, BIT_TAGS, BIT_TIMEOUT, BIT_TTL, BIT_UNIQUE_KEY, MSGPACK, SLICE_HAS_NEWLINES, Slice, has,
 )
 from flashq._core.shardmap cimport (
     SHARD_BITS, NameNode, id_get, id_put, id_remove, name_add, name_find, name_hash, name_remove,
@@ -24,6 +26,11 @@ from flashq._core.status cimport NO_MEMORY, OK
 cdef enum:
     MAX_MESSAGE = 64 * 1024     # bytes kept of a progress message or an error: a long traceback is cut, not refused
     RARE = (1 << BIT_TTL) | (1 << BIT_TIMEOUT) | (1 << BIT_STALL_TIMEOUT) | (1 << BIT_TAGS) | (1 << BIT_JOB_ID)
+
+
+cdef uint64_t TIED = (<uint64_t>1 << BIT_UNIQUE_KEY | <uint64_t>1 << BIT_DEBOUNCE_ID | <uint64_t>1 << BIT_DEPENDS_ON
+                      | <uint64_t>1 << BIT_KEEP_COMPLETED_AGE | <uint64_t>1 << BIT_KEEP_COMPLETED_COUNT
+                      | <uint64_t>1 << BIT_FLOW)
 
 
 cdef Job* job_find(Core* core, uint64_t id) noexcept nogil:
@@ -202,18 +209,29 @@ cdef int job_create(Core* core, Queue* queue, const PushItem* item, Format forma
                     uint64_t* shown) noexcept nogil:
     cdef Job* job
     cdef Shard* shard = &core.shards[queue.shard]
+    cdef uint64_t sequence = shard.next_sequence
     cdef int status = OK
+    if item.seen & TIED:
+        status = debounce_check(core, queue, item)
+        if status != OK:
+            return status
     if has(item, BIT_JOB_ID) and item.job_id.size:
         job = job_of_custom_id(core, &item.job_id)
         if job != NULL:
             id[0] = job.id
             shown[0] = job.position
             return OK
+    if item.seen & TIED:
+        status = unique_check(core, queue, item, id)
+        if status != OK:
+            return status
     job = <Job*>slab_take(&core.jobs)
     if job == NULL:
         return NO_MEMORY
     fill(core, queue, job, item, format)
-    job.id = shard.next_sequence << SHARD_BITS | queue.shard
+    if has(item, BIT_FLOW) and item.flow_id:
+        sequence = item.flow_id >> SHARD_BITS
+    job.id = sequence << SHARD_BITS | queue.shard
     if has(item, BIT_DATA):
         job.data = keep(core, &item.data, &job.data_size)
         if job.data == NULL:
@@ -221,18 +239,23 @@ cdef int job_create(Core* core, Queue* queue, const PushItem* item, Format forma
             return NO_MEMORY
     if item.seen & RARE:
         status = fill_rare(core, job, item)
+    if item.seen & TIED and status == OK:
+        status = relations_make(core, queue, job, item, format)
     if status == OK:
-        status = id_put(&shard.ids, shard.next_sequence, job)
+        status = id_put(&shard.ids, sequence, job)
     if status == OK:
         status = enter(core, queue, job)
         if status != OK:
-            id_remove(&shard.ids, shard.next_sequence)
+            id_remove(&shard.ids, sequence)
     if status != OK:
         job_free(core, job)
         return status
-    shard.next_sequence += 1
+    if sequence == shard.next_sequence:
+        shard.next_sequence += 1
     queue.pushed += 1
     core.pushed += 1
+    if item.seen & TIED:
+        debounce_open(core, queue, item)
     record_job(core, job)
     id[0] = job.id
     shown[0] = job.position
@@ -241,6 +264,9 @@ cdef int job_create(Core* core, Queue* queue, const PushItem* item, Format forma
 
 cdef inline int enter(Core* core, Queue* queue, Job* job) noexcept nogil:
     """Put a new job into its line or its wait; the last step that can fail."""
+    if job.state == STATE_WAITING_CHILDREN:
+        list_append(&queue.blocked, job, IN_BLOCKED)
+        return OK
     if job.state == STATE_DELAYED or job.extra != NULL:
         if job_arm(core, job) != OK:
             return NO_MEMORY
@@ -311,6 +337,8 @@ cdef void job_free(Core* core, Job* job) noexcept nogil:
 
 
 cdef void extra_free(Core* core, Extra* extra) noexcept nogil:
+    if extra.relations != NULL:
+        relations_free(core, extra.relations)
     if extra.custom.name != NULL:
         name_remove(&core.shards[extra.custom.hash & (SHARDS - 1)].customs, &extra.custom)
     if extra.custom_id != NULL:

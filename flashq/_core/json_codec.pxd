@@ -12,3 +12,6 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 cdef int json_scan(Scratch* scratch, const uint8_t* frame, size_t size, Request* request) noexcept nogil
 # One value that must fill `size` bytes exactly: OK, or BAD_SYNTAX, BAD_UTF8, TOO_DEEP, BAD_MSGPACK.
 cdef int json_validate(const uint8_t* value, size_t size) noexcept nogil
+
+# Of a valid value: the u64s of an array into `out`, at most `cap`; how many there are, or -1: it is no such array.
+cdef int json_id_list(const Slice* value, uint64_t* out, uint32_t cap) noexcept nogil

@@ -4,13 +4,13 @@ from flashq._core.json_grammar cimport Reader, reader_fail, space_skip, text_res
 from flashq._core.json_number cimport Number, number_read, number_skip
 from flashq._core.json_shape cimport shape_learn, shape_scan
 from flashq._core.request cimport (
-    BIT_ID, JSON, KIND_BOOL, KIND_CMD, KIND_I32, KIND_IDS, KIND_ITEMS, KIND_LATER, KIND_PROGRESS, KIND_RAW, KIND_REQ_ID,
-    KIND_STR, KIND_TAGS, MAX_BATCH, MAX_REQ_ID, PushItem,
+    BIT_ID, JSON, KIND_BOOL, KIND_CMD, KIND_I32, KIND_IDS, KIND_ID_LIST, KIND_ITEMS, KIND_LATER, KIND_PROGRESS,
+    KIND_RAW, KIND_REQ_ID, KIND_STR, KIND_TAGS, MAX_BATCH, MAX_REQ_ID, PushItem,
 )
 from flashq._core.scan cimport scan_digits, scan_text
 from flashq._core.scratch cimport scratch_reset, scratch_text
 from flashq._core.status cimport BAD_SYNTAX, NO_MEMORY, NOT_OBJECT, OK
-from libc.stdint cimport int32_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t
 from libc.string cimport memchr
 
 cdef enum:
@@ -148,7 +148,7 @@ cdef const uint8_t* field_scan(Scan* s, const uint8_t* p, const FieldDef* field)
         return p
     if field.kind == KIND_STR or field.kind == KIND_CMD or field.kind == KIND_REQ_ID:
         return string_scan(s, p, field)
-    if field.kind == KIND_TAGS or field.kind == KIND_LATER:
+    if field.kind == KIND_TAGS or field.kind == KIND_LATER or field.kind == KIND_ID_LIST:
         return checked_scan(s, p, field)
     if field.kind == KIND_BOOL:
         return bool_scan(s, p, field)
@@ -214,14 +214,22 @@ cdef const uint8_t* bool_scan(Scan* s, const uint8_t* p, const FieldDef* field) 
 
 
 cdef const uint8_t* checked_scan(Scan* s, const uint8_t* p, const FieldDef* field) noexcept nogil:
-    """A value kept or passed over as its bytes, if it looks right: a list of strings, or nothing at all."""
+    """A value kept or passed over as its bytes, if it looks right: a list of strings or ids, or nothing at all."""
     cdef Slice value
+    cdef int ids
     cdef bint good
     p = raw_scan(s, p, &value)
     if p == NULL:
         return NULL
     if field.kind == KIND_TAGS:
         good = is_text_list(value.ptr, p)
+        (<Slice*>place(s, field))[0] = value
+    elif field.kind == KIND_ID_LIST:
+        ids = json_id_list(&value, NULL, 0)
+        if ids > <int64_t>field.limit:
+            field_bad(s, field, True)
+            return p
+        good = ids >= 0
         (<Slice*>place(s, field))[0] = value
     else:
         good = is_nothing(value.ptr, p)
@@ -244,6 +252,32 @@ cdef bint is_text_list(const uint8_t* p, const uint8_t* end) noexcept nogil:
         elif p[0] != c']':
             return False
     return True
+
+
+cdef int json_id_list(const Slice* value, uint64_t* out, uint32_t cap) noexcept nogil:
+    cdef const uint8_t* p = value.ptr
+    cdef const uint8_t* end = value.ptr + value.size
+    cdef const uint8_t* stop
+    cdef Reader r = Reader(end, NULL, OK, 0)
+    cdef Number number
+    cdef uint32_t count = 0
+    if p[0] != c'[':
+        return -1
+    while p[0] != c']':
+        p = space_skip(&r, p + 1)                   # past the bracket or a comma
+        if p[0] == c']':
+            break
+        if p[0] != c'-' and not c'0' <= p[0] <= c'9':
+            return -1
+        stop = number_skip(&r, p)
+        number_read(p, stop, &number)
+        if number.negative or number.fraction or number.value > INT64_MAX:
+            return -1
+        if count < cap:
+            out[count] = number.value
+        count += 1
+        p = space_skip(&r, stop)
+    return <int>count
 
 
 cdef bint is_nothing(const uint8_t* p, const uint8_t* end) noexcept nogil:

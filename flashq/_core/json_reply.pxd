@@ -1,7 +1,7 @@
 """JSON replies: whole lines into a WriteBuffer. Cimport them from json_codec, like those of the other codec."""
 from flashq._core.buffer cimport WriteBuffer
 from flashq._core.job cimport Job
-from flashq._core.request cimport Failure, Slice
+from flashq._core.request cimport JobParts, Slice
 from libc.stdint cimport uint32_t, uint64_t
 
 # Whole replies, framing included. A req_id of size 0 with ptr NULL is left out.
@@ -11,9 +11,8 @@ cdef void json_reply_count(WriteBuffer* out, const Slice* req_id, uint64_t count
 # job: null; with `many` jobs: [] too.
 cdef void json_reply_no_job(WriteBuffer* out, const Slice* req_id, bint many) noexcept nogil
 
-# PUSHB: ids in order, then what was refused: errors [{index, error}] and failed [index], both only if there is any.
-cdef void json_reply_ids(WriteBuffer* out, const Slice* req_id, const uint64_t* ids, uint32_t count,
-                         const Failure* failed, uint32_t failures) noexcept nogil
+# PUSHB of which every item was taken: ids in order.
+cdef void json_reply_ids(WriteBuffer* out, const Slice* req_id, const uint64_t* ids, uint32_t count) noexcept nogil
 
 # PULL is begin(many=False), one job, end; PULLB begin(many=True), its jobs, end. `begin` returns what `end` wants as
 # its mark.
@@ -21,5 +20,4 @@ cdef size_t json_jobs_begin(WriteBuffer* out, const Slice* req_id, bint many) no
 cdef void json_jobs_next(WriteBuffer* out, uint32_t index) noexcept nogil       # before each job
 cdef void json_jobs_end(WriteBuffer* out, size_t mark, bint many, uint32_t count) noexcept nogil
 # One Job object alone. `data` and `tags` are in this codec's format; size 0 stands for null and [].
-cdef void json_job(WriteBuffer* out, const Job* job, const Slice* queue, const Slice* data,
-                   const Slice* tags) noexcept nogil
+cdef void json_job(WriteBuffer* out, const Job* job, const JobParts* parts) noexcept nogil

@@ -2,13 +2,12 @@
 from flashq._core.buffer cimport buffer_done, buffer_put, buffer_room
 from flashq._core.job cimport (
     JOB_LIFO, JOB_REMOVE_ON_COMPLETE, JOB_REMOVE_ON_FAIL, STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_FAILED,
-    STATE_WAITING, Extra, job_is,
+    STATE_WAITING, Extra, Relations, job_is,
 )
 from flashq._core.json_write cimport (
     ESCAPE_ROOM, NUMBER_ROOM, bytes_put, i64_put, literal_put, stamp_put, text_escape, u64_put,
 )
 from libc.stdint cimport uint8_t
-from libc.string cimport memset, strlen
 
 cdef enum:
     HEAD_ROOM = 128             # constant text of a reply around what it carries
@@ -58,34 +57,15 @@ cdef void json_reply_no_job(WriteBuffer* out, const Slice* req_id, bint many) no
         _close(out, literal_put(p, b',"jobs":[],"job":null') if many else literal_put(p, b',"job":null'))
 
 
-cdef void json_reply_ids(WriteBuffer* out, const Slice* req_id, const uint64_t* ids, uint32_t count,
-                         const Failure* failed, uint32_t failures) noexcept nogil:
-    cdef size_t more = (NUMBER_ROOM + 1) * <size_t>count
-    cdef uint8_t* p
+cdef void json_reply_ids(WriteBuffer* out, const Slice* req_id, const uint64_t* ids, uint32_t count) noexcept nogil:
+    cdef uint8_t* p = _head(out, req_id, (NUMBER_ROOM + 1) * <size_t>count)
     cdef uint32_t i
-    for i in range(failures):
-        more += 2 * NUMBER_ROOM + HEAD_ROOM + strlen(failed[i].text)
-    p = _head(out, req_id, more)
     if p == NULL:
         return
     p = literal_put(p, b',"ids":[')
     for i in range(count):
         p = u64_put(_comma(p, i), ids[i])
-    p = literal_put(p, b']')
-    _close(out, _failures_put(p, failed, failures) if failures else p)
-
-
-cdef uint8_t* _failures_put(uint8_t* p, const Failure* failed, uint32_t failures) noexcept nogil:
-    cdef uint32_t i
-    p = literal_put(p, b',"errors":[')
-    for i in range(failures):
-        p = u64_put(literal_put(_comma(p, i), b'{"index":'), failed[i].index)
-        p = literal_put(literal_put(p, b',"error":"'), failed[i].text)
-        p = literal_put(p, b'"}')
-    p = literal_put(p, b'],"failed":[')
-    for i in range(failures):
-        p = u64_put(_comma(p, i), failed[i].index)
-    return literal_put(p, b']')
+    _close(out, literal_put(p, b']'))
 
 
 cdef inline uint8_t* _comma(uint8_t* p, uint32_t index) noexcept nogil:
@@ -116,12 +96,22 @@ cdef void json_jobs_end(WriteBuffer* out, size_t mark, bint many, uint32_t count
         _close(out, literal_put(p, b']') if many else p)
 
 
-cdef void json_job(WriteBuffer* out, const Job* job, const Slice* queue, const Slice* data,
-                   const Slice* tags) noexcept nogil:
-    cdef size_t room = JOB_ROOM + queue.size * ESCAPE_ROOM + data.size + tags.size
+cdef size_t _rare_room(const Extra* extra) noexcept nogil:
+    cdef size_t texts = 2 * <size_t>extra.message_size + extra.custom_id_size
+    cdef size_t room = 0
+    if extra.relations != NULL:
+        texts += extra.relations.unique_size + extra.relations.group_size
+        room = (NUMBER_ROOM + 1) * <size_t>extra.relations.children_count
+    return texts * ESCAPE_ROOM + room
+
+
+cdef void json_job(WriteBuffer* out, const Job* job, const JobParts* parts) noexcept nogil:
+    cdef const Slice* queue = &parts.queue
+    cdef const Slice* data = &parts.data
+    cdef size_t room = JOB_ROOM + queue.size * ESCAPE_ROOM + data.size + parts.tags.size + parts.depends_on.size
     cdef uint8_t* p
     if job.extra != NULL:
-        room += (2 * <size_t>job.extra.message_size + job.extra.custom_id_size) * ESCAPE_ROOM
+        room += _rare_room(job.extra)
     p = buffer_room(out, room)
     if p == NULL:
         return
@@ -131,7 +121,7 @@ cdef void json_job(WriteBuffer* out, const Job* job, const Slice* queue, const S
     p = literal_put(p, b'","data":')
     p = bytes_put(p, data.ptr, data.size) if data.size else literal_put(p, b'null')
     p = _numbers_put(p, job)
-    p = _common_put(p, job) if _is_common(job, tags) else _rare_put(p, job, tags)
+    p = _common_put(p, job) if _is_common(job, &parts.tags) else _rare_put(p, job, parts)
     p = _state_put(literal_put(p, b',"state":'), job.state)
     p = _message_put(literal_put(p, b',"progress_message":'), job.extra)
     p = literal_put(p, b',"token":')
@@ -174,28 +164,53 @@ cdef inline uint8_t* _common_put(uint8_t* p, const Job* job) noexcept nogil:
     )
 
 
-cdef uint8_t* _rare_put(uint8_t* p, const Job* job, const Slice* tags) noexcept nogil:
+cdef Extra NO_EXTRA             # all zero: what a job without rare fields has
+cdef Relations NO_RELATIONS
+
+
+cdef inline uint8_t* _list_put(uint8_t* p, const Slice* raw) noexcept nogil:
+    return bytes_put(p, raw.ptr, raw.size) if raw.size else literal_put(p, b'[]')
+
+
+cdef uint8_t* _family_put(uint8_t* p, const Relations* relations) noexcept nogil:
+    """From `parent_id` to `children_completed`."""
+    cdef uint32_t i
+    p = literal_put(p, b',"parent_id":')
+    p = u64_put(p, relations.parent_id) if relations.parent_id else literal_put(p, b'null')
+    p = literal_put(p, b',"children_ids":[')
+    for i in range(relations.children_count):
+        p = u64_put(_comma(p, i), relations.children[i])
+    return u64_put(literal_put(p, b'],"children_completed":'), relations.children_completed)
+
+
+cdef uint8_t* _rare_put(uint8_t* p, const Job* job, const JobParts* parts) noexcept nogil:
     """From `ttl` to `group_id` of any job."""
-    cdef Extra none
-    cdef const Extra* extra = job.extra
-    if extra == NULL:
-        memset(&none, 0, sizeof(Extra))
-        extra = &none
+    cdef const Extra* extra = &NO_EXTRA if job.extra == NULL else job.extra
+    cdef const Relations* relations = &NO_RELATIONS if extra.relations == NULL else extra.relations
     p = u64_put(literal_put(p, b',"ttl":'), extra.ttl)
     p = u64_put(literal_put(p, b',"timeout":'), extra.timeout)
-    p = u64_put(literal_put(p, b',"unique_key":null,"depends_on":[],"progress":'), job.progress)
+    p = _key_put(literal_put(p, b',"unique_key":'), relations)
+    p = _list_put(literal_put(p, b',"depends_on":'), &parts.depends_on)
+    p = u64_put(literal_put(p, b',"progress":'), job.progress)
     p = _message_put(literal_put(p, b',"progress_msg":'), extra)
-    p = literal_put(p, b',"tags":')
-    p = bytes_put(p, tags.ptr, tags.size) if tags.size else literal_put(p, b'[]')
+    p = _list_put(literal_put(p, b',"tags":'), &parts.tags)
     p = _flags_put(p, job)
     p = stamp_put(literal_put(p, b',"last_heartbeat":'), _heartbeat(job))
     p = u64_put(literal_put(p, b',"stall_timeout":'), extra.stall_timeout)
     p = u64_put(literal_put(p, b',"stall_count":'), extra.stall_count)
-    p = literal_put(p, b',"parent_id":null,"children_ids":[],"children_completed":0,"custom_id":')
+    p = literal_put(_family_put(p, relations), b',"custom_id":')
     p = _text_put(p, extra.custom_id, extra.custom_id_size)
-    p = literal_put(p, b',"keep_completed_age":0,"keep_completed_count":0,"completed_at":')
+    p = u64_put(literal_put(p, b',"keep_completed_age":'), relations.keep_age)
+    p = u64_put(literal_put(p, b',"keep_completed_count":'), relations.keep_count)
+    p = literal_put(p, b',"completed_at":')
     p = u64_put(p, job.deadline if job.state == STATE_COMPLETED else 0)     # then that field holds when it was
-    return literal_put(p, b',"group_id":null')
+    return _text_put(literal_put(p, b',"group_id":'), relations.group, relations.group_size)
+
+
+cdef inline uint8_t* _key_put(uint8_t* p, const Relations* relations) noexcept nogil:
+    if relations.unique_text == NULL:
+        return literal_put(p, b'null')
+    return _text_put(p, relations.unique_text + relations.key_at, relations.unique_size - relations.key_at)
 
 
 cdef inline uint8_t* _state_put(uint8_t* p, uint8_t state) noexcept nogil:

@@ -20,8 +20,9 @@ from flashq._core.queue cimport (
 )
 from flashq._core.ready cimport ready_push, ready_remove
 from flashq._core.records cimport record_gone, record_state
+from flashq._core.relations cimport relations_completed, unique_release
 from flashq._core.request cimport MSGPACK
-from flashq._core.retention cimport done_add
+from flashq._core.retention cimport done_add, kept_end
 from flashq._core.shardmap cimport SHARD_BITS, id_remove
 from flashq._core.slab cimport slab_give, slab_take
 from flashq._core.state cimport Queue
@@ -151,6 +152,8 @@ cdef int job_complete(Core* core, Job* job, const Slice* result, Format format) 
     job_detach(core, job)
     queue.completed += 1
     core.completed += 1
+    if job.extra != NULL or core.awaited.count:
+        relations_completed(core, job)
     if job_is(job, JOB_REMOVE_ON_COMPLETE):
         job.state = STATE_COMPLETED
         job_erase(core, job)
@@ -180,6 +183,7 @@ cdef void job_bury(Core* core, Job* job, const char* text) noexcept nogil:
     cdef Queue* queue = <Queue*>job.queue
     if text != NULL:
         job_set_message(core, job, <const uint8_t*>text, <uint32_t>strlen(text))
+    unique_release(core, job)
     queue.failed += 1
     core.failed += 1
     job.state = STATE_FAILED
@@ -286,6 +290,8 @@ cdef void job_due(Core* core, Job* job) noexcept nogil:
             job_lose(core, job)
         else:
             job_arm(core, job)              # was in the heap: a move, which cannot fail
+    elif job.state == STATE_COMPLETED:
+        kept_end(core, job)
     elif job.extra != NULL and job.extra.ttl_deadline and job.extra.ttl_deadline <= core.mono:
         core.expired += 1
         job_remove(core, job)

@@ -1,7 +1,7 @@
 """MessagePack: a frame into a Request, replies into a WriteBuffer; json_codec has the same under its own prefix."""
 from flashq._core.buffer cimport WriteBuffer
 from flashq._core.job cimport Job
-from flashq._core.request cimport Failure, Request, Slice
+from flashq._core.request cimport JobParts, Request, Slice
 from flashq._core.scratch cimport Scratch
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
@@ -17,14 +17,15 @@ cdef void msgpack_reply_id(WriteBuffer* out, const Slice* req_id, uint64_t id) n
 cdef void msgpack_reply_count(WriteBuffer* out, const Slice* req_id, uint64_t count) noexcept nogil  # ids, count
 cdef void msgpack_reply_no_job(WriteBuffer* out, const Slice* req_id, bint many) noexcept nogil  # jobs: [], job: nil
 
-# PUSHB: ids in order, then what was refused: errors [{index, error}] and failed [index]; neither if `failures` is 0.
-cdef void msgpack_reply_ids(WriteBuffer* out, const Slice* req_id, const uint64_t* ids, uint32_t count,
-                            const Failure* failed, uint32_t failures) noexcept nogil
+# PUSHB of which every item was taken: ids in order.
+cdef void msgpack_reply_ids(WriteBuffer* out, const Slice* req_id, const uint64_t* ids, uint32_t count) noexcept nogil
 
 # PULL is begin(many=False), one job, end; PULLB begin(many=True), its jobs, end. `end` wants the mark of `begin`.
 cdef size_t msgpack_jobs_begin(WriteBuffer* out, const Slice* req_id, bint many) noexcept nogil
 cdef void msgpack_jobs_next(WriteBuffer* out, uint32_t index) noexcept nogil     # before each job
 cdef void msgpack_jobs_end(WriteBuffer* out, size_t mark, bint many, uint32_t count) noexcept nogil
 # One Job object alone. `data` and `tags` are in this codec's format; size 0 stands for null and [].
-cdef void msgpack_job(WriteBuffer* out, const Job* job, const Slice* queue, const Slice* data,
-                      const Slice* tags) noexcept nogil
+cdef void msgpack_job(WriteBuffer* out, const Job* job, const JobParts* parts) noexcept nogil
+
+# Of a valid value: the u64s of an array into `out`, at most `cap`; how many there are, or -1: it is no such array.
+cdef int msgpack_id_list(const Slice* value, uint64_t* out, uint32_t cap) noexcept nogil

@@ -3,8 +3,8 @@ from flashq._core.buffer cimport WriteBuffer, buffer_done, buffer_room
 from flashq._core.bytes cimport load_be16, store_be16, store_be32
 from flashq._core.fieldtable cimport request_check, request_reset
 from flashq._core.job cimport (JOB_LIFO, JOB_REMOVE_ON_COMPLETE, JOB_REMOVE_ON_FAIL, STATE_ACTIVE, STATE_COMPLETED,
-                               STATE_DELAYED, STATE_FAILED, STATE_WAITING, Extra, Job, job_is)
-from flashq._core.msgpack_fields cimport fields_read
+                               STATE_DELAYED, STATE_FAILED, STATE_WAITING, Extra, Job, Relations, job_is)
+from flashq._core.msgpack_fields cimport fields_read, id_list
 from flashq._core.msgpack_reader cimport Reader, value_skip
 from flashq._core.msgpack_tokens cimport (SHAPE_MAP, Token, put_array, put_bool, put_byte, put_bytes, put_int32,
                                           put_key, put_nil, put_text, put_uint, token_read)
@@ -12,7 +12,7 @@ from flashq._core.request cimport MSGPACK, Request, Slice
 from flashq._core.scratch cimport Scratch
 from flashq._core.status cimport BAD_MSGPACK, NOT_OBJECT, OK
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memset, strlen
+from libc.string cimport memset
 
 
 # -- frames ---------------------------------------------------------------------------------------------------
@@ -44,6 +44,11 @@ cdef int msgpack_scan(Scratch* scratch, const uint8_t* frame, size_t size, Reque
     request.problem_number = <uint64_t>(reader.at - frame)
     request.problem_item = -1
     return status
+
+
+cdef int msgpack_id_list(const Slice* value, uint64_t* out, uint32_t cap) noexcept nogil:
+    cdef const uint8_t* stop = NULL
+    return id_list(value.ptr, value.ptr + value.size, out, cap, &stop)
 
 
 cdef int msgpack_validate(const uint8_t* value, size_t size) noexcept nogil:
@@ -117,34 +122,17 @@ cdef void msgpack_reply_no_job(WriteBuffer* out, const Slice* req_id, bint many)
     _reply_close(out, start, put_nil(put_key(at, "job")))
 
 
-cdef size_t _failures_room(const Failure* failed, uint32_t failures) noexcept nogil:
-    cdef size_t room = 0
-    cdef uint32_t i
-    for i in range(failures):       # the index twice, the keys, and the text
-        room += 2 * NUMBER_ROOM + 13 + TEXT_ROOM + strlen(failed[i].text)
-    return room
-
-
-cdef void msgpack_reply_ids(WriteBuffer* out, const Slice* req_id, const uint64_t* ids, uint32_t count,
-                            const Failure* failed, uint32_t failures) noexcept nogil:
+cdef void msgpack_reply_ids(WriteBuffer* out, const Slice* req_id, const uint64_t* ids, uint32_t count) noexcept nogil:
     cdef size_t room = REPLY_ROOM + _req_id_room(req_id) + <size_t>count * NUMBER_ROOM
-    cdef uint8_t* start = buffer_room(out, room + _failures_room(failed, failures))
+    cdef uint8_t* start = buffer_room(out, room)
     cdef uint8_t* at
     cdef uint32_t i
     if start == NULL:
         return
-    at = _reply_open(start, req_id, 3 if failures else 1)
+    at = _reply_open(start, req_id, 1)
     at = put_array(put_key(at, "ids"), count)
     for i in range(count):
         at = put_uint(at, ids[i])
-    if failures:
-        at = put_array(put_key(at, "errors"), failures)
-        for i in range(failures):
-            at = put_uint(put_key(put_byte(at, 0x82), "index"), failed[i].index)
-            at = put_text(put_key(at, "error"), failed[i].text, <uint32_t>strlen(failed[i].text))
-        at = put_array(put_key(at, "failed"), failures)
-        for i in range(failures):
-            at = put_uint(at, failed[i].index)
     _reply_close(out, start, at)
 
 
@@ -188,6 +176,7 @@ cdef struct Block:              # keys and values that are the same in most jobs
     uint32_t size
 
 cdef Extra NO_EXTRA             # all zero: what a job without rare fields has
+cdef Relations NO_RELATIONS
 cdef Block PLAIN_MIDDLE         # of a job without rare fields, progress and flags
 cdef Block PLAIN_TAIL           # of a job without rare fields that is not completed
 
@@ -196,16 +185,28 @@ cdef inline uint8_t* _optional_put(uint8_t* at, const uint8_t* text, uint32_t si
     return put_nil(at) if text == NULL else put_text(at, text, size)
 
 
-cdef uint8_t* _middle_put(uint8_t* at, const Job* job, const Extra* extra, const Slice* tags) noexcept nogil:
+cdef inline uint8_t* _list_put(uint8_t* at, const Slice* raw) noexcept nogil:
+    return put_bytes(at, raw.ptr, raw.size) if raw.size else put_array(at, 0)
+
+
+cdef inline const Relations* _relations(const Extra* extra) noexcept nogil:
+    return &NO_RELATIONS if extra.relations == NULL else extra.relations
+
+
+cdef uint8_t* _middle_put(uint8_t* at, const Job* job, const Extra* extra, const JobParts* parts) noexcept nogil:
     """From ttl up to the key last_heartbeat."""
+    cdef const Relations* relations = _relations(extra)
     at = put_uint(put_key(at, "ttl"), extra.ttl)
     at = put_uint(put_key(at, "timeout"), extra.timeout)
-    at = put_nil(put_key(at, "unique_key"))
-    at = put_array(put_key(at, "depends_on"), 0)
+    at = put_key(at, "unique_key")
+    if relations.unique_text == NULL:
+        at = put_nil(at)
+    else:
+        at = put_text(at, relations.unique_text + relations.key_at, relations.unique_size - relations.key_at)
+    at = _list_put(put_key(at, "depends_on"), &parts.depends_on)
     at = put_uint(put_key(at, "progress"), job.progress)
     at = _optional_put(put_key(at, "progress_msg"), extra.message, extra.message_size)
-    at = put_key(at, "tags")
-    at = put_bytes(at, tags.ptr, tags.size) if tags.size else put_array(at, 0)
+    at = _list_put(put_key(at, "tags"), &parts.tags)
     at = put_bool(put_key(at, "lifo"), job_is(job, JOB_LIFO))
     at = put_bool(put_key(at, "remove_on_complete"), job_is(job, JOB_REMOVE_ON_COMPLETE))
     at = put_bool(put_key(at, "remove_on_fail"), job_is(job, JOB_REMOVE_ON_FAIL))
@@ -214,16 +215,21 @@ cdef uint8_t* _middle_put(uint8_t* at, const Job* job, const Extra* extra, const
 
 cdef uint8_t* _tail_put(uint8_t* at, const Job* job, const Extra* extra) noexcept nogil:
     """From stall_timeout up to the key state."""
+    cdef const Relations* relations = _relations(extra)
+    cdef uint32_t i
     at = put_uint(put_key(at, "stall_timeout"), extra.stall_timeout)
     at = put_uint(put_key(at, "stall_count"), extra.stall_count)
-    at = put_nil(put_key(at, "parent_id"))
-    at = put_array(put_key(at, "children_ids"), 0)
-    at = put_uint(put_key(at, "children_completed"), 0)
+    at = put_key(at, "parent_id")
+    at = put_uint(at, relations.parent_id) if relations.parent_id else put_nil(at)
+    at = put_array(put_key(at, "children_ids"), relations.children_count)
+    for i in range(relations.children_count):
+        at = put_uint(at, relations.children[i])
+    at = put_uint(put_key(at, "children_completed"), relations.children_completed)
     at = _optional_put(put_key(at, "custom_id"), extra.custom_id, extra.custom_id_size)
-    at = put_uint(put_key(at, "keep_completed_age"), 0)
-    at = put_uint(put_key(at, "keep_completed_count"), 0)
+    at = put_uint(put_key(at, "keep_completed_age"), relations.keep_age)
+    at = put_uint(put_key(at, "keep_completed_count"), relations.keep_count)
     at = put_uint(put_key(at, "completed_at"), job.deadline if job.state == STATE_COMPLETED else 0)
-    at = put_nil(put_key(at, "group_id"))
+    at = _optional_put(put_key(at, "group_id"), relations.group, relations.group_size)
     return put_key(at, "state")
 
 
@@ -261,18 +267,23 @@ cdef inline bint _is_plain(const Job* job, const Slice* tags) noexcept nogil:
             and not job_is(job, JOB_LIFO | JOB_REMOVE_ON_COMPLETE | JOB_REMOVE_ON_FAIL))
 
 
-cdef void msgpack_job(WriteBuffer* out, const Job* job, const Slice* queue, const Slice* data,
-                      const Slice* tags) noexcept nogil:
+cdef size_t _rare_room(const Extra* extra) noexcept nogil:
+    cdef const Relations* relations = _relations(extra)
+    cdef size_t texts = 2 * <size_t>extra.message_size + extra.custom_id_size + 6 * TEXT_ROOM
+    return texts + relations.unique_size + relations.group_size + NUMBER_ROOM * <size_t>relations.children_count
+
+
+cdef void msgpack_job(WriteBuffer* out, const Job* job, const JobParts* parts) noexcept nogil:
     cdef const Extra* extra = &NO_EXTRA if job.extra == NULL else job.extra
-    cdef size_t texts = 2 * <size_t>extra.message_size + extra.custom_id_size + 4 * TEXT_ROOM
-    cdef uint8_t* at = buffer_room(out, JOB_ROOM + texts + queue.size + data.size + tags.size)
+    cdef size_t sizes = <size_t>parts.queue.size + parts.data.size + parts.tags.size + parts.depends_on.size
+    cdef uint8_t* at = buffer_room(out, JOB_ROOM + _rare_room(extra) + sizes)
     if at == NULL:
         return
-    at = _head_put(at, job, queue, data)
-    if _is_plain(job, tags):
+    at = _head_put(at, job, &parts.queue, &parts.data)
+    if _is_plain(job, &parts.tags):
         at = put_bytes(at, PLAIN_MIDDLE.bytes, PLAIN_MIDDLE.size)
     else:
-        at = _middle_put(at, job, extra, tags)
+        at = _middle_put(at, job, extra, parts)
     at = put_uint(at, extra.last_heartbeat if job.delivery == NULL else job.delivery.last_heartbeat)
     if job.extra == NULL and job.state != STATE_COMPLETED:
         at = put_bytes(at, PLAIN_TAIL.bytes, PLAIN_TAIL.size)
@@ -291,7 +302,8 @@ cdef void msgpack_job(WriteBuffer* out, const Job* job, const Slice* queue, cons
 cdef void _blocks_fill() noexcept nogil:
     """The blocks come from the functions that write every other job, so that the two cannot differ."""
     cdef Job job
-    cdef Slice none = Slice(NULL, 0, 0)
+    cdef JobParts none
+    memset(&none, 0, sizeof(none))
     memset(&job, 0, sizeof(Job))
     PLAIN_MIDDLE.size = <uint32_t>(_middle_put(PLAIN_MIDDLE.bytes, &job, &NO_EXTRA, &none) - PLAIN_MIDDLE.bytes)
     PLAIN_TAIL.size = <uint32_t>(_tail_put(PLAIN_TAIL.bytes, &job, &NO_EXTRA) - PLAIN_TAIL.bytes)

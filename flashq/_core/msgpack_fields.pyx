@@ -7,9 +7,9 @@ from flashq._core.fieldtable cimport TABLE, FieldDef, field_find, item_reset
 from flashq._core.msgpack_reader cimport Reader, loose_skip, text_check, value_skip
 from flashq._core.msgpack_tokens cimport (SHAPE_ARRAY, SHAPE_FLOAT, SHAPE_MAP, SHAPE_OPAQUE, SHAPE_STR, SHAPE_UINT,
                                           Token, token_read)
-from flashq._core.request cimport (BIT_ID, KIND_BOOL, KIND_CMD, KIND_I32, KIND_IDS, KIND_ITEMS, KIND_LATER,
-                                   KIND_PROGRESS, KIND_RAW, KIND_REQ_ID, KIND_STR, KIND_TAGS, KIND_U64, MAX_BATCH,
-                                   MAX_REQ_ID, PushItem, Request, Slice)
+from flashq._core.request cimport (BIT_ID, KIND_BOOL, KIND_CMD, KIND_I32, KIND_ID_LIST, KIND_IDS, KIND_ITEMS,
+                                   KIND_LATER, KIND_PROGRESS, KIND_RAW, KIND_REQ_ID, KIND_STR, KIND_TAGS,
+                                   KIND_U64, MAX_BATCH, MAX_REQ_ID, PushItem, Request, Slice)
 from flashq._core.status cimport BAD_MSGPACK, BAD_UTF8, OK
 from libc.stdint cimport INT32_MIN, INT64_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
@@ -187,6 +187,46 @@ cdef int _ids_read(Reader* reader, PushItem* item, const FieldDef* field) noexce
     return OK
 
 
+cdef int id_list(const uint8_t* at, const uint8_t* end, uint64_t* out, uint32_t cap,
+                 const uint8_t** stop) noexcept nogil:
+    """The u64s of the array at `at`; how many, -1 when it is none, -2 when it is cut off. `stop`: behind it."""
+    cdef Token token
+    cdef int64_t number = 0
+    cdef uint64_t count, i
+    at = token_read(at, end, &token)
+    if at == NULL:
+        return -2
+    if token.shape != SHAPE_ARRAY:
+        return -1
+    count = token.number
+    for i in range(count):
+        at = token_read(at, end, &token)
+        if at == NULL:
+            return -2
+        if not _is_number(&token) or not _number_take(&token, KIND_U64, INT64_MAX, &number):
+            return -1
+        if i < cap:
+            out[i] = <uint64_t>number
+    stop[0] = at
+    return <int>count
+
+
+cdef int _id_list_read(Reader* reader, PushItem* item, const FieldDef* field) noexcept nogil:
+    cdef const uint8_t* start = reader.at
+    cdef const uint8_t* stop = NULL
+    cdef int count = id_list(start, reader.end, NULL, 0, &stop)
+    if count == -2:
+        return BAD_MSGPACK
+    if count == -1:
+        return _refuse(reader, item, field, False)
+    reader.at = stop
+    if count > <int64_t>field.limit:
+        _mark_bad(item, field, True)
+        return OK
+    _slice_keep(item, field, start, <size_t>(stop - start))
+    return OK
+
+
 cdef int _later_read(Reader* reader, PushItem* item, const FieldDef* field) noexcept nogil:
     """An option that is not served yet: only values that say nothing pass."""
     cdef Token token
@@ -247,6 +287,8 @@ cdef int _value_read(Reader* reader, Request* request, PushItem* item, const Fie
         return _bool_read(reader, item, field)
     if kind == KIND_TAGS:
         return _tags_read(reader, item, field)
+    if kind == KIND_ID_LIST:
+        return _id_list_read(reader, item, field)
     if kind == KIND_IDS:
         return _ids_read(reader, item, field)
     if kind == KIND_ITEMS:

@@ -38,6 +38,7 @@ cdef enum Kind:                 # how a field's value is read; in step with comm
     KIND_PROGRESS = 9           # number, floored, at most 255 (the engine caps at 100)
     KIND_REQ_ID = 10            # string, kept as its bytes, quotes or header excluded
     KIND_CMD = 11               # string naming the command
+    KIND_ID_LIST = 13           # array of u64, kept as its bytes
     KIND_LATER = 12             # an option of the wire that is not served yet: only null, false, 0, "" and [] pass
 
 cdef enum FieldBit:             # index in given / seen / bad; fieldtable gives each name the bit that stands here
@@ -68,7 +69,15 @@ cdef enum FieldBit:             # index in given / seen / bad; fieldtable gives 
     BIT_REMOVE_ON_COMPLETE = 24
     BIT_REMOVE_ON_FAIL = 25
     BIT_LEVEL = 26
-    BIT_LATER = 32              # the first of the options that are not served yet
+    BIT_UNIQUE_KEY = 27
+    BIT_DEBOUNCE_ID = 28
+    BIT_DEBOUNCE_TTL = 29
+    BIT_DEPENDS_ON = 30
+    BIT_GROUP_ID = 31
+    BIT_KEEP_COMPLETED_AGE = 32
+    BIT_KEEP_COMPLETED_COUNT = 33
+    BIT_FLOW = 39               # no field of the wire: the push is part of a flow, see `flow_*` of PushItem
+    BIT_LATER = 40              # the first of the options that are not served yet
 
 cdef enum SliceFlags:
     SLICE_HAS_NEWLINES = 1      # CR or LF between tokens: strip while copying
@@ -86,6 +95,10 @@ cdef struct PushItem:
     Slice data
     Slice job_id
     Slice tags
+    Slice unique_key
+    Slice debounce_id
+    Slice group_id
+    Slice depends_on
     int64_t priority
     uint64_t delay              # ms
     uint64_t ttl                # ms
@@ -96,6 +109,13 @@ cdef struct PushItem:
     uint64_t lifo
     uint64_t remove_on_complete
     uint64_t remove_on_fail
+    uint64_t debounce_ttl       # ms
+    uint64_t keep_completed_age     # ms
+    uint64_t keep_completed_count
+    uint64_t flow_id            # with BIT_FLOW: the id that was put aside for a flow's parent, 0 for a child
+    uint64_t flow_parent        # its parent's id, 0 for the parent
+    const uint64_t* flow_children   # borrowed: of the parent
+    uint32_t flow_count         # how many
 
 cdef struct Request:
     PushItem item               # first, so that a field has one offset in both
@@ -122,11 +142,20 @@ cdef struct Request:
     const char* duplicate       # name of the first field given twice, or NULL; borrowed from the field table
     const char* problem_field   # name for the error text, or NULL; borrowed from the field table
     uint64_t problem_number     # what the Status says
+    Slice problem_text          # likewise; ptr NULL for none; the unknown command's name stands in `cmd`
     int32_t problem_item        # index of the item of PUSHB that has the problem; -1 = the request itself
+
+cdef struct JobParts:           # of a Job in a reply, in the reply's format; size 0 stands for null and []
+    Slice queue
+    Slice data
+    Slice tags
+    Slice depends_on
 
 cdef struct Failure:            # an item of PUSHB that was refused
     uint32_t index
-    const char* text            # borrowed, NUL-terminated, plain ASCII without quotes or backslashes
+    int status                  # Status
+    uint64_t number             # what the Status says
+    Slice text                  # likewise; borrowed from the request
 
 cdef inline bint has(const PushItem* item, FieldBit bit) noexcept nogil:
     """Whether the field was given and not null."""

@@ -8,6 +8,7 @@ cdef enum:
 
 cdef int retention_open(Core* core) noexcept nogil                 # the ring of ids, for core.limits; OK or NO_MEMORY
 cdef void done_add(Core* core, Job* job) noexcept nogil            # a job just completed
+cdef void kept_end(Core* core, Job* job) noexcept nogil            # its own time is over: on as any other
 cdef void done_trim(Core* core, uint32_t budget) noexcept nogil    # work off what is over the limits
 # Remove up to `most` kept jobs of a queue that completed at `before` or earlier, oldest first; how many.
 cdef uint64_t done_clean(Core* core, Queue* queue, uint64_t before, uint64_t most) noexcept nogil

@@ -1,13 +1,14 @@
 """Completed jobs: a list of those kept whole and a ring of all known ids, oldest first, trimmed step by step."""
 from libc.stdint cimport uint32_t, uint64_t
 
-from flashq._core.job cimport IN_DONE
-from flashq._core.jobs cimport job_free, job_shard
-from flashq._core.queue cimport list_append, list_remove
+from flashq._core.heap cimport heap_push, heap_remove
+from flashq._core.job cimport IN_DONE, IN_KEPT, Relations
+from flashq._core.jobs cimport job_free, job_shard, saturated
+from flashq._core.queue cimport deadline_lower, list_append, list_remove
 from flashq._core.rawmem cimport raw_free, raw_realloc
 from flashq._core.records cimport record_forget, record_gone
 from flashq._core.shardmap cimport SHARD_BITS, SHARDS, id_remove, id_replace
-from flashq._core.state cimport COMPLETED
+from flashq._core.state cimport COMPLETED, NODE_JOB
 from flashq._core.status cimport NO_MEMORY, OK
 
 
@@ -29,6 +30,59 @@ cdef inline uint64_t weight(const Job* job) noexcept nogil:
 
 
 cdef void done_add(Core* core, Job* job) noexcept nogil:
+    cdef Queue* queue = <Queue*>job.queue
+    if queue.kept.count:
+        kept_trim(core, queue)
+    if job.extra == NULL or job.extra.relations == NULL or not keep_longer(core, job):
+        done_append(core, job)
+
+
+cdef bint keep_longer(Core* core, Job* job) noexcept nogil:
+    """Whether its push asked for more than the limits of the server, and there is room for it."""
+    cdef Queue* queue = <Queue*>job.queue
+    cdef Relations* relations = job.extra.relations
+    cdef uint64_t until = saturated(core.mono, relations.keep_age)
+    if relations.keep_age == 0 and relations.keep_count == 0 or core.kept_count >= core.limits.completed:
+        return False
+    if relations.keep_age:
+        job.timer.kind = NODE_JOB
+        if heap_push(&job_shard(core, job).timers, until, job.id, &job.timer) != OK:
+            return False
+        deadline_lower(core, until)
+    relations.done_number = queue.completed
+    queue.held += 1
+    core.kept_count += 1
+    list_append(&queue.kept, job, IN_KEPT)
+    return True
+
+
+cdef void kept_trim(Core* core, Queue* queue) noexcept nogil:
+    """Another job of the queue was completed: the oldest may no longer be among the newest that it asked for."""
+    cdef Relations* relations
+    cdef int budget = TRIM_STEP
+    while queue.kept.first != NULL and budget > 0:
+        relations = queue.kept.first.extra.relations
+        if relations.keep_count == 0 or queue.completed - relations.done_number < relations.keep_count:
+            return
+        kept_end(core, queue.kept.first)
+        budget -= 1
+
+
+cdef void kept_remove(Core* core, Job* job) noexcept nogil:
+    cdef Queue* queue = <Queue*>job.queue
+    if job.timer.pos:
+        heap_remove(&job_shard(core, job).timers, &job.timer)
+    list_remove(&queue.kept, job)
+    queue.held -= 1
+    core.kept_count -= 1
+
+
+cdef void kept_end(Core* core, Job* job) noexcept nogil:
+    kept_remove(core, job)
+    done_append(core, job)
+
+
+cdef void done_append(Core* core, Job* job) noexcept nogil:
     cdef uint32_t at
     if core.done_count == core.limits.completed + 2:
         forget_oldest(core)
@@ -95,6 +149,16 @@ cdef uint64_t done_clean(Core* core, Queue* queue, uint64_t before, uint64_t mos
             queue.held -= 1
             core.done_bytes -= weight(job)
             record_gone(core, job.id)       # its place in the ring stays: forgetting an absent id does nothing
+            id_remove(&job_shard(core, job).ids, job.id >> SHARD_BITS)
+            job_free(core, job)
+            count += 1
+        job = following
+    job = queue.kept.first
+    while job != NULL and count < most:
+        following = job.place.links.next
+        if job.deadline <= before:
+            kept_remove(core, job)
+            record_gone(core, job.id)
             id_remove(&job_shard(core, job).ids, job.id >> SHARD_BITS)
             job_free(core, job)
             count += 1

@@ -1,5 +1,5 @@
 """Room that a scan fills and the next scan of the same engine reuses. Owner: the Engine."""
-from flashq._core.request cimport PushItem
+from flashq._core.request cimport Failure, PushItem
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 cdef enum:

@@ -89,17 +89,19 @@ cdef void id_prune(IdTable* table, uint64_t sequence) noexcept nogil:
     """Free what is empty on the way to `sequence`, from the bottom up."""
     cdef IdLeaf* path[MAX_HEIGHT + 1]
     cdef uint32_t level = table.height
+    cdef bint empty
     path[level] = table.root
     while level and path[level].slots[slot_of(sequence, level)] != NULL:
         path[level - 1] = <IdLeaf*>path[level].slots[slot_of(sequence, level)]
         level -= 1
-    if level == 0 and not leaf_empty(path[0], slot_of(sequence, 0)):
-        return
-    while level < table.height and (level == 0 or path[level].used == 0):
+    # A sequence that was too large for the table may have led to the leaf of another.
+    empty = leaf_empty(path[0], slot_of(sequence, 0)) if level == 0 else path[level].used == 0
+    while level < table.height and empty:
         leaf_give(table, path[level])
         level += 1
         path[level].slots[slot_of(sequence, level)] = NULL
         path[level].used -= 1
+        empty = path[level].used == 0
     id_lower(table)
 
 

@@ -16,6 +16,7 @@ cdef enum NodeKind:             # HeapNode.kind: what a timer belongs to
     NODE_WAITER = 1
     NODE_OWNER = 2
     NODE_QUEUE = 3
+    NODE_DEBOUNCE = 4
 
 cdef struct JobList:            # intrusive, by Job.place.links; all zero is empty
     Job* first                  # borrowed
@@ -35,6 +36,7 @@ cdef struct Queue:              # freed by `queue`, when it holds nothing and is
     Waiter* last_waiter         # borrowed
     Ready ready
     JobList dead
+    JobList kept                # completed jobs whose push said how long they stay, oldest first
     JobList delayed
     JobList blocked             # waiting for jobs they depend on
     JobList active              # by Delivery.prev / next; each also stands in its owner's list
@@ -60,6 +62,18 @@ cdef struct Queue:              # freed by `queue`, when it holds nothing and is
 cdef struct Session:            # the name in HELLO {session}
     NameNode node               # in Core.sessions; its name is NULL without HELLO
     Owner* owner                # borrowed: whose it is
+
+cdef struct DebounceName:
+    NameNode node               # in its shard's debounces
+    Debounce* debounce          # borrowed: whose it is
+
+cdef struct Debounce:           # a push with this id was taken not long ago; freed by `relations`
+    HeapNode timer              # Core.timers: the end of the window
+    DebounceName name
+    uint8_t* text               # owned blob: queue name, NUL, id
+    uint32_t size
+    uint32_t shard
+    uint32_t generation         # of its queue when it opened: an obliteration ends the older ones
 
 cdef struct Grave:              # jobs of a queue that are gone but still take memory; freed by `bulk`
     Grave* next                 # borrowed: Core.graves
@@ -120,6 +134,8 @@ cdef struct Shard:
     IdTable ids                 # sequence -> Job*, or COMPLETED
     NameMap names               # queues
     NameMap customs             # custom ids whose hash points here
+    NameMap uniques             # unique keys held, likewise
+    NameMap debounces           # windows that are open, likewise
     Heap timers                 # jobs, by their earliest deadline
     uint64_t next_sequence
 
@@ -146,11 +162,16 @@ cdef struct Core:
     Slab waiters
     Slab levels
     Slab graves_slab
+    Slab relations
+    Slab edges
+    Slab awaited_slab
+    Slab debounces_slab
     Slab leaves                 # of id tables and name maps
     Blobs blobs
     Shard[32] shards
     Heap timers                 # waiters and owners
     NameMap sessions
+    NameMap awaited             # ids that jobs wait for
     Queue* first_queue          # borrowed
     Queue* last_queue           # borrowed
     Queue* recent               # borrowed: the queue of the last command
@@ -165,6 +186,7 @@ cdef struct Core:
     uint64_t* done_ids          # owned ring of limits.completed + 1: every completed id, oldest first
     uint32_t done_first
     uint32_t done_count
+    uint64_t kept_count         # jobs in the `kept` of all queues; at most limits.completed
     uint32_t done_excess        # ids still to forget in this round
     uint32_t results_excess
     Queue* serve                # borrowed: queues that got a ready job while pulls are parked there

@@ -3,6 +3,7 @@
 cdef enum Status:
     OK = 0
     MORE = 1                    # a scanner needs more bytes: not a failure
+    PARTLY = 2                  # a batch of which some items were refused
     NO_MEMORY = -1              # the allocator refused; nothing was changed
     BAD_SYNTAX = -2             # JSON grammar; number = offset in the frame
     BAD_UTF8 = -3               # number = offset
@@ -37,3 +38,5 @@ cdef enum Status:
     NOT_DELAYED = -46           # number = id
     NOT_FOUND_DELAYED = -47     # number = id
     CANNOT_DISCARD = -48        # number = id
+    DUPLICATE_KEY = -49         # text = the key; number = id of the job that holds it
+    DEBOUNCED = -50             # text = the id

@@ -9,7 +9,7 @@ from flashq._core.msgpack_codec cimport (
     msgpack_jobs_begin, msgpack_jobs_end, msgpack_jobs_next, msgpack_reply_count, msgpack_reply_id, msgpack_reply_ids,
     msgpack_reply_no_job, msgpack_reply_ok, msgpack_scan,
 )
-from flashq._core.request cimport JSON, Failure, Format, Request, Slice
+from flashq._core.request cimport JSON, Format, Request, Slice
 from flashq._core.scratch cimport Scratch
 from flashq._core.state cimport Core
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -32,12 +32,12 @@ cdef inline void wire_id(Format format, WriteBuffer* out, const Slice* req_id, u
     else:
         msgpack_reply_id(out, req_id, id)
 
-cdef inline void wire_ids(Format format, WriteBuffer* out, const Slice* req_id, const uint64_t* ids, uint32_t count,
-                          const Failure* failed, uint32_t failures) noexcept nogil:
+cdef inline void wire_ids(Format format, WriteBuffer* out, const Slice* req_id, const uint64_t* ids,
+                          uint32_t count) noexcept nogil:
     if format == JSON:
-        json_reply_ids(out, req_id, ids, count, failed, failures)
+        json_reply_ids(out, req_id, ids, count)
     else:
-        msgpack_reply_ids(out, req_id, ids, count, failed, failures)
+        msgpack_reply_ids(out, req_id, ids, count)
 
 cdef inline void wire_count(Format format, WriteBuffer* out, const Slice* req_id, uint64_t count) noexcept nogil:
     if format == JSON:

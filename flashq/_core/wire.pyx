@@ -2,33 +2,43 @@
 from flashq._core.job cimport JOB_MSGPACK, Extra, job_is
 from flashq._core.json_codec cimport json_job
 from flashq._core.msgpack_codec cimport msgpack_job
-from flashq._core.request cimport MSGPACK
+from flashq._core.request cimport MSGPACK, JobParts
 from flashq._core.state cimport Queue
 from flashq._core.transcode cimport transcode
+from libc.string cimport memset
 
 
 cdef void wire_job(Core* core, Format format, WriteBuffer* out, const Job* job) noexcept nogil:
     cdef const Queue* queue = <const Queue*>job.queue
     cdef const Extra* extra = job.extra
-    cdef Format stored = MSGPACK if job_is(job, JOB_MSGPACK) else JSON
-    cdef Slice name, data, tags
-    cdef size_t data_end
-    name.ptr, name.size, name.flags = queue.text, queue.name.size, 0
-    data.ptr, data.size, data.flags = job.data, job.data_size, 0
-    tags.ptr, tags.size, tags.flags = NULL, 0, 0
+    cdef JobParts parts
+    memset(&parts, 0, sizeof(parts))
+    parts.queue.ptr, parts.queue.size = queue.text, queue.name.size
+    parts.data.ptr, parts.data.size = job.data, job.data_size
     if extra != NULL:
-        tags.ptr, tags.size = extra.tags, extra.tags_size
-    if stored != format:
-        core.text.size = 0
-        if data.size:
-            transcode(&core.text, data.ptr, data.size, stored)
-        data_end = core.text.size
-        if tags.size:
-            transcode(&core.text, tags.ptr, tags.size, stored)
-        data.ptr, data.size = core.text.data, <uint32_t>data_end
-        if tags.size:
-            tags.ptr, tags.size = core.text.data + data_end, <uint32_t>(core.text.size - data_end)
+        parts.tags.ptr, parts.tags.size = extra.tags, extra.tags_size
+        if extra.relations != NULL:
+            parts.depends_on.ptr, parts.depends_on.size = extra.relations.depends_on, extra.relations.depends_on_size
+    if job_is(job, JOB_MSGPACK) != (format == MSGPACK):
+        transcode_parts(core, &parts, JSON if format == MSGPACK else MSGPACK)
     if format == JSON:
-        json_job(out, job, &name, &data, &tags)
+        json_job(out, job, &parts)
     else:
-        msgpack_job(out, job, &name, &data, &tags)
+        msgpack_job(out, job, &parts)
+
+
+cdef void transcode_parts(Core* core, JobParts* parts, Format stored) noexcept nogil:
+    """Each part in the other format, in core.text. Offsets first: the buffer moves while it grows."""
+    cdef size_t data_end, tags_end
+    core.text.size = 0
+    if parts.data.size:
+        transcode(&core.text, parts.data.ptr, parts.data.size, stored)
+    data_end = core.text.size
+    if parts.tags.size:
+        transcode(&core.text, parts.tags.ptr, parts.tags.size, stored)
+    tags_end = core.text.size
+    if parts.depends_on.size:
+        transcode(&core.text, parts.depends_on.ptr, parts.depends_on.size, stored)
+    parts.data.ptr, parts.data.size = core.text.data, <uint32_t>data_end
+    parts.tags.ptr, parts.tags.size = core.text.data + data_end, <uint32_t>(tags_end - data_end)
+    parts.depends_on.ptr, parts.depends_on.size = core.text.data + tags_end, <uint32_t>(core.text.size - tags_end)

@@ -3,7 +3,7 @@
 The core's parsers (flashq/_core/fieldtable), the Dispatcher and docs/commands.md read it. Hot commands share one
 field table, so a name has one kind, limit and set of aliases in all of them; a cold command's fields are its own.
 """
-from flashq.commands import access, cron, dead, jobs, kv, management, pubsub, queues, reading, statistics
+from flashq.commands import access, cron, dead, flows, jobs, kv, management, pubsub, queues, reading, statistics
 from flashq.commands.options import LATER_OPTIONS, PUSH_OPTIONS
 from flashq.commands.shared import COMMON, MAX_BATCH, QUEUE_RULE, STATES
 from flashq.errors import (
@@ -31,6 +31,7 @@ COMMANDS: tuple[Command, ...] = (
     *queues.COMMANDS,
     *statistics.COMMANDS,
     *cron.COMMANDS,
+    *flows.COMMANDS,
     *kv.COMMANDS,
     *pubsub.COMMANDS,
 )

@@ -4,6 +4,8 @@ from flashq.commands.shared import AGAIN, GONE_AGAIN, ID, QUEUE, QUEUE_ERRORS
 from flashq.errors import (
     BATCH_TOO_LARGE,
     DATA_TOO_LARGE,
+    DEBOUNCED,
+    DUPLICATE_KEY,
     JOB_NOT_FOUND,
     MEMORY_FULL,
     NOT_IN_PROCESSING,
@@ -20,7 +22,8 @@ _TOKEN = Field("token", Kind.U64, "`token` of the delivered Job: refused when th
 _WAIT = Field("timeout", Kind.U64, "ms to wait for a job; 0 = do not wait.", default=60_000)
 
 _JOB_REPLY = ReplyField("job", "Job or null", "The job, now `active`; null when the wait ended without one.")
-_PUSH_ERRORS: tuple[ErrorCode, ...] = (*QUEUE_ERRORS, MEMORY_FULL, UNKNOWN_OPTION)
+_PUSH_ERRORS: tuple[ErrorCode, ...] = (*QUEUE_ERRORS, MEMORY_FULL, DEBOUNCED, DUPLICATE_KEY,
+                                        UNKNOWN_OPTION)
 _ONCE_PUSH = "With `job_id` safe: the second answers with the same id. Without, it makes another job."
 _PULL_AGAIN = ("Safe: jobs of an answer that never arrived come back when their reservation ends, "
                "with a connection that broke at once.")

@@ -1,6 +1,8 @@
 """The options of a push: fields of PUSH, of each item of PUSHB, and of what pushes later."""
 from flashq.fields import Field, Kind
 
+MAX_DEPENDS_ON = 1000       # as in flashq/_core/relations.pxd
+
 PUSH_OPTIONS = (
     Field("data", Kind.RAW, "The payload, any value; at most `max_job_size` bytes."),
     Field("priority", Kind.I32, "Greater runs sooner.", default=0),
@@ -18,13 +20,21 @@ PUSH_OPTIONS = (
           "counts only once the worker's connection is lost.", default=0),
     Field("remove_on_complete", Kind.BOOL, "Keep neither job nor result when it is acknowledged.", default=False),
     Field("remove_on_fail", Kind.BOOL, "Remove the job instead of keeping it as a dead letter.", default=False),
+    Field("unique_key", Kind.STR, "Refused while another job of the queue holds this key: from its push until it is "
+          "done, dead or removed.", limit=1024),
+    Field("debounce_id", Kind.STR, "Refused while the window of an earlier push to the queue with this id is open.",
+          limit=1024),
+    Field("debounce_ttl", Kind.U64, "ms of the window that this push opens with `debounce_id`; 0 = none.",
+          default=5000),
+    Field("depends_on", Kind.ID_LIST, "Ids of jobs, up to 1000: it waits until all of them are completed. One that is "
+          "dead or removed keeps it waiting, unless it was removed before this push.", default=(), limit=MAX_DEPENDS_ON,
+          rule=f"a list of at most {MAX_DEPENDS_ON} non-negative integers"),
+    Field("keep_completed_age", Kind.U64, "ms for which the completed job and its result are kept, whatever else is "
+          "completed, then as the server's limits say; 0 = as they say at once. At most `keep_completed` jobs are kept "
+          "so.", default=0, aliases=("keepCompletedAge",)),
+    Field("keep_completed_count", Kind.U64, "The same while it is among the newest so many completed jobs of its "
+          "queue; with both, until either ends.", default=0, aliases=("keepCompletedCount",)),
 )
 LATER_OPTIONS = (
-    Field("unique_key", Kind.LATER, "Not served yet."),
-    Field("depends_on", Kind.LATER, "Not served yet."),
-    Field("debounce_id", Kind.LATER, "Not served yet."),
-    Field("debounce_ttl", Kind.LATER, "Not served yet."),
-    Field("keep_completed_age", Kind.LATER, "Not served yet.", aliases=("keepCompletedAge",)),
-    Field("keep_completed_count", Kind.LATER, "Not served yet.", aliases=("keepCompletedCount",)),
     Field("group_id", Kind.LATER, "Not served yet."),
 )

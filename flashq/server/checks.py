@@ -91,7 +91,7 @@ def _strings(field: Field, value: object, name: str) -> list[str]:
 def _ids(field: Field, value: object, name: str) -> list[int]:
     """Integral floats are taken here too; one bad id spoils the list."""
     items: list[Any] = _list(field, value, name)
-    if not all(_is_id(item) for item in items):
+    if not all(_is_id(item) for item in items) or (field.limit is not None and len(items) > field.limit):
         raise _wrong(field, name)
     return [int(item) for item in items]
 
@@ -132,6 +132,7 @@ CHECKS: dict[Kind, Check] = {
     Kind.LIST: _list,
     Kind.TAGS: _strings,
     Kind.IDS: _ids,
+    Kind.ID_LIST: _ids,
     Kind.OBJECT: _object,
     Kind.OBJECTS: _objects,
     Kind.LATER: _later,

@@ -79,6 +79,17 @@ class Refuser:
         error = BY_STATUS.get(status, INTERNAL_ERROR)
         return self.reply(in_msgpack, req_id, error, field or "", number, text)
 
+    def partly(
+        self, in_msgpack: bool, req_id: bytes | None, ids: list[int], failures: list[tuple[int, int, int, bytes | None]]
+    ) -> bytes:
+        """PUSHB's reply when items were refused; a failure is (index, Status, number, text)."""
+        errors = [
+            {"index": index, "error": self.told(Refused(BY_STATUS[status], number=number, text=text), in_msgpack)}
+            for index, status, number, text in failures
+        ]
+        failed = [failure[0] for failure in failures]
+        return encode_ok(in_msgpack, req_id, {"ids": ids, "errors": errors, "failed": failed})
+
     def reply(
         self,
         in_msgpack: bool,

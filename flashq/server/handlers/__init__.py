@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from flashq._core.browse import Browser
 from flashq._core.control import Control
 from flashq._core.engine import Engine
+from flashq._core.flows import Flows
 from flashq.config import Settings
 from flashq.server.alarm import Alarm
 from flashq.server.background import Task
@@ -13,6 +14,7 @@ from flashq.server.handlers.call import Body, Call, Connection
 from flashq.server.handlers.cron import CronHandlers
 from flashq.server.handlers.dead import DeadHandlers
 from flashq.server.handlers.events import EventHandlers
+from flashq.server.handlers.flows import FlowHandlers
 from flashq.server.handlers.kv import KvHandlers
 from flashq.server.handlers.pubsub import PubSubHandlers
 from flashq.server.handlers.queues import QueueHandlers
@@ -30,6 +32,7 @@ class Rooms:
     cron: CronHandlers
     dead: DeadHandlers
     events: EventHandlers
+    flows: FlowHandlers
     kv: KvHandlers
     pubsub: PubSubHandlers
     queues: QueueHandlers
@@ -62,6 +65,7 @@ def furnish(engine: Engine, settings: Settings) -> Rooms:
         cron=CronHandlers(engine, settings, alarm),
         dead=DeadHandlers(browser, control),
         events=EventHandlers(settings),
+        flows=FlowHandlers(Flows(engine)),
         kv=KvHandlers(engine, settings, alarm),
         pubsub=PubSubHandlers(settings),
         queues=QueueHandlers(engine, control),

@@ -1,0 +1,354 @@
+"""Keys, windows and edges between jobs. Whoever waits for nothing and is unique in nothing pays for none of it."""
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from flashq._core.buffer cimport WriteBuffer, buffer_put
+from flashq._core.heap cimport heap_push, heap_remove
+from flashq._core.job cimport (
+    STATE_COMPLETED, STATE_DELAYED, STATE_WAITING, STATE_WAITING_CHILDREN, Awaited, Edge, Extra,
+)
+from flashq._core.jobs cimport job_extra, job_find, job_gone, job_log, keep
+from flashq._core.json_codec cimport json_id_list
+from flashq._core.lifecycle cimport job_detach, job_place
+from flashq._core.msgpack_codec cimport msgpack_id_list
+from flashq._core.queue cimport deadline_lower
+from flashq._core.records cimport record_state
+from flashq._core.request cimport (
+    BIT_DEBOUNCE_ID, BIT_DEBOUNCE_TTL, BIT_DEPENDS_ON, BIT_FLOW, BIT_KEEP_COMPLETED_AGE, BIT_KEEP_COMPLETED_COUNT,
+    BIT_UNIQUE_KEY, JSON, has,
+)
+from flashq._core.shardmap cimport SHARD_BITS, SHARDS, NameNode, name_add, name_find, name_hash, name_remove
+from flashq._core.slab cimport blob_give, blob_take, slab_give, slab_take
+from flashq._core.state cimport COMPLETED, NODE_DEBOUNCE, DebounceName
+from flashq._core.status cimport DEBOUNCED, DUPLICATE_KEY, NO_MEMORY, OK
+
+cdef enum:
+    ID_BYTES = 8                # ids are names in Core.awaited
+    CHILDREN_DONE_SIZE = 40     # bytes of the text below
+
+cdef const char* CHILDREN_DONE = "All children completed, parent job ready"
+cdef uint64_t[MAX_DEPENDS_ON] AWAITED       # room for one job's ids at a time
+
+
+# Names within a queue: its name, a NUL (which no queue name has), the key
+
+cdef bint scoped(Core* core, const Queue* queue, const Slice* key, Slice* out) noexcept nogil:
+    """The scoped name, in core.text until it is used again; False without memory."""
+    cdef WriteBuffer* text = &core.text
+    text.size = 0
+    text.failed = False
+    buffer_put(text, queue.text, queue.name.size)
+    buffer_put(text, b"\0", 1)
+    buffer_put(text, key.ptr, key.size)
+    out.ptr, out.size, out.flags = text.data, <uint32_t>text.size, 0
+    return not text.failed
+
+
+cdef inline NameNode* find_in(Core* core, bint debounce, const Slice* name, uint64_t hash) noexcept nogil:
+    cdef uint32_t shard = <uint32_t>(hash & (SHARDS - 1))
+    if debounce:
+        return name_find(&core.shards[shard].debounces, hash, name.ptr, name.size)
+    return name_find(&core.shards[shard].uniques, hash, name.ptr, name.size)
+
+
+cdef int debounce_check(Core* core, Queue* queue, const PushItem* item) noexcept nogil:
+    cdef Slice name
+    cdef Debounce* debounce
+    if not has(item, BIT_DEBOUNCE_ID) or item.debounce_id.size == 0:
+        return OK
+    if not scoped(core, queue, &item.debounce_id, &name):
+        return NO_MEMORY
+    if find_in(core, True, &name, name_hash(name.ptr, name.size)) == NULL:
+        return OK
+    debounce = (<DebounceName*>find_in(core, True, &name, name_hash(name.ptr, name.size))).debounce
+    if debounce.generation >= queue.obliterated:
+        return DEBOUNCED
+    debounce_end(core, debounce)            # it was opened before the queue was obliterated
+    return OK
+
+
+cdef int unique_check(Core* core, Queue* queue, const PushItem* item, uint64_t* holder) noexcept nogil:
+    cdef Slice name
+    cdef Relations* relations
+    if not has(item, BIT_UNIQUE_KEY) or item.unique_key.size == 0:
+        return OK
+    if not scoped(core, queue, &item.unique_key, &name):
+        return NO_MEMORY
+    relations = <Relations*>find_in(core, False, &name, name_hash(name.ptr, name.size))
+    if relations == NULL:
+        return OK
+    if not job_gone(relations.job):
+        holder[0] = relations.job.id
+        return DUPLICATE_KEY
+    unique_release(core, relations.job)
+    return OK
+
+
+cdef void debounce_open(Core* core, Queue* queue, const PushItem* item) noexcept nogil:
+    cdef Slice name
+    cdef Debounce* debounce
+    cdef uint64_t hash
+    cdef uint64_t window = item.debounce_ttl if has(item, BIT_DEBOUNCE_TTL) else DEBOUNCE_MS
+    if not has(item, BIT_DEBOUNCE_ID) or item.debounce_id.size == 0 or window == 0:
+        return
+    debounce = <Debounce*>slab_take(&core.debounces_slab)
+    if debounce == NULL or not scoped(core, queue, &item.debounce_id, &name):
+        if debounce != NULL:
+            slab_give(&core.debounces_slab, debounce)
+        return
+    memset(debounce, 0, sizeof(Debounce))
+    hash = name_hash(name.ptr, name.size)
+    debounce.shard = <uint32_t>(hash & (SHARDS - 1))
+    debounce.timer.kind = NODE_DEBOUNCE
+    debounce.generation = queue.generation
+    debounce.text = keep(core, &name, &debounce.size)
+    debounce.name.debounce = debounce
+    debounce.name.node.name, debounce.name.node.size = debounce.text, debounce.size
+    debounce.name.node.hash = hash
+    if debounce.text != NULL and heap_push(&core.timers, core.mono + window, 0, &debounce.timer) == OK:
+        if name_add(&core.shards[debounce.shard].debounces, &debounce.name.node) == OK:
+            deadline_lower(core, core.mono + window)
+            return
+        heap_remove(&core.timers, &debounce.timer)
+    if debounce.text != NULL:
+        blob_give(&core.blobs, debounce.text, debounce.size)
+    slab_give(&core.debounces_slab, debounce)
+
+
+cdef void debounce_end(Core* core, Debounce* debounce) noexcept nogil:
+    if debounce.timer.pos:
+        heap_remove(&core.timers, &debounce.timer)
+    name_remove(&core.shards[debounce.shard].debounces, &debounce.name.node)
+    blob_give(&core.blobs, debounce.text, debounce.size)
+    slab_give(&core.debounces_slab, debounce)
+
+
+# A job's relations
+
+cdef Relations* job_relations(Core* core, Job* job) noexcept nogil:
+    cdef Extra* extra = job_extra(core, job)
+    if extra != NULL and extra.relations == NULL:
+        extra.relations = <Relations*>slab_take(&core.relations)
+        if extra.relations != NULL:
+            memset(extra.relations, 0, sizeof(Relations))
+            extra.relations.job = job
+    return NULL if extra == NULL else extra.relations
+
+
+cdef int relations_make(Core* core, Queue* queue, Job* job, const PushItem* item, Format format) noexcept nogil:
+    cdef Relations* relations
+    cdef int awaited = awaited_of(item, format)
+    cdef bint unique = has(item, BIT_UNIQUE_KEY) and item.unique_key.size != 0
+    cdef uint64_t keep_age = item.keep_completed_age if has(item, BIT_KEEP_COMPLETED_AGE) else 0
+    cdef uint64_t keep_count = item.keep_completed_count if has(item, BIT_KEEP_COMPLETED_COUNT) else 0
+    cdef int i
+    if not unique and awaited == 0 and keep_age == 0 and keep_count == 0 and not has(item, BIT_FLOW):
+        return OK                           # options that say nothing cost nothing
+    relations = job_relations(core, job)
+    if relations == NULL:
+        return NO_MEMORY
+    relations.keep_age = keep_age
+    relations.keep_count = keep_count
+    if unique and not unique_make(core, queue, relations, &item.unique_key):
+        return NO_MEMORY
+    if awaited:
+        relations.depends_on = keep(core, &item.depends_on, &relations.depends_on_size)
+        if relations.depends_on == NULL:
+            return NO_MEMORY
+    for i in range(awaited):
+        if not done_already(core, AWAITED[i]) and not edge_add(core, job, relations, AWAITED[i], False):
+            return NO_MEMORY
+    if has(item, BIT_FLOW) and not flow_make(core, job, relations, item):
+        return NO_MEMORY
+    if relations.unmet:
+        job.state = STATE_WAITING_CHILDREN
+    return OK
+
+
+cdef int awaited_of(const PushItem* item, Format format) noexcept nogil:
+    """The ids of `depends_on` into AWAITED; how many."""
+    if not has(item, BIT_DEPENDS_ON):
+        return 0
+    if format == JSON:
+        return json_id_list(&item.depends_on, AWAITED, MAX_DEPENDS_ON)
+    return msgpack_id_list(&item.depends_on, AWAITED, MAX_DEPENDS_ON)
+
+
+cdef bint flow_make(Core* core, Job* job, Relations* relations, const PushItem* item) noexcept nogil:
+    cdef uint32_t i
+    relations.parent_id = item.flow_parent
+    if item.flow_count == 0:
+        return True
+    relations.children = <uint64_t*>blob_take(&core.blobs, item.flow_count * <uint32_t>ID_BYTES)
+    if relations.children == NULL:
+        return False
+    relations.children_count = item.flow_count
+    memcpy(relations.children, item.flow_children, item.flow_count * <uint32_t>ID_BYTES)
+    for i in range(item.flow_count):
+        if done_already(core, relations.children[i]):
+            relations.children_completed += 1
+        elif not edge_add(core, job, relations, relations.children[i], True):
+            return False
+    return True
+
+
+cdef bint unique_make(Core* core, Queue* queue, Relations* relations, const Slice* key) noexcept nogil:
+    cdef Slice name
+    if not scoped(core, queue, key, &name):
+        return False
+    relations.unique_text = keep(core, &name, &relations.unique_size)
+    if relations.unique_text == NULL:
+        return False
+    relations.key_at = queue.name.size + 1
+    return unique_hold(core, relations)
+
+
+cdef bint unique_hold(Core* core, Relations* relations) noexcept nogil:
+    relations.unique.name, relations.unique.size = relations.unique_text, relations.unique_size
+    relations.unique.hash = name_hash(relations.unique_text, relations.unique_size)
+    if name_add(&core.shards[relations.unique.hash & (SHARDS - 1)].uniques, &relations.unique) == OK:
+        return True
+    relations.unique.name = NULL
+    return False
+
+
+cdef void unique_release(Core* core, Job* job) noexcept nogil:
+    cdef Relations* relations = NULL if job.extra == NULL else job.extra.relations
+    if relations != NULL and relations.unique.name != NULL:
+        name_remove(&core.shards[relations.unique.hash & (SHARDS - 1)].uniques, &relations.unique)
+        relations.unique.name = NULL
+
+
+cdef void unique_regain(Core* core, Job* job) noexcept nogil:
+    cdef Relations* relations = NULL if job.extra == NULL else job.extra.relations
+    cdef Slice name
+    if relations == NULL or relations.unique_text == NULL or relations.unique.name != NULL:
+        return
+    name.ptr, name.size, name.flags = relations.unique_text, relations.unique_size, 0
+    if find_in(core, False, &name, name_hash(name.ptr, name.size)) == NULL:
+        unique_hold(core, relations)
+
+
+# Dependencies
+
+cdef inline bint done_already(Core* core, uint64_t id) noexcept nogil:
+    """Completed, or issued once and forgotten since; an id that was never issued is waited for."""
+    cdef Job* job = job_find(core, id)
+    if job == COMPLETED():
+        return True
+    if job != NULL:
+        return job.state == STATE_COMPLETED
+    return id >> SHARD_BITS != 0 and id >> SHARD_BITS < core.shards[id & (SHARDS - 1)].next_sequence
+
+
+cdef Awaited* awaited_find(Core* core, uint64_t id) noexcept nogil:
+    return <Awaited*>name_find(&core.awaited, name_hash(<uint8_t*>&id, ID_BYTES), <uint8_t*>&id, ID_BYTES)
+
+
+cdef Awaited* awaited_make(Core* core, uint64_t id) noexcept nogil:
+    cdef Awaited* awaited = <Awaited*>slab_take(&core.awaited_slab)
+    if awaited == NULL:
+        return NULL
+    memset(awaited, 0, sizeof(Awaited))
+    awaited.id = id
+    awaited.node.name, awaited.node.size = <uint8_t*>&awaited.id, <uint32_t>ID_BYTES
+    awaited.node.hash = name_hash(<uint8_t*>&id, ID_BYTES)
+    if name_add(&core.awaited, &awaited.node) != OK:
+        slab_give(&core.awaited_slab, awaited)
+        return NULL
+    return awaited
+
+
+cdef bint edge_add(Core* core, Job* job, Relations* relations, uint64_t id, bint child) noexcept nogil:
+    cdef Awaited* awaited
+    cdef Edge* edge = <Edge*>slab_take(&core.edges)
+    if edge == NULL:
+        return False
+    awaited = awaited_find(core, id)
+    if awaited == NULL:
+        awaited = awaited_make(core, id)
+    if awaited == NULL:
+        slab_give(&core.edges, edge)
+        return False
+    edge.job, edge.awaited, edge.prev, edge.next = job, awaited, NULL, awaited.first
+    if awaited.first != NULL:
+        awaited.first.prev = edge
+    awaited.first = edge
+    edge.sibling, relations.edges, edge.child = relations.edges, edge, child
+    relations.unmet += 1
+    return True
+
+
+cdef void edge_cut(Core* core, Edge* edge) noexcept nogil:
+    """The job no longer waits for that id; an id nobody waits for is forgotten."""
+    cdef Awaited* awaited = edge.awaited
+    if awaited == NULL:
+        return
+    if edge.prev != NULL:
+        edge.prev.next = edge.next
+    else:
+        awaited.first = edge.next
+    if edge.next != NULL:
+        edge.next.prev = edge.prev
+    edge.awaited = NULL
+    if awaited.first == NULL:
+        name_remove(&core.awaited, &awaited.node)
+        slab_give(&core.awaited_slab, awaited)
+
+
+cdef void let_go(Core* core, Job* job) noexcept nogil:
+    """It waits for nobody any more: ready, or delayed when its time has not come."""
+    job_detach(core, job)
+    job.state = STATE_WAITING
+    if job.run_at > core.now:
+        job.state = STATE_DELAYED
+        job.deadline = core.mono + job.run_at - core.now
+    record_state(core, job)
+    job_place(core, job)
+
+
+cdef void relations_completed(Core* core, Job* job) noexcept nogil:
+    cdef Awaited* awaited
+    unique_release(core, job)
+    if core.awaited.count == 0:
+        return
+    awaited = awaited_find(core, job.id)
+    while awaited != NULL:
+        if awaited.first.next == NULL:
+            edge_done(core, awaited.first)
+            return                          # the last edge took `awaited` with it
+        edge_done(core, awaited.first)
+
+
+cdef void edge_done(Core* core, Edge* edge) noexcept nogil:
+    cdef Job* job = edge.job
+    cdef Relations* relations = job.extra.relations
+    cdef Slice text
+    edge_cut(core, edge)
+    relations.unmet -= 1
+    if edge.child:
+        relations.children_completed += 1
+        if relations.children_completed == relations.children_count:
+            text.ptr, text.size, text.flags = <const uint8_t*>CHILDREN_DONE, <uint32_t>CHILDREN_DONE_SIZE, 0
+            job_log(core, job, &text, NULL)
+    if relations.unmet == 0 and not job_gone(job):
+        let_go(core, job)
+
+
+cdef void relations_free(Core* core, Relations* relations) noexcept nogil:
+    cdef Edge* edge
+    if relations.unique.name != NULL:
+        unique_release(core, relations.job)
+    if relations.unique_text != NULL:
+        blob_give(&core.blobs, relations.unique_text, relations.unique_size)
+    if relations.depends_on != NULL:
+        blob_give(&core.blobs, relations.depends_on, relations.depends_on_size)
+    if relations.children != NULL:
+        blob_give(&core.blobs, <uint8_t*>relations.children, relations.children_count * <uint32_t>ID_BYTES)
+    if relations.group != NULL:
+        blob_give(&core.blobs, relations.group, relations.group_size)
+    while relations.edges != NULL:
+        edge, relations.edges = relations.edges, relations.edges.sibling
+        edge_cut(core, edge)
+        slab_give(&core.edges, edge)
+    slab_give(&core.relations, relations)

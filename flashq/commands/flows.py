@@ -1,0 +1,48 @@
+"""Flows: jobs that wait for the jobs pushed with them."""
+from flashq.commands.options import PUSH_OPTIONS
+from flashq.commands.shared import AGAIN, MAX_BATCH, QUEUE, QUEUE_ERRORS
+from flashq.errors import (
+    BATCH_TOO_LARGE,
+    DATA_TOO_LARGE,
+    DUPLICATE_KEY,
+    FLOW_EMPTY,
+    MEMORY_FULL,
+    PARENT_NOT_FOUND,
+)
+from flashq.fields import Command, Field, Kind, ReplyField
+from flashq.job_shape import JOB_EXAMPLE
+
+# A window that a push of several jobs opens half-way could not be closed again when the rest is refused.
+OPTIONS = tuple(field for field in PUSH_OPTIONS if not field.name.startswith("debounce_"))
+_CHILD = (QUEUE, *OPTIONS)
+_PARENT = tuple(
+    Field("data", Kind.RAW, "The parent's payload, any value.", aliases=("parent_data",)) if field.name == "data"
+    else field for field in OPTIONS
+)
+
+COMMANDS = (
+    Command(
+        "FLOW", "Push a parent and its children as one: the parent waits until all of them are completed.",
+        (QUEUE, Field("children", Kind.OBJECTS, f"Up to {MAX_BATCH} of them: `queue` and push options each, but those "
+                      "of debounce.", required=True, items=_CHILD), *_PARENT),
+        (ReplyField("parent_id", "u64", "Id of the parent, now `waiting-children`."),
+         ReplyField("children_ids", "[u64]", "Ids of the children, in their order.")),
+        (FLOW_EMPTY, BATCH_TOO_LARGE, DATA_TOO_LARGE, DUPLICATE_KEY, MEMORY_FULL, *QUEUE_ERRORS), "cold",
+        "Makes another flow, unless each of its jobs has a `job_id`.",
+        ({"cmd": "FLOW", "queue": "emails", "data": {"month": 5},
+          "children": [{"queue": "emails", "data": 1}, {"queue": "emails", "data": 2}]},
+         {"ok": True, "success": True, "parent_id": 98, "children_ids": [97, 129]}), "flows.create",
+    ),
+    Command(
+        "GETCHILDREN", "Show the children of a flow's parent.",
+        (Field("parent_id", Kind.U64, "The parent.", required=True),),
+        (ReplyField("parent_id", "u64", "The id asked for."),
+         ReplyField("children", "[Job]", "Those whose data is kept."),
+         ReplyField("children_ids", "[u64]", "All of them, in the order of the push."),
+         ReplyField("completed", "u32", "How many are completed."), ReplyField("total", "u32", "How many there are.")),
+        (PARENT_NOT_FOUND,), "cold", AGAIN,
+        ({"cmd": "GETCHILDREN", "parent_id": 98},
+         {"ok": True, "success": True, "parent_id": 98, "children": [{**JOB_EXAMPLE, "parent_id": 98}],
+          "children_ids": [97], "completed": 0, "total": 1}), "flows.children",
+    ),
+)

@@ -39,6 +39,20 @@ def test_flow_options(talk: Talk, queue: str) -> None:
     assert talk.state(flow["children_ids"][0]) == "delayed"
 
 
+@row("2.9 FLOW: other names of options")
+@pytest.mark.parametrize("short", [False, True])
+def test_flow_aliases(talk: Talk, queue: str, names: Names, short: bool) -> None:
+    custom = names.text()
+    asked = {"maxAttempts": 3, "jobId": custom, "keepCompletedAge": 70_000, "keepCompletedCount": 5}
+    if not short:
+        asked = {"attempts": 3, "job_id": custom, "keep_completed_age": 70_000, "keep_completed_count": 5}
+    child = {"queue": queue, "data": 1}
+    flow = talk.ok("FLOW", queue=queue, data=0, children=[child], remove_on_complete=True, remove_on_fail=True, **asked)
+    job = talk.job(flow["parent_id"])
+    assert (job["max_attempts"], job["custom_id"], job["keep_completed_age"]) == (3, custom, 70_000)
+    assert (job["remove_on_complete"], job["remove_on_fail"], job["keep_completed_count"]) == (True, True, 5)
+
+
 @row("2.10 SUBSCRIBE: taken")
 def test_subscribe_taken(talk: Talk, queue: str) -> None:
     talk.ok("SUBSCRIBE", queue=queue, events=["pushed", "completed"])

@@ -298,9 +298,11 @@ def test_a_schedule_of_six_fields_may_begin_with_a_step(talk: Talk, queue: str, 
 
 
 @defect(34, "keep_completed")
-def test_completed_jobs_are_kept_as_long_as_they_say(talk: Talk, queue: str) -> None:
-    ids = [talk.completed(queue, n, keep_completed_count=1) for n in range(3)]
-    assert [talk.state(one) for one in ids] == ["unknown", "unknown", "completed"]
+def test_completed_jobs_are_kept_as_long_as_they_say(start_own: StartServer, codec: Codec) -> None:
+    with Talk(start_own("--keep-completed", "4", "--keep-results", "2").address, codec) as talk:
+        kept = talk.completed("q", "r", keep_completed_age=600_000)
+        others = [talk.completed("q", "r") for _ in range(20)]
+        assert (talk.state(kept), talk.state(others[0])) == ("completed", "unknown")
 
 
 @defect(36)

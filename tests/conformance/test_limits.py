@@ -5,6 +5,8 @@ import pytest
 from conformance.conftest import OpenTalk
 from conformance.marks import row
 from conformance.talk import Names, Talk
+from conftest import StartServer
+from support.wire import Codec
 
 
 @row("3.8 rate: first a full budget")
@@ -113,20 +115,23 @@ def test_ack_frees_key(talk: Talk, queue: str) -> None:
 
 
 @row("3.9 keep_completed_age")
-def test_keep_age(talk: Talk, queue: str) -> None:
-    short = talk.completed(queue, "r", keep_completed_age=500)
-    long = talk.completed(queue, "r", keep_completed_age=600_000)
-    assert talk.job(short)["keep_completed_age"] == 500
-    talk.spend(700)
-    assert (talk.state(short), talk.state(long)) == ("unknown", "completed")
-    assert talk.ok("GETRESULT", id=short)["result"] is None and talk.ok("GETRESULT", id=long)["result"] == "r"
+def test_keep_age(start_own: StartServer, codec: Codec) -> None:
+    with Talk(start_own("--keep-completed", "40", "--keep-results", "2").address, codec) as talk:
+        long = talk.completed("q", "r", keep_completed_age=600_000)
+        short = talk.completed("q", "r", keep_completed_age=1)
+        talk.spend(50)
+        for _ in range(10):
+            talk.completed("q", "r")
+        assert talk.job(long)["keep_completed_age"] == 600_000
+        assert talk.ok("GETRESULT", id=long)["result"] == "r" and talk.ok("GETRESULT", id=short)["result"] is None
 
 
 @row("3.9 keep_completed_count")
-def test_keep_count(talk: Talk, queue: str) -> None:
-    ids = [talk.completed(queue, n, keep_completed_count=2) for n in range(5)]
-    assert [talk.state(one) for one in ids] == ["unknown"] * 3 + ["completed"] * 2
-    assert [talk.ok("GETRESULT", id=one)["result"] for one in ids] == [None, None, None, 3, 4]
+def test_keep_count(start_own: StartServer, codec: Codec) -> None:
+    with Talk(start_own("--keep-completed", "40", "--keep-results", "0").address, codec) as talk:
+        ids = [talk.completed("q", n, keep_completed_count=2) for n in range(5)]
+        talk.completed("other", "r")
+        assert [talk.ok("GETRESULT", id=one)["result"] for one in ids] == [None, None, None, 3, 4]
 
 
 @row("3.9 completed jobs are listed")

@@ -8,6 +8,10 @@ Steps that may not fail (a retry, a lost worker) never do: a job that finds no m
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport strlen
 
+from flashq._core.events cimport (
+    EVENT_COMPLETED, EVENT_EXPIRED, EVENT_FAILED, EVENT_REMOVED, EVENT_RETRY, EVENT_STALLED, EVENT_TIMEOUT,
+    EVENT_WORKER_LOST, event_failed, event_told, event_value,
+)
 from flashq._core.heap cimport heap_remove
 from flashq._core.job cimport (
     IN_BLOCKED, IN_DEAD, IN_DELAYED, IN_FIFO, IN_LIFO, IN_LIMBO, IN_OWNER, IN_RETURNED, JOB_REMOVE_ON_COMPLETE,
@@ -74,7 +78,7 @@ cdef void job_place(Core* core, Job* job) noexcept nogil:
     cdef int status
     if job.extra != NULL and job.extra.ttl_deadline and job.extra.ttl_deadline <= core.mono:
         core.expired += 1                   # it outlived its time with a worker: a parked pull must not get it
-        job_remove(core, job)
+        job_remove(core, job, EVENT_EXPIRED)
         return
     job.generation = queue.generation
     status = job_arm(core, job)
@@ -97,7 +101,7 @@ cdef void limbo_retry(Core* core) noexcept nogil:
         left -= 1
         job = core.limbo.first
         if job_gone(job):
-            job_remove(core, job)
+            job_remove(core, job, EVENT_REMOVED)
             continue
         list_remove(&core.limbo, job)
         job_place(core, job)
@@ -154,6 +158,8 @@ cdef int job_complete(Core* core, Job* job, const Slice* result, Format format) 
     core.completed += 1
     if job.extra != NULL or core.awaited.count:
         relations_completed(core, job)
+    if core.listening:
+        event_value(core, job, EVENT_COMPLETED, core.position + 1, result, format)
     if job_is(job, JOB_REMOVE_ON_COMPLETE):
         job.state = STATE_COMPLETED
         job_erase(core, job)
@@ -180,14 +186,21 @@ cdef void retry_at(Core* core, Job* job) noexcept nogil:
 
 cdef void job_bury(Core* core, Job* job, const char* text) noexcept nogil:
     """Into the dead letters; the job is detached. NULL leaves its message as it is."""
-    cdef Queue* queue = <Queue*>job.queue
     if text != NULL:
         job_set_message(core, job, <const uint8_t*>text, <uint32_t>strlen(text))
+    bury(core, job, text != NULL)
+
+
+cdef void bury(Core* core, Job* job, bint why) noexcept nogil:
+    """As job_bury; `why`: whether the job's message says why."""
+    cdef Queue* queue = <Queue*>job.queue
     unique_release(core, job)
     queue.failed += 1
     core.failed += 1
     job.state = STATE_FAILED
     job.deadline = 0
+    if core.listening:
+        event_failed(core, job, EVENT_FAILED, core.position + 1, why)
     if job_is(job, JOB_REMOVE_ON_FAIL):
         job_erase(core, job)
         return
@@ -207,14 +220,17 @@ cdef void job_end_delivery(Core* core, Job* job) noexcept nogil:
 
 cdef void job_fail(Core* core, Job* job, const Slice* error) noexcept nogil:
     job_end_delivery(core, job)
+    cdef bint why = error != NULL and error.size != 0
     job.attempts += 1
-    if error != NULL and error.size:
+    if why:
         job_set_message(core, job, error.ptr, error.size)
     if job.max_attempts and job.attempts >= job.max_attempts:
-        job_bury(core, job, NULL)
+        bury(core, job, why)
         return
     retry_at(core, job)
     record_state(core, job)
+    if core.listening:
+        event_failed(core, job, EVENT_RETRY, core.position, why)
     job_place(core, job)
 
 
@@ -235,6 +251,8 @@ cdef void job_lose(Core* core, Job* job) noexcept nogil:
     if job.extra != NULL:
         job.extra.stall_count += 1
         losses = job.extra.stall_count
+    if core.listening:
+        event_told(core, job, EVENT_STALLED if stalled else EVENT_WORKER_LOST, core.position + 1)
     if losses >= core.limits.lost_workers:
         job_bury(core, job, text)
         return
@@ -250,8 +268,10 @@ cdef void job_erase(Core* core, Job* job) noexcept nogil:
     job_free(core, job)
 
 
-cdef void job_remove(Core* core, Job* job) noexcept nogil:
+cdef void job_remove(Core* core, Job* job, EventType why) noexcept nogil:
     job_detach(core, job)
+    if core.listening:
+        event_told(core, job, why, core.position + 1)
     job_erase(core, job)
 
 
@@ -285,6 +305,8 @@ cdef void job_due(Core* core, Job* job) noexcept nogil:
     elif job.state == STATE_ACTIVE:
         if delivery.deadline and delivery.deadline <= core.mono:
             core.timed_out += 1
+            if core.listening:
+                event_told(core, job, EVENT_TIMEOUT, core.position + 1)
             fail_with(core, job, TIMED_OUT)
         elif delivery.lease_until and delivery.lease_until <= core.mono:
             job_lose(core, job)
@@ -292,7 +314,7 @@ cdef void job_due(Core* core, Job* job) noexcept nogil:
             job_arm(core, job)              # was in the heap: a move, which cannot fail
     elif job.extra != NULL and job.extra.ttl_deadline and job.extra.ttl_deadline <= core.mono:
         core.expired += 1
-        job_remove(core, job)
+        job_remove(core, job, EVENT_EXPIRED)
     elif job.state == STATE_DELAYED and job.deadline <= core.mono:
         list_remove(&(<Queue*>job.queue).delayed, job)
         job.state = STATE_WAITING

@@ -20,7 +20,7 @@ from libc.string cimport memcpy
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from flashq._core.buffer cimport WriteBuffer, buffer_grow, buffer_put
-from flashq._core.job cimport STATE_COMPLETED, STATE_DELAYED, Delivery, Extra
+from flashq._core.job cimport JOB_WATCHED, STATE_COMPLETED, STATE_DELAYED, Delivery, Extra
 
 import struct
 
@@ -70,7 +70,7 @@ cdef void record_job(Core* core, Job* job) noexcept nogil:
         return
     put64(out, job.id)
     put8(out, job.state)
-    put8(out, job.flags)
+    put8(out, job.flags & <uint8_t>~JOB_WATCHED)
     put8(out, job.progress)
     put32(out, job.generation)
     put32(out, <uint32_t>job.priority)
@@ -106,7 +106,7 @@ cdef void record_state(Core* core, Job* job) noexcept nogil:
         return
     put64(out, job.id)
     put8(out, job.state)
-    put8(out, job.flags)
+    put8(out, job.flags & <uint8_t>~JOB_WATCHED)
     put8(out, job.progress)
     put32(out, job.generation)
     put32(out, <uint32_t>job.priority)

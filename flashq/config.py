@@ -73,7 +73,7 @@ class Settings:
         low=1, high=1_000_000,
     )
     event_buffer: int = setting(
-        "Limits", types.SIZE, 4 * MIB, "Events that listeners have not been sent yet; what comes then is lost to them.",
+        "Limits", types.SIZE, 32 * MIB, "Events not sent to their listeners yet; what comes then is lost to them.",
         low=KIB, high=2**31,
     )
     kv_max_keys: int = setting("Limits", types.COUNT, 100_000, "Keys of the key-value store.", high=MAX_COUNT)

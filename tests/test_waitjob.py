@@ -120,9 +120,10 @@ ENDINGS: dict[str, tuple[dict[str, Any], bool, Callable[[Simulation, Client, int
     "drained": ({}, False, lambda sim, worker, id: worker.ok("DRAIN", queue="q"), CANCELLED),
     "obliterated while active": ({}, True, lambda sim, worker, id: worker.ok("OBLITERATE", queue="q"), CANCELLED),
     "cleaned while waiting": (
-        {}, False, lambda sim, worker, id: worker.ok("CLEAN", queue="q", grace=0, state="waiting"), CANCELLED),
+        {}, False, lambda sim, worker, id: worker.ok("CLEAN", queue="q", state="waiting", grace=0), CANCELLED),
     "cleaned while delayed": (
-        {"delay": 9}, False, lambda sim, worker, id: worker.ok("CLEAN", queue="q", grace=0, state="delayed"), CANCELLED),
+        {"delay": 9}, False, lambda _sim, worker, id: worker.ok("CLEAN", queue="q", state="delayed", grace=0),
+        CANCELLED),
 }
 
 

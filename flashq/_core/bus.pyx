@@ -65,16 +65,6 @@ cdef class Bus:
         return OK
 
     @property
-    def endings_due(self):
-        """Whether `take_endings` has something."""
-        return bool(events_due(&self.engine.core, &self.engine.core.endings))
-
-    @property
-    def events_due(self):
-        """Whether `take_events` has something."""
-        return bool(events_due(&self.engine.core, &self.engine.core.news))
-
-    @property
     def lost(self):
         """Events that found no room, since the start."""
         return self.engine.core.events_lost
@@ -90,12 +80,13 @@ cdef class Bus:
         return [(id, type, value, msgpack)
                 for type, id, _, _, value, msgpack, _, _ in self._take(&self.engine.core.endings, limit)]
 
-    def take_events(self, uint32_t limit):
-        """What listeners asked for, at most `limit`.
+    def next_event(self):
+        """The oldest that listeners asked for, None when none is due.
 
         (type, id, wall ms, queue, value or None, whether that is MessagePack, text or None, progress)
         """
-        return self._take(&self.engine.core.news, limit)
+        cdef list found = self._take(&self.engine.core.news, 1)
+        return found[0] if found else None
 
     cdef list _take(self, EventQueue* events, uint32_t limit):
         cdef EventHead head

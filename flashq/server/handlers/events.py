@@ -14,7 +14,11 @@ from flashq.server.handlers.call import Body, Call, Connection, raw, require
 from flashq.server.replies import encode, in_format
 from flashq.server.subscriptions import Subscriptions
 
-SLICE = 200     # events between two looks at the sockets: about a millisecond
+# What is told between two looks at the sockets, about a millisecond of work: events, frames, bytes of their data.
+SLICE_EVENTS, SLICE_FRAMES, SLICE_BYTES = 200, 2000, 512 * 1024
+
+
+Happened = tuple[int, int, int, str, bytes | None, bool, str | None, int]    # as `Bus.next_event` has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +80,35 @@ class EventHandlers:
 
     def tell(self) -> None:
         """A slice of what happened, each to those who want it."""
-        for kind, id, at, queue, value, in_msgpack, text, progress in self._bus.take_events(SLICE):
-            event: Body = {"event": "job", "event_type": EVENT_TYPES[kind].name, "queue": queue, "job_id": id,
-                           "timestamp": at}
-            if kind == PROGRESS.number:
-                event |= {"progress": progress} if text is None else {"data": text, "progress": progress}
-            elif text is not None:
-                event["error"] = text
-            frames: dict[bool, bytes] = {}      # encoded once for all that speak a format
-            for connection, wanted in self._queues.of(queue).items():
-                if not wanted.mask >> kind & 1:
-                    continue
-                if wanted.msgpack not in frames:
-                    frames[wanted.msgpack] = _frame(event, value, in_msgpack, wanted.msgpack)
-                connection.send_event(frames[wanted.msgpack])
+        frames = size = 0
+        for _ in range(SLICE_EVENTS):
+            happened = self._bus.next_event()
+            if happened is None:
+                return
+            frames += self._tell(happened)
+            size += len(happened[4] or b"")
+            if frames > SLICE_FRAMES or size > SLICE_BYTES:
+                return
+
+    def _tell(self, happened: Happened) -> int:
+        """One event; the frames sent."""
+        kind, id, at, queue, value, in_msgpack, text, progress = happened
+        event: Body = {"event": "job", "event_type": EVENT_TYPES[kind].name, "queue": queue, "job_id": id,
+                       "timestamp": at}
+        if kind == PROGRESS.number:
+            event |= {"progress": progress} if text is None else {"data": text, "progress": progress}
+        elif text is not None:
+            event["error"] = text
+        frames: dict[bool, bytes] = {}      # encoded once for all that speak a format
+        sent = 0
+        for connection, wanted in self._queues.of(queue).items():
+            if not wanted.mask >> kind & 1:
+                continue
+            if wanted.msgpack not in frames:
+                frames[wanted.msgpack] = _frame(event, value, in_msgpack, wanted.msgpack)
+            connection.send_event(frames[wanted.msgpack])
+            sent += 1
+        return sent
 
     def partial(self, call: Call) -> Body:
         """Nothing is stored."""

@@ -353,6 +353,19 @@ def test_partial_is_a_sign_of_life(sim: Simulation, codec: Codec, worker: Client
 # -- CANCEL -----------------------------------------------------------------------------------------------------------
 
 
+def test_a_worker_that_does_not_read_takes_no_more_memory(codec: Codec) -> None:
+    """What it does not hear of its cancelled jobs counts as replies that it does not take."""
+    with simulation(write_high_water=10_000, write_limit=20_000) as sim:
+        worker, client = sim.connect(codec), sim.connect()
+        worker.ok("HELLO", push=True)
+        ids = client.ok("PUSHB", queue="q", jobs=[{}] * 1000)["ids"]
+        worker.ok("PULLB", queue="q", count=1000)
+        worker.stop_taking()
+        for job_id in ids:
+            client.ok("CANCEL", id=job_id)
+        assert worker.closed and len(worker.transport.sent) < 25_000
+
+
 @pytest.mark.parametrize("other", CODECS.values(), ids=CODECS)
 def test_cancel_tells_the_worker(sim: Simulation, codec: Codec, other: Codec) -> None:
     worker, client = sim.connect(codec), sim.connect(other)

@@ -47,6 +47,5 @@ cdef class Connection(Endpoint):
     cdef int finish(self) except -1
     cdef int defer(self, const uint8_t* frame, size_t size) except -1
     cdef int release_parked(self) except -1
-    cdef bint blocked(self) noexcept
     cdef bint held_up(self) noexcept
     cdef void release(self) noexcept

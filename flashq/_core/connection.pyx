@@ -35,6 +35,11 @@ KEEPALIVE = tuple(
 )
 
 
+cdef inline bint blocked(Connection self) noexcept:
+    """Whether a parked request without reqId holds up those that come after it without one."""
+    return self.peer.blocked != NULL or self.parked
+
+
 cdef inline bytes optional(const Slice* slice):
     """Its bytes, or None for ptr NULL."""
     return None if slice.ptr == NULL else copied(slice.ptr, slice.size)
@@ -234,13 +239,9 @@ cdef class Connection(Endpoint):
             self.transport.pause_reading()
         return 0
 
-    cdef bint blocked(self) noexcept:
-        """Whether a parked request without reqId holds up those that come after it without one."""
-        return self.peer.blocked != NULL or self.parked
-
     cdef bint held_up(self) noexcept:
         """Whether no further frame is wanted now."""
-        if self.blocked() and self.deferred.size > self.hub.write_high_water:
+        if blocked(self) and self.deferred.size > self.hub.write_high_water:
             return True
         return self.writing_paused or self.closed or self.peer.out.size > self.hub.write_limit
 
@@ -280,7 +281,7 @@ cdef class Connection(Endpoint):
         """Work off what was held back, oldest first, then read on."""
         cdef WriteBuffer waiting
         cdef size_t used
-        while self.deferred.size and not self.blocked() and not self.held_up():
+        while self.deferred.size and not blocked(self) and not self.held_up():
             waiting = self.deferred         # frames that must wait again are put into a fresh buffer, in order
             memset(&self.deferred, 0, sizeof(WriteBuffer))
             used = self.feed(waiting.data, waiting.size, 0)
@@ -345,7 +346,7 @@ cdef class Connection(Endpoint):
             if self.peer.out.size > FLUSH_BYTES:
                 self.flush()
         self.feeding = False
-        if self.deferred.size and not self.blocked():
+        if self.deferred.size and not blocked(self):
             peer_mark(&self.hub.engine.core, &self.peer)    # its request was answered meanwhile: `flush` works them off
         return at
 
@@ -374,7 +375,7 @@ cdef class Connection(Endpoint):
         scratch_reset(&self.hub.engine.scratch)
         status = wire_scan(self.peer.format, &self.hub.engine.scratch, frame, size, &request)
         self.id_offset = 0 if request.id_text == NULL else <size_t>(request.id_text - frame)
-        if request.req_id.ptr == NULL and (self.blocked() or self.deferred.size):
+        if request.req_id.ptr == NULL and (blocked(self) or self.deferred.size):
             return self.defer(frame, size)
         if self.hub.auth_required and not self.authenticated and request.op != OP_NONE:
             if request.op != OP_COLD or request.cmd.size != 4 or memcmp(request.cmd.ptr, "AUTH", 4) != 0:

@@ -28,5 +28,4 @@ cdef class Hub:
     cdef int tick(self) except -1
     cdef int after(self) except -1
     cdef int arm(self) except -1
-    cdef bint endings_due(self) noexcept
     cdef int connection_gone(self, Endpoint connection) except -1

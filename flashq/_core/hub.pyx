@@ -21,6 +21,11 @@ def _trim():
     heap_trim()
 
 
+cdef inline bint endings_due(const Core* core) noexcept nogil:
+    """Whether those who wait for the end of a job must be told something."""
+    return events_due(core, &core.endings) or core.endings_lost
+
+
 cdef class Endpoint:
     """A client connection as the hub sees it."""
 
@@ -98,11 +103,11 @@ cdef class Hub:
     cdef int after(self) except -1:
         """Ends each event: records to the store, replies to the transports, the timer to the next deadline."""
         cdef Core* core = &self.engine.core
-        while core.dirty != NULL or core.records.size or core.records.failed or self.endings_due():
+        while core.dirty != NULL or core.records.size or core.records.failed or endings_due(core):
             # Also what a flush sets off: requests behind a pull just answered. Raises once a record was lost.
             if core.records.size or core.records.failed:
                 self.store.append(self.engine.take_records(), core.position)
-            if self.endings_due():
+            if endings_due(core):
                 self.rooms.endings()
             if core.dirty != NULL:
                 (<Endpoint>core.dirty.connection).flush()
@@ -112,10 +117,6 @@ cdef class Hub:
         if core.next_deadline < self.armed_for:
             self.arm()
         return 0
-
-    cdef bint endings_due(self) noexcept:
-        cdef Core* core = &self.engine.core
-        return events_due(core, &core.endings) or core.endings_lost
 
     def _on_events(self):
         self.telling = None

@@ -61,7 +61,7 @@ COMMANDS = (
         "pubsub.count_listeners",
     ),
     Command(
-        "SUBSCRIBE", f"Hear of a queue's jobs as things become of them. {_EVENTS}",
+        "SUBSCRIBE", f"Hear what becomes of a queue's jobs, once HELLO said `push`. {_EVENTS}",
         (QUEUE, Field("events", Kind.TAGS, "Which [types](#events); left out or empty, all.", default=(), limit=64)),
         (),
         (TOO_MANY_SUBSCRIPTIONS, *QUEUE_NAME_ERRORS), "cold", "Safe: the second replaces the first.",

@@ -61,7 +61,8 @@ class Settings:
         low=MIB, high=2**62, default_factory=memory_share, default_text="60 % of the memory this process may use",
     )
     max_parked: int = setting(
-        "Limits", types.COUNT, 1000, "Pulls of one connection that may wait at once.", low=1, high=1_000_000
+        "Limits", types.COUNT, 1000, "Pulls of one connection that may wait at once; as many WAITJOBs.", low=1,
+        high=1_000_000,
     )
     max_subscriptions: int = setting(
         "Limits", types.COUNT, 1000, "Channels of one connection; as many patterns, and queues whose events it wants.",
@@ -70,6 +71,10 @@ class Settings:
     max_channels: int = setting(
         "Limits", types.COUNT, 10_000, "Channels that somebody listens to; queues whose events somebody wants.",
         low=1, high=1_000_000,
+    )
+    event_buffer: int = setting(
+        "Limits", types.SIZE, 32 * MIB, "Events not sent to their listeners yet; what comes then is lost to them.",
+        low=KIB, high=2**31,
     )
     kv_max_keys: int = setting("Limits", types.COUNT, 100_000, "Keys of the key-value store.", high=MAX_COUNT)
     kv_max_bytes: int = setting(
@@ -146,6 +151,7 @@ class Settings:
             "lost_workers": self.lost_workers,
             # Half a frame leaves room for the job that crosses it: clients refuse replies of over 16 MiB.
             "reply_size": self.max_frame // 2,
+            "event_bytes": self.event_buffer,
         }
 
 

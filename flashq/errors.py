@@ -117,7 +117,8 @@ MEMORY_FULL = ErrorCode(
     "The server is over `memory_limit`. Only pushes are refused; ACK, FAIL and CANCEL go on.",
 )
 TOO_MANY_PENDING = ErrorCode(
-    -28, "TOO_MANY_PENDING", "Too many pulls are waiting (max {max_parked})", "`max_parked` pulls of one client wait."
+    -28, "TOO_MANY_PENDING", "Too many requests are waiting (max {max_parked})",
+    "`max_parked` pulls, or as many WAITJOBs, of one client wait.",
 )
 AUTH_REQUIRED = ErrorCode(
     -29, "AUTH_REQUIRED", "Authentication required", "Tokens are set and this connection has not sent a valid AUTH."
@@ -217,6 +218,20 @@ TOO_MANY_SUBSCRIPTIONS = ErrorCode(
 MESSAGE_LARGE = ErrorCode(
     None, "DATA_TOO_LARGE", "Message data too large ({number} bytes, max {max_job_size} bytes)",
     "`message` is over `max_job_size`.",
+)
+
+# What WAITJOB waited for did not come.
+WAIT_UNKNOWN = ErrorCode(None, "JOB_NOT_FOUND", "Job not found", "WAITJOB for an unknown id, or one that is no more.")
+WAIT_FAILED = ErrorCode(None, "JOB_FAILED", "Job failed", "The job failed for good; its dead letter says more.")
+WAIT_CANCELLED = ErrorCode(
+    None, "JOB_CANCELLED", "Job cancelled", "The job was removed: by CANCEL, CLEAN, DRAIN or OBLITERATE."
+)
+WAIT_EXPIRED = ErrorCode(None, "JOB_EXPIRED", "Job expired", "The job's `ttl` ended before it was done.")
+WAIT_TIMEOUT = ErrorCode(
+    None, "TIMEOUT", "Timeout waiting for job {number} after {text}ms", "The job has not ended; it goes on."
+)
+WAIT_CLOSED = ErrorCode(
+    None, "WAITER_CLOSED", "Waiter channel closed", "The client sends no more while its WAITJOB waits."
 )
 
 # Keys and values.

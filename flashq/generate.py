@@ -19,12 +19,14 @@ from flashq.commands import (
 )
 from flashq.config import SETTINGS
 from flashq.errors import ERRORS, ErrorCode
+from flashq.events import EVENT_TYPES
 from flashq.fields import Command, Field, Kind, ReplyField, field_rule
 from flashq.job_shape import JOB_EXAMPLE, JOB_FIELDS, OPTIONAL_JOB_FIELDS
 from flashq.setting_types import SIZE, SWITCH, TIME, Setting
 
 DOCS = Path(__file__).parent.parent / "docs"
 NOTE = "<!-- Made by `python -m flashq.generate` from {}: change it there. -->\n"
+SECTIONS = ("Push options", "The Job", "Events", "Errors")
 SHOWN_JOB_KEYS = ("id", "queue", "data", "priority", "attempts", "state", "token")
 
 COMMANDS_HEAD = f"""# Commands
@@ -34,8 +36,8 @@ The first byte of a connection decides: `00` and `01` are binary. Every reply ha
 too, a refusal `error` (a text for people) and `code` (for programs), and has changed nothing. Fields that a command
 does not know are ignored, and `null` is the same as leaving a field out.
 
-Without `reqId` replies come in the order of the requests. With it, a PULL or PULLB that has to wait lets later
-requests pass.
+Without `reqId` replies come in the order of the requests. With it, a PULL, PULLB or WAITJOB that has to wait lets
+later requests pass.
 
 - Times are milliseconds. `u64` is 0 to 2^63-1, `u32` 0 to 2^32-1, `i32` -2^31 to 2^31-1; integral floats are taken.
 - A queue's name is {QUEUE_RULE}.
@@ -57,7 +59,7 @@ def commands_page() -> str:
     parts = [NOTE.format("flashq/commands"), COMMANDS_HEAD, _contents(), "## Fields of every request\n"]
     parts += [_field_table(COMMON), *map(_command, COMMANDS)]
     parts += ["## Push options\n", "The fields of PUSH beside `queue`, and of each item of PUSHB.\n"]
-    parts += [_field_table(PUSH_OPTIONS), _later(), _job(), _errors()]
+    parts += [_field_table(PUSH_OPTIONS), _later(), _job(), _events(), _errors()]
     return "\n".join(parts)
 
 
@@ -79,7 +81,7 @@ PAGES: dict[str, Callable[[], str]] = {"commands.md": commands_page, "settings.m
 
 def _contents() -> str:
     lines = [f"- [{command.name}](#{command.name.lower()}): {command.doc}" for command in COMMANDS]
-    lines += [f"- [{title}](#{title.lower().replace(' ', '-')})" for title in ("Push options", "The Job", "Errors")]
+    lines += [f"- [{title}](#{title.lower().replace(' ', '-')})" for title in SECTIONS]
     return "\n".join(lines) + "\n"
 
 
@@ -158,6 +160,12 @@ def _job() -> str:
 
 def _keys(keys: Iterable[ReplyField]) -> str:
     return _table(("key", "type", "meaning"), [(f"`{one.name}`", one.type, one.doc) for one in keys])
+
+
+def _events() -> str:
+    rows = [(f"`{one.name}`", one.doc) for one in EVENT_TYPES]
+    head = "## Events\n\nWhat SUBSCRIBE hears of. An event is told once the change behind it is durable.\n"
+    return head + "\n" + _table(("type", "when"), rows)
 
 
 def _errors() -> str:

@@ -163,7 +163,7 @@ def test_parked_pulls_have_a_limit(start_server: StartServer, codec: Codec, queu
             client.send("PULL", queue=queue_name, reqId=f"p{n}")
         for cmd, fields in (("PULL", {}), ("PULLB", {"count": 5})):
             reply = client.call(cmd, queue=queue_name, reqId="more", **fields)
-            error = "Too many pulls are waiting (max 3)"
+            error = "Too many requests are waiting (max 3)"
             assert reply == {"reqId": "more", "ok": False, "error": error, "code": "TOO_MANY_PENDING"}
         assert client.call("PULL", queue=queue_name, timeout=0, reqId="now")["job"] is None  # it does not wait
         other.send("PULL", queue=queue_name, reqId="other")  # the limit is of each connection

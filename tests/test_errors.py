@@ -87,7 +87,7 @@ EXACT = [
     (errors.DATA_TOO_LARGE, "", 1001, None, "Job data too large (1001 bytes, max 1000 bytes)"),
     (errors.BATCH_TOO_LARGE, "", 1001, None, "Batch too large (1001 items, max 1000)"),
     (errors.QUEUE_LIMIT, "", 7, None, "Too many queues (max 7)"),
-    (errors.TOO_MANY_PENDING, "", 0, None, "Too many pulls are waiting (max 9)"),
+    (errors.TOO_MANY_PENDING, "", 0, None, "Too many requests are waiting (max 9)"),
     (errors.MISSING_FIELD, "queue", 0, None, "Invalid: missing field 'queue'"),
     (errors.UNKNOWN_COMMAND, "", 0, b"FOO", "Invalid: unknown command 'FOO'"),
     (errors.UNKNOWN_COMMAND, "", 0, b"{field}\xff", "Invalid: unknown command '{field}\ufffd'"),

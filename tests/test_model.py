@@ -392,8 +392,9 @@ TestStoredServer = StoredServerMachine.TestCase
 TestStoredServer.settings = STEPS
 
 
-# Held against models or rules of their own: test_kv, test_pubsub, test_cron, test_metrics, test_relations.
-ELSEWHERE = ("kv.", "pubsub.", "events.", "cron.", "flows.", "statistics.metrics")
+# Held against models or rules of their own: test_kv, test_pubsub, test_events, test_waitjob, test_cron, test_metrics,
+# test_relations.
+ELSEWHERE = ("kv.", "pubsub.", "events.", "waits.", "cron.", "flows.", "statistics.metrics")
 
 
 def test_every_command_is_in_the_model() -> None:

@@ -31,13 +31,14 @@ class Case:
     name: str
     request: Request
     before: list[Request] = field(default_factory=list)
-    waiting: list[Request] = field(default_factory=list)    # parked pulls of another client
+    waiting: list[Request] = field(default_factory=list)    # what another client waits for
 
 
 PUSH: Request = ("PUSH", {"queue": "q"})
 PULL: Request = ("PULLB", {"queue": "q", "count": 1000, "timeout": 0})
 MANY: Request = ("PUSHB", {"queue": "q", "jobs": [{"data": n} for n in range(600)]})
 PARKED: Request = ("PULL", {"queue": "q", "timeout": 10**6, "reqId": "parked"})
+LISTENING: list[Request] = [("HELLO", {"push": True}), ("SUBSCRIBE", {"queue": "q"})]
 CASES = [
     Case("push", ("PUSH", {"queue": "q", "data": DATA})),
     Case("push with options", ("PUSH", {"queue": "q", **RARE})),
@@ -76,6 +77,10 @@ CASES = [
     Case("hello after a pull", ("HELLO", {"session": "s"}), [PUSH, PULL]),
     Case("getjob", ("GETJOB", {"id": "ID"}), [("PUSH", {"queue": "q", **RARE})]),
     Case("getresult", ("GETRESULT", {"id": "ID"}), [PUSH, PULL, ("ACK", {"id": "ID", "result": DATA})]),
+    Case("cancel of what is waited for", ("CANCEL", {"id": "ID"}), [PUSH], [("WAITJOB", {"id": "ID"})]),
+    Case("subscribe", ("SUBSCRIBE", {"queue": "q"})),
+    Case("push to listeners", ("PUSH", {"queue": "q", "data": DATA}), waiting=LISTENING),
+    Case("batch to listeners", MANY, waiting=LISTENING),
     Case("listqueues", ("LISTQUEUES", {}), [PUSH]),
 ]
 
@@ -94,7 +99,7 @@ class Scene:
             reply = self.client.ok(cmd, **self.filled(fields))
             self.ids += reply.get("ids", [reply["id"]] if "id" in reply else []) if cmd.startswith("PUSH") else []
         for cmd, fields in case.waiting:
-            self.waiter.send(cmd, **fields)
+            self.waiter.send(cmd, **self.filled(fields))
         self.request = self.client.encode(case.request[0], **self.filled(case.request[1]))
 
     def filled(self, fields: Message) -> Message:

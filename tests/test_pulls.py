@@ -154,7 +154,7 @@ def test_pull_limits_are_refused_at_their_edge() -> None:
         client = sim.connect()
         for number in range(2):
             client.send("PULL", queue="q", reqId=str(number))
-        assert client.error("PULL", queue="q", reqId="2") == "Too many pulls are waiting (max 2)"
+        assert client.error("PULL", queue="q", reqId="2") == "Too many requests are waiting (max 2)"
         client.ok("PUSH", queue="r", reqId="3")
         assert client.ok("PULL", queue="r", reqId="4")["job"] is not None
 

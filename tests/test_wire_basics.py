@@ -246,7 +246,8 @@ def read_exactly(client: Client, size: int) -> bytes:
 
 # -- the examples of the reference ----------------------------------------------------------------------------
 
-HELD = {"ACK", "ACKB", "FAIL", "PROGRESS", "HEARTBEAT", "GETJOB", "GETSTATE", "GETPROGRESS", "GETRESULT"}
+HELD = {"ACK", "ACKB", "FAIL", "PROGRESS", "PARTIAL", "HEARTBEAT", "GETJOB", "GETSTATE", "GETPROGRESS", "GETRESULT",
+        "WAITJOB"}
 SERVER_WIDE = {"LISTQUEUES", "STATS"}
 MOVING = {"METRICS", "CRONLIST", "KVTTL"}  # numbers that nobody can foretell
 BEFORE: dict[str, list[dict[str, Any]]] = {
@@ -270,6 +271,7 @@ STEADY = {"queue", "data", "priority", "attempts", "state", "tags", "stall_timeo
 STAGES: dict[str, Callable[[Client, str, list[int]], object]] = {
     "GETPROGRESS": lambda client, _, ids: client.ok("PROGRESS", id=ids[0], progress=40, message="page 4 of 10"),
     "GETRESULT": lambda client, _, ids: client.ok("ACK", id=ids[0], result={"sent": True}),
+    "WAITJOB": lambda client, _, ids: client.ok("ACK", id=ids[0], result={"sent": True}),
     "GETLOGS": lambda client, _, ids: client.ok("LOG", id=ids[0], message="page 4 of 10", level="debug"),
     "COUNT": lambda client, queue, _: [push(client, queue, delay=delay) for delay in (0, 60_000)],
     "DRAIN": lambda client, queue, _: [push(client, queue, delay=delay) for delay in (0, 60_000)],

@@ -20,12 +20,13 @@ cdef class Connection(Endpoint):
     cdef bint lagging           # the transport may still hold bytes: what follows must go behind them
     cdef object write_timer
     cdef WriteBuffer partial    # input not yet a whole frame, or not yet wanted
-    cdef WriteBuffer deferred   # whole frames without reqId behind a parked pull without reqId
+    cdef WriteBuffer deferred   # whole frames without reqId behind a parked request without reqId
     cdef size_t input_counted   # bytes of this connection in hub.input_bytes
     cdef size_t id_offset       # where the last frame had its `id`, 0 when it had none
     cdef size_t searched        # bytes of `partial` known to hold no line end
     cdef Mode mode
     cdef public bint authenticated
+    cdef bint parked            # a request of the cold tier without reqId waits for its reply
     cdef bint writing_paused    # the transport's buffer is full
     cdef bint reading_paused
     cdef bint feeding           # feed is at work: flush must not start it again
@@ -45,5 +46,6 @@ cdef class Connection(Endpoint):
     cdef int too_large(self) except -1
     cdef int finish(self) except -1
     cdef int defer(self, const uint8_t* frame, size_t size) except -1
+    cdef int release_parked(self) except -1
     cdef bint held_up(self) noexcept
     cdef void release(self) noexcept

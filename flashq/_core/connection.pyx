@@ -35,6 +35,11 @@ KEEPALIVE = tuple(
 )
 
 
+cdef inline bint blocked(Connection self) noexcept:
+    """Whether a parked request without reqId holds up those that come after it without one."""
+    return self.peer.blocked != NULL or self.parked
+
+
 cdef inline bytes optional(const Slice* slice):
     """Its bytes, or None for ptr NULL."""
     return None if slice.ptr == NULL else copied(slice.ptr, slice.size)
@@ -110,14 +115,14 @@ cdef class Connection(Endpoint):
             self.abort(repr(error))
 
     def eof_received(self):
-        """The client sends no more: answer what it asked, parked pulls empty, then close."""
+        """The client sends no more: answer what it asked, also what is parked, then close."""
         self.at_eof = True
         try:
             self.hub.tick()
             if self.mode == MODE_TEXT and self.partial.size and not self.closed:
                 buffer_put(&self.partial, b"\n", 1)
                 self.feed_partial()
-            waiters_release(&self.hub.engine.core, &self.peer)
+            self.release_parked()
             peer_mark(&self.hub.engine.core, &self.peer)
             self.hub.after()
         except Exception as error:
@@ -138,8 +143,7 @@ cdef class Connection(Endpoint):
         self.is_closing = None
         self.fd = -1
         try:
-            if self.hub.disconnected is not None:
-                self.hub.disconnected(self)
+            self.hub.rooms.disconnected(self)
             self.hub.after()
         except Exception as problem:
             self.hub.log("connection_lost_failed", error=repr(problem))
@@ -194,6 +198,18 @@ cdef class Connection(Endpoint):
         peer_mark(&self.hub.engine.core, &self.peer)
         return True
 
+    def answer(self, bytes reply, bint in_order):
+        """The reply to a request that the cold tier parked; `in_order`: it came without reqId.
+
+        What it shows is durable already.
+        """
+        if in_order:
+            self.parked = False
+        if self.closed or self.transport is None:
+            return
+        buffer_put(&self.peer.out, PyBytes_AS_STRING(reply), <size_t>PyBytes_GET_SIZE(reply))
+        peer_replied(&self.hub.engine.core, &self.peer, self.hub.engine.core.committed)
+
     def abort(self, reason):
         """Drop the connection at once, saying why in the log."""
         if self.closed:
@@ -225,9 +241,15 @@ cdef class Connection(Endpoint):
 
     cdef bint held_up(self) noexcept:
         """Whether no further frame is wanted now."""
-        if self.peer.blocked != NULL and self.deferred.size > self.hub.write_high_water:
+        if blocked(self) and self.deferred.size > self.hub.write_high_water:
             return True
         return self.writing_paused or self.closed or self.peer.out.size > self.hub.write_limit
+
+    cdef int release_parked(self) except -1:
+        """Answer every request that waits."""
+        waiters_release(&self.hub.engine.core, &self.peer)
+        self.hub.rooms.at_eof(self)
+        return 0
 
     cdef int count_input(self) except -1:
         """Unfinished frames of all connections together may take a quarter of the memory limit."""
@@ -259,7 +281,7 @@ cdef class Connection(Endpoint):
         """Work off what was held back, oldest first, then read on."""
         cdef WriteBuffer waiting
         cdef size_t used
-        while self.deferred.size and self.peer.blocked == NULL and not self.held_up():
+        while self.deferred.size and not blocked(self) and not self.held_up():
             waiting = self.deferred         # frames that must wait again are put into a fresh buffer, in order
             memset(&self.deferred, 0, sizeof(WriteBuffer))
             used = self.feed(waiting.data, waiting.size, 0)
@@ -269,7 +291,7 @@ cdef class Connection(Endpoint):
         if self.partial.size and not self.held_up():
             self.feed_partial()
         if self.at_eof:
-            waiters_release(&self.hub.engine.core, &self.peer)
+            self.release_parked()
         if self.reading_paused and not self.held_up():
             self.reading_paused = False
             self.transport.resume_reading()
@@ -324,8 +346,8 @@ cdef class Connection(Endpoint):
             if self.peer.out.size > FLUSH_BYTES:
                 self.flush()
         self.feeding = False
-        if self.deferred.size and self.peer.blocked == NULL:
-            peer_mark(&self.hub.engine.core, &self.peer)    # its pull was answered meanwhile: `flush` works them off
+        if self.deferred.size and not blocked(self):
+            peer_mark(&self.hub.engine.core, &self.peer)    # its request was answered meanwhile: `flush` works them off
         return at
 
     cdef int too_large(self) except -1:
@@ -353,14 +375,18 @@ cdef class Connection(Endpoint):
         scratch_reset(&self.hub.engine.scratch)
         status = wire_scan(self.peer.format, &self.hub.engine.scratch, frame, size, &request)
         self.id_offset = 0 if request.id_text == NULL else <size_t>(request.id_text - frame)
-        if request.req_id.ptr == NULL and (self.peer.blocked != NULL or self.deferred.size):
+        if request.req_id.ptr == NULL and (blocked(self) or self.deferred.size):
             return self.defer(frame, size)
         if self.hub.auth_required and not self.authenticated and request.op != OP_NONE:
             if request.op != OP_COLD or request.cmd.size != 4 or memcmp(request.cmd.ptr, "AUTH", 4) != 0:
                 status = AUTH_REQUIRED
         if status == OK:
             if request.op == OP_COLD:
-                self.put(self.hub.dispatch(self, self.peer.format == MSGPACK, copied(frame, size)))
+                reply = self.hub.dispatch(self, self.peer.format == MSGPACK, copied(frame, size))
+                if reply is not None:
+                    self.put(reply)
+                elif request.req_id.ptr == NULL:
+                    self.parked = True
                 return 0
             status = hot_execute(core, &self.peer, &request)
         if status == PARTLY:

@@ -4,6 +4,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from flashq._core.bulk cimport queue_drain, queue_obliterate
 from flashq._core.failing cimport losses_forgive
 from flashq._core.engine cimport Engine, engine_done, limit_of
+from flashq._core.events cimport EVENT_REMOVED
 from flashq._core.job cimport ENDED_WELL, STATE_COMPLETED, STATE_DELAYED, STATE_FAILED, STATE_WAITING, Job
 from flashq._core.jobs cimport job_find, job_gone
 from flashq._core.lifecycle cimport job_detach, job_place, job_remove
@@ -118,7 +119,7 @@ cdef class Control:
         cdef Queue* found = self.engine.find_queue(queue)
         cdef uint64_t count = 0
         while found != NULL and found.dead.first != NULL:
-            job_remove(&self.engine.core, found.dead.first)
+            job_remove(&self.engine.core, found.dead.first, EVENT_REMOVED)
             count += 1
         engine_done(&self.engine.core)
         return count
@@ -152,7 +153,7 @@ cdef uint64_t list_clean(Core* core, JobList* jobs, uint64_t before, uint64_t mo
     while job != NULL and count < most:
         following = job.place.links.next
         if job.created_at <= before:
-            job_remove(core, job)
+            job_remove(core, job, EVENT_REMOVED)
             count += 1
         job = following
     return count
@@ -170,7 +171,7 @@ cdef uint64_t ready_clean(Core* core, Queue* queue, uint64_t before, uint64_t mo
         if (job != COMPLETED() and <Queue*>job.queue == queue and job.state == STATE_WAITING and not job_gone(job)):
             left -= 1
             if job.created_at <= before:
-                job_remove(core, job)
+                job_remove(core, job, EVENT_REMOVED)
                 count += 1
         sequence += 1
         if id_get(ids, sequence) == NULL:

@@ -8,6 +8,7 @@ from libc.string cimport memset
 
 from flashq._core.buffer cimport WriteBuffer, buffer_close, copied
 from flashq._core.chance cimport chance_seed
+from flashq._core.events cimport events_close
 from flashq._core.heap cimport heap_close
 from flashq._core.hot cimport hot_execute
 from flashq._core.job cimport (
@@ -24,7 +25,9 @@ from flashq._core.retention cimport retention_close, retention_open
 from flashq._core.scratch cimport scratch_close, scratch_open, scratch_reset
 from flashq._core.shardmap cimport LEAF_BYTES, SHARDS, id_close, name_close
 from flashq._core.slab cimport blobs_init, memory_close, memory_init, slab_init
-from flashq._core.state cimport COMPLETED, NEVER, NO_LIMIT, Debounce, Grave, Limits, Owner, Peer, Queue, Waiter
+from flashq._core.state cimport (
+    COMPLETED, NEVER, NO_LIMIT, Debounce, Grave, Limits, Listening, Owner, Peer, Queue, Waiter,
+)
 from flashq._core.status cimport OK
 from flashq._core.timers cimport timers_run
 from flashq._core.transcode cimport transcode
@@ -33,7 +36,7 @@ from flashq._core.wire cimport wire_job_read, wire_scan
 
 STATES = ("waiting", "delayed", "active", "completed", "failed", "waiting-children")
 LIMITS = ("memory", "job_size", "queue_names", "parked", "completed", "results", "result_bytes", "default_lease",
-          "grace", "lost_workers", "reply_size")
+          "grace", "lost_workers", "reply_size", "event_bytes")
 
 
 cdef void engine_tick(Core* core, unsigned long long wall_ms, unsigned long long mono_ms) noexcept nogil:
@@ -101,6 +104,7 @@ cdef class Engine:
         slab_init(&core.edges, &core.memory, sizeof(Edge))
         slab_init(&core.awaited_slab, &core.memory, sizeof(Awaited))
         slab_init(&core.debounces_slab, &core.memory, sizeof(Debounce))
+        slab_init(&core.listenings, &core.memory, sizeof(Listening))
         slab_init(&core.leaves, &core.memory, LEAF_BYTES)
         blobs_init(&core.blobs, &core.memory)
         for i in range(<uint32_t>SHARDS):
@@ -112,6 +116,7 @@ cdef class Engine:
             core.shards[i].debounces.leaves = &core.leaves
         core.sessions.leaves = &core.leaves
         core.awaited.leaves = &core.leaves
+        core.listened.leaves = &core.leaves
         core.next_deadline = <uint64_t>NEVER
         core.trim_at = <uint64_t>NEVER
         core.seed = seed | 1
@@ -134,6 +139,7 @@ cdef class Engine:
         to.grace = limits["grace"]
         to.lost_workers = limits["lost_workers"]
         to.reply_size = limits["reply_size"]
+        to.event_bytes = limits["event_bytes"]
 
     def __dealloc__(self):
         cdef Core* core = &self.core
@@ -156,6 +162,8 @@ cdef class Engine:
         heap_close(&core.timers)
         name_close(&core.sessions)
         name_close(&core.awaited)
+        name_close(&core.listened)
+        events_close(core)
         buffer_close(&core.records)
         buffer_close(&core.text)
         buffer_close(&core.spare)

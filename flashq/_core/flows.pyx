@@ -2,6 +2,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from flashq._core.engine cimport Engine, engine_done, format_of, job_bytes
+from flashq._core.events cimport EVENT_REMOVED
 from flashq._core.job cimport Job, Relations
 from flashq._core.jobs cimport job_create, job_find, job_gone
 from flashq._core.lifecycle cimport job_remove
@@ -121,7 +122,7 @@ cdef class Flows:
             if job != NULL and job != COMPLETED() and not job_gone(job) and parent_of(job) == parent_id:
                 core.pushed -= 1
                 (<Queue*>job.queue).pushed -= 1
-                job_remove(core, job)
+                job_remove(core, job, EVENT_REMOVED)
         return 0
 
 

@@ -2,6 +2,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from flashq._core.events cimport event_progress
 from flashq._core.failing cimport losses_forgive
 from flashq._core.job cimport ENDED_FAILED, Job
 from flashq._core.jobs cimport job_active, job_create, job_set_message
@@ -242,6 +243,8 @@ cdef int progress(Core* core, Peer* peer, Request* request) noexcept nogil:
     job_set_message(core, job, request.message.ptr, request.message.size if has(&request.item, BIT_MESSAGE) else 0)
     job_beat(core, job)
     record_state(core, job)
+    if core.listening:
+        event_progress(core, job)
     wire_ok(peer.format, &peer.out, &request.req_id)
     peer_replied(core, peer, core.position)
     return OK

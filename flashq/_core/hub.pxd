@@ -7,8 +7,9 @@ cdef class Endpoint:
 
 cdef class Hub:
     cdef readonly Engine engine
-    cdef object dispatch, refuse, loop, log, store, clock, disconnected
+    cdef object dispatch, refuse, loop, log, store, clock, rooms
     cdef object timer           # the armed TimerHandle, or None
+    cdef object telling         # the TimerHandle of the next slice of events, or None
     cdef uint64_t wall_read     # monotonic ms when the wall clock was last asked
     cdef uint64_t wall_ahead    # of the monotonic clock, ms
     cdef uint64_t armed_for     # monotonic ms of it; 2^64-1 = none

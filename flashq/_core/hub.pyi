@@ -14,6 +14,13 @@ class _Log(Shape):
 class _Store(Shape):
     def append(self, records: bytes, position: int) -> None: ...
 
+class _Rooms(Shape):
+    def disconnected(self, connection: Connection) -> None: ...
+    def at_eof(self, connection: Connection) -> None: ...
+    def draining(self) -> None: ...
+    def endings(self) -> None: ...
+    def tell_events(self) -> None: ...
+
 class Endpoint: ...
 
 class Hub:
@@ -23,7 +30,7 @@ class Hub:
     def __init__(
         self,
         engine: Engine,
-        dispatch: Callable[[Connection, bool, bytes], bytes],
+        dispatch: Callable[[Connection, bool, bytes], bytes | None],
         refuse: Callable[[bool, int, bytes | None, str | None, int, bytes | None], bytes],
         loop: AbstractEventLoop,
         *,
@@ -36,7 +43,7 @@ class Hub:
         store: _Store | None = None,
         log: _Log,
         clock: Callable[[], tuple[int, int]] | None = None,
-        disconnected: Callable[[Connection], None] | None = None,
+        rooms: _Rooms,
     ) -> None: ...
     @property
     def connections(self) -> int: ...

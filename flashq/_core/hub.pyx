@@ -3,6 +3,7 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from flashq._core.clock cimport clock_mono_ms, clock_wall_ms
 from flashq._core.engine cimport engine_tick
+from flashq._core.events cimport events_due
 from flashq._core.heaptrim cimport heap_trim
 from flashq._core.state cimport NEVER, Core
 from flashq._core.timers cimport memory_watch, timers_run
@@ -18,6 +19,11 @@ cdef enum:
 
 def _trim():
     heap_trim()
+
+
+cdef inline bint endings_due(const Core* core) noexcept nogil:
+    """Whether those who wait for the end of a job must be told something."""
+    return events_due(core, &core.endings) or core.endings_lost
 
 
 cdef class Endpoint:
@@ -37,15 +43,18 @@ cdef class Endpoint:
 cdef class Hub:
     """What the connections of a server share: the engine, the cold tier, limits, and the loop's one timer.
 
-    `dispatch(connection, msgpack, frame) -> bytes` answers a cold command; `refuse(msgpack, status, req_id, field,
+    `dispatch(connection, msgpack, frame) -> bytes` answers a cold command, None: the reply comes later, by
+    `connection.answer`; `refuse(msgpack, status, req_id, field,
     number, text) -> bytes` words an error; `store`, if given, gets `append(records, position)` after each event and
     calls `committed(position)` when they are durable. `log(event, **fields)`. `clock() -> (wall ms, monotonic ms)`
-    stands in for the machine's clocks. `disconnected(connection)`, if given, hears of each one that is lost.
+    stands in for the machine's clocks. `rooms` hears what becomes of connections and jobs: `disconnected(connection)`,
+    `at_eof(connection)` (answer what is parked), `draining()` (likewise, of all), `endings()` (take what is due),
+    `tell_events()` (one slice of them).
     """
 
     def __init__(self, Engine engine, dispatch, refuse, loop, *, size_t max_frame, uint32_t max_connections,
                  size_t write_high_water, size_t write_limit, uint64_t write_timeout_ms, bint auth_required,
-                 store=None, log, clock=None, disconnected=None):
+                 store=None, log, clock=None, rooms):
         self.engine = engine
         self.dispatch = dispatch
         self.refuse = refuse
@@ -53,7 +62,7 @@ cdef class Hub:
         self.log = log
         self.store = store
         self.clock = clock
-        self.disconnected = disconnected
+        self.rooms = rooms
         self.max_frame = max_frame
         self.max_connections = max_connections
         self.write_high_water = write_high_water
@@ -94,16 +103,29 @@ cdef class Hub:
     cdef int after(self) except -1:
         """Ends each event: records to the store, replies to the transports, the timer to the next deadline."""
         cdef Core* core = &self.engine.core
-        while core.dirty != NULL or core.records.size or core.records.failed:
+        while core.dirty != NULL or core.records.size or core.records.failed or endings_due(core):
             # Also what a flush sets off: requests behind a pull just answered. Raises once a record was lost.
             if core.records.size or core.records.failed:
                 self.store.append(self.engine.take_records(), core.position)
+            if endings_due(core):
+                self.rooms.endings()
             if core.dirty != NULL:
                 (<Endpoint>core.dirty.connection).flush()
+        if self.telling is None and events_due(core, &core.news):
+            self.telling = self.loop.call_later(0, self._on_events)     # in slices, between two looks at the sockets
         memory_watch(core)
         if core.next_deadline < self.armed_for:
             self.arm()
         return 0
+
+    def _on_events(self):
+        self.telling = None
+        try:
+            self.tick()
+            self.rooms.tell_events()
+            self.after()
+        except Exception as error:
+            self.log("events_failed", error=repr(error))
 
     cdef int arm(self) except -1:
         cdef Core* core = &self.engine.core
@@ -142,10 +164,11 @@ cdef class Hub:
         return 0
 
     def begin_drain(self):
-        """Answer parked pulls empty, and every later pull that finds nothing at once."""
+        """Answer parked pulls empty, and every later pull that finds nothing at once; likewise what else waits."""
         self.draining = True
         self.tick()
         self.engine.close_pulls()
+        self.rooms.draining()
         self.after()
 
     def close_idle(self):
@@ -156,8 +179,9 @@ cdef class Hub:
 
     def close_all(self):
         """Close every connection now."""
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
+        for timer in (self.timer, self.telling):
+            if timer is not None:
+                timer.cancel()
+        self.timer = self.telling = None
         for connection in list(self.open_connections):
             connection.abort("shutdown")

@@ -31,6 +31,7 @@ cdef enum JobFlags:
     JOB_REMOVE_ON_COMPLETE = 4
     JOB_REMOVE_ON_FAIL = 8
     JOB_RESULT_MSGPACK = 16
+    JOB_WATCHED = 128           # a WAITJOB may wait for its end; not recorded
 
 cdef struct Links:
     Job* prev                   # borrowed

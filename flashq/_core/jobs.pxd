@@ -32,4 +32,5 @@ cdef inline uint64_t saturated(uint64_t now, uint64_t more) noexcept nogil:
     cdef uint64_t last = 0x1FFFFFFFFFFFFFULL
     return last if now > last or more > last - now else now + more
 
+cdef uint32_t copy_value(uint8_t* out, const Slice* value) noexcept nogil    # without CR, LF; the bytes written
 cdef uint8_t* keep(Core* core, const Slice* value, uint32_t* size) noexcept nogil   # an owned blob; NULL: no memory

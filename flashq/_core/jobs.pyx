@@ -2,6 +2,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from flashq._core.events cimport event_pushed
 from flashq._core.failing cimport failing_free, failing_set
 from flashq._core.heap cimport heap_move, heap_push, heap_remove
 from flashq._core.job cimport (
@@ -261,6 +262,8 @@ cdef int job_create(Core* core, Queue* queue, const PushItem* item, Format forma
     if item.seen & TIED:
         debounce_open(core, queue, item)
     record_job(core, job)
+    if core.listening:
+        event_pushed(core, job)
     id[0] = job.id
     shown[0] = job.position
     return OK

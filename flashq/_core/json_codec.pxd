@@ -1,7 +1,7 @@
 """JSON: a frame into a Request, replies into a WriteBuffer. The other codec has the same under its own prefix."""
 from flashq._core.json_reply cimport (
-    json_job, json_jobs_begin, json_jobs_end, json_jobs_next, json_reply_count, json_reply_id, json_reply_ids,
-    json_reply_no_job, json_reply_ok,
+    json_cancelled, json_job, json_jobs_begin, json_jobs_end, json_jobs_next, json_reply_count, json_reply_id,
+    json_reply_ids, json_reply_no_job, json_reply_ok,
 )
 from flashq._core.request cimport Request, Slice
 from flashq._core.scratch cimport Scratch

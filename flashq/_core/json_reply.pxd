@@ -11,6 +11,9 @@ cdef void json_reply_count(WriteBuffer* out, const Slice* req_id, uint64_t count
 # job: null; with `many` jobs: [] too.
 cdef void json_reply_no_job(WriteBuffer* out, const Slice* req_id, bint many) noexcept nogil
 
+# A frame that answers nothing: tells the worker of an active job that it was cancelled.
+cdef void json_cancelled(WriteBuffer* out, const Job* job) noexcept nogil
+
 # PUSHB of which every item was taken: ids in order.
 cdef void json_reply_ids(WriteBuffer* out, const Slice* req_id, const uint64_t* ids, uint32_t count) noexcept nogil
 

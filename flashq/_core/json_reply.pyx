@@ -8,6 +8,7 @@ from flashq._core.json_failing cimport json_failing_put, json_failing_room
 from flashq._core.json_write cimport (
     ESCAPE_ROOM, NUMBER_ROOM, bytes_put, i64_put, literal_put, stamp_put, text_escape, u64_put,
 )
+from flashq._core.state cimport Queue
 from libc.stdint cimport uint8_t
 
 cdef enum:
@@ -67,6 +68,16 @@ cdef void json_reply_ids(WriteBuffer* out, const Slice* req_id, const uint64_t* 
     for i in range(count):
         p = u64_put(_comma(p, i), ids[i])
     _close(out, literal_put(p, b']'))
+
+
+cdef void json_cancelled(WriteBuffer* out, const Job* job) noexcept nogil:
+    cdef const Queue* queue = <const Queue*>job.queue
+    cdef uint8_t* p = buffer_room(out, HEAD_ROOM + 2 * NUMBER_ROOM + queue.name.size)
+    if p == NULL:
+        return
+    p = u64_put(literal_put(p, b'{"event":"cancel","id":'), job.id)
+    p = bytes_put(literal_put(p, b',"queue":"'), queue.text, queue.name.size)   # its letters need no escape
+    _close(out, u64_put(literal_put(p, b'","token":'), job.delivery.token))
 
 
 cdef inline uint8_t* _comma(uint8_t* p, uint32_t index) noexcept nogil:

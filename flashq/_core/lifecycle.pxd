@@ -1,4 +1,5 @@
 """The life of a job: placed, delivered, completed, failed, lost, removed. Each change of state leaves its record."""
+from flashq._core.events cimport EventType
 from flashq._core.job cimport Ending, Job
 from flashq._core.request cimport Format, Slice
 from flashq._core.state cimport Core, Owner
@@ -20,7 +21,7 @@ cdef int job_complete(Core* core, Job* job, const Slice* result, Format format) 
 # Retry or dead letter; `error` and `order` may be NULL.
 cdef void job_fail(Core* core, Job* job, Ending ending, const Slice* error, const FailOrder* order) noexcept nogil
 cdef void job_lose(Core* core, Job* job) noexcept nogil            # its worker is gone, or its heartbeat missed
-cdef void job_remove(Core* core, Job* job) noexcept nogil          # cancelled or expired: from anywhere, for good
+cdef void job_remove(Core* core, Job* job, EventType why) noexcept nogil    # from anywhere, for good
 cdef void job_due(Core* core, Job* job) noexcept nogil             # its timer fired
 cdef void job_lease(Core* core, Job* job) noexcept nogil          # its own lease alone holds it from now on
 cdef void job_beat(Core* core, Job* job) noexcept nogil            # a sign of life of its worker

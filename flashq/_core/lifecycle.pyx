@@ -8,6 +8,10 @@ Steps that may not fail (a retry, a lost worker) never do: a job that finds no m
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport strlen
 
+from flashq._core.events cimport (
+    EVENT_COMPLETED, EVENT_EXPIRED, EVENT_FAILED, EVENT_REMOVED, EVENT_RETRY, EVENT_STALLED, EVENT_TIMEOUT,
+    EVENT_WORKER_LOST, event_failed, event_told, event_value,
+)
 from flashq._core.failing cimport failing_note, has_policy
 from flashq._core.heap cimport heap_remove
 from flashq._core.job cimport (
@@ -77,7 +81,7 @@ cdef void job_place(Core* core, Job* job) noexcept nogil:
     cdef int status
     if job.extra != NULL and job.extra.ttl_deadline and job.extra.ttl_deadline <= core.mono:
         core.expired += 1                   # it outlived its time with a worker: a parked pull must not get it
-        job_remove(core, job)
+        job_remove(core, job, EVENT_EXPIRED)
         return
     job.generation = queue.generation
     status = job_arm(core, job)
@@ -100,7 +104,7 @@ cdef void limbo_retry(Core* core) noexcept nogil:
         left -= 1
         job = core.limbo.first
         if job_gone(job):
-            job_remove(core, job)
+            job_remove(core, job, EVENT_REMOVED)
             continue
         list_remove(&core.limbo, job)
         job_place(core, job)
@@ -157,6 +161,8 @@ cdef int job_complete(Core* core, Job* job, const Slice* result, Format format) 
     core.completed += 1
     if job.extra != NULL or core.awaited.count:
         relations_completed(core, job)
+    if core.listening:
+        event_value(core, job, EVENT_COMPLETED, core.position + 1, result, format)
     if job_is(job, JOB_REMOVE_ON_COMPLETE):
         job.state = STATE_COMPLETED
         job_erase(core, job)
@@ -194,15 +200,22 @@ cdef void retry_in(Core* core, Job* job, uint64_t delay) noexcept nogil:
 
 cdef void job_bury(Core* core, Job* job, Ending reason, const char* text) noexcept nogil:
     """Into the dead letters; the job is detached. NULL leaves its message as it is."""
-    cdef Queue* queue = <Queue*>job.queue
     if text != NULL:
         job_set_message(core, job, <const uint8_t*>text, <uint32_t>strlen(text))
+    bury(core, job, reason, text != NULL)
+
+
+cdef void bury(Core* core, Job* job, Ending reason, bint why) noexcept nogil:
+    """As job_bury; `why`: whether the job's message says why."""
+    cdef Queue* queue = <Queue*>job.queue
     unique_release(core, job)
     queue.failed += 1
     core.failed += 1
     job.state = STATE_FAILED
     job.reason = <uint8_t>reason
     job.deadline = core.now
+    if core.listening:
+        event_failed(core, job, EVENT_FAILED, core.position + 1, why)
     if job_is(job, JOB_REMOVE_ON_FAIL):
         job_erase(core, job)
         return
@@ -222,17 +235,20 @@ cdef void job_end_delivery(Core* core, Job* job) noexcept nogil:
 
 cdef void job_fail(Core* core, Job* job, Ending ending, const Slice* error, const FailOrder* order) noexcept nogil:
     cdef bint charged = order == NULL or not order.release
+    cdef bint why = error != NULL and error.size != 0
     if charged:
         failing_note(core, job, ending, error)
         job.attempts += 1
     job_end_delivery(core, job)
-    if error != NULL and error.size:
+    if why:
         job_set_message(core, job, error.ptr, error.size)
     if charged and ((order != NULL and order.dead) or (job.max_attempts and job.attempts >= job.max_attempts)):
-        job_bury(core, job, ending, NULL)
+        bury(core, job, ending, why)
         return
     retry_in(core, job, wait_of(core, job, order))
     record_state(core, job)
+    if core.listening:
+        event_failed(core, job, EVENT_RETRY, core.position, why)
     job_place(core, job)
 
 
@@ -258,6 +274,8 @@ cdef void job_lose(Core* core, Job* job) noexcept nogil:
             job.extra.missed += 1
         losses = job.extra.losses
         record_losses(core, job)
+    if core.listening:
+        event_told(core, job, EVENT_STALLED if stalled else EVENT_WORKER_LOST, core.position + 1)
     if losses >= core.limits.lost_workers:
         job_bury(core, job, ending, text)
         return
@@ -273,8 +291,10 @@ cdef void job_erase(Core* core, Job* job) noexcept nogil:
     job_free(core, job)
 
 
-cdef void job_remove(Core* core, Job* job) noexcept nogil:
+cdef void job_remove(Core* core, Job* job, EventType why) noexcept nogil:
     job_detach(core, job)
+    if core.listening:
+        event_told(core, job, why, core.position + 1)
     job_erase(core, job)
 
 
@@ -309,6 +329,8 @@ cdef void job_due(Core* core, Job* job) noexcept nogil:
     elif job.state == STATE_ACTIVE:
         if delivery.deadline and delivery.deadline <= core.mono:
             core.timed_out += 1
+            if core.listening:
+                event_told(core, job, EVENT_TIMEOUT, core.position + 1)
             error = spelled(TIMED_OUT)
             job_fail(core, job, ENDED_TIMEOUT, &error, NULL)
         elif delivery.lease_until and delivery.lease_until <= core.mono:
@@ -319,7 +341,7 @@ cdef void job_due(Core* core, Job* job) noexcept nogil:
         kept_end(core, job)
     elif job.extra != NULL and job.extra.ttl_deadline and job.extra.ttl_deadline <= core.mono:
         core.expired += 1
-        job_remove(core, job)
+        job_remove(core, job, EVENT_EXPIRED)
     elif job.state == STATE_DELAYED and job.deadline <= core.mono:
         list_remove(&(<Queue*>job.queue).delayed, job)
         job.state = STATE_WAITING

@@ -1,6 +1,7 @@
 """One function a command; each finds its job, refuses what the job's state does not allow, and leaves a record."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
+from flashq._core.events cimport EVENT_CANCELLED
 from flashq._core.failing cimport failing_note
 from flashq._core.job cimport (
     ENDED_DISCARDED,
@@ -17,13 +18,13 @@ from flashq._core.request cimport (
     OP_UPDATEJOB, Format, Slice, has,
 )
 from flashq._core.slab cimport blob_give
-from flashq._core.state cimport COMPLETED, Queue
+from flashq._core.state cimport COMPLETED, Owner, Queue
 from flashq._core.status cimport (
     CANNOT_CANCEL, CANNOT_DISCARD, CANNOT_PRIORITIZE, DATA_TOO_LARGE, JOB_NOT_FOUND, MEMORY_FULL, NOT_DELAYED,
     NOT_FOUND_DELAYED, NOT_PROCESSING, NO_MEMORY, OK, UNKNOWN_COMMAND,
 )
 from flashq._core.transcode cimport transcode
-from flashq._core.wire cimport wire_ok
+from flashq._core.wire cimport wire_cancelled, wire_ok
 
 
 cdef int manage_execute(Core* core, Peer* peer, Request* request) noexcept nogil:
@@ -79,9 +80,18 @@ cdef int completed(int op) noexcept nogil:
 
 
 cdef int cancel(Core* core, Job* job) noexcept nogil:
+    cdef Peer* worker = NULL
     if job.state == STATE_FAILED:
         return CANNOT_CANCEL
-    job_remove(core, job)
+    if job.state == STATE_ACTIVE:
+        worker = (<Owner*>job.delivery.owner).peer
+        if worker != NULL and worker.push:
+            wire_cancelled(worker.format, &worker.out, job)
+        else:
+            worker = NULL
+    job_remove(core, job, EVENT_CANCELLED)
+    if worker != NULL:
+        peer_replied(core, worker, core.position)   # its worker hears of it once it is durable
     return OK
 
 

@@ -17,6 +17,9 @@ cdef void msgpack_reply_id(WriteBuffer* out, const Slice* req_id, uint64_t id) n
 cdef void msgpack_reply_count(WriteBuffer* out, const Slice* req_id, uint64_t count) noexcept nogil  # ids, count
 cdef void msgpack_reply_no_job(WriteBuffer* out, const Slice* req_id, bint many) noexcept nogil  # jobs: [], job: nil
 
+# A frame that answers nothing: tells the worker of an active job that it was cancelled.
+cdef void msgpack_cancelled(WriteBuffer* out, const Job* job) noexcept nogil
+
 # PUSHB of which every item was taken: ids in order.
 cdef void msgpack_reply_ids(WriteBuffer* out, const Slice* req_id, const uint64_t* ids, uint32_t count) noexcept nogil
 

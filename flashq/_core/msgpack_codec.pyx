@@ -11,6 +11,7 @@ from flashq._core.msgpack_tokens cimport (SHAPE_MAP, Token, put_array, put_bool,
                                           put_key, put_nil, put_text, put_uint, token_read)
 from flashq._core.request cimport MSGPACK, Request, Slice
 from flashq._core.scratch cimport Scratch
+from flashq._core.state cimport Queue
 from flashq._core.status cimport BAD_MSGPACK, NOT_OBJECT, OK
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
@@ -135,6 +136,18 @@ cdef void msgpack_reply_ids(WriteBuffer* out, const Slice* req_id, const uint64_
     for i in range(count):
         at = put_uint(at, ids[i])
     _reply_close(out, start, at)
+
+
+cdef void msgpack_cancelled(WriteBuffer* out, const Job* job) noexcept nogil:
+    cdef const Queue* queue = <const Queue*>job.queue
+    cdef uint8_t* start = buffer_room(out, REPLY_ROOM + 2 * NUMBER_ROOM + TEXT_ROOM + queue.name.size)
+    cdef uint8_t* at
+    if start == NULL:
+        return
+    at = put_key(put_key(put_byte(start + FRAME_HEAD, 0x84), "event"), "cancel")
+    at = put_uint(put_key(at, "id"), job.id)
+    at = put_text(put_key(at, "queue"), queue.text, queue.name.size)
+    _reply_close(out, start, put_uint(put_key(at, "token"), job.delivery.token))
 
 
 # -- jobs -----------------------------------------------------------------------------------------------------

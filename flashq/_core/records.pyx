@@ -23,7 +23,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from flashq._core.buffer cimport WriteBuffer, buffer_grow, buffer_put
 from flashq._core.failing cimport attempt_error, attempt_worker, has_policy
-from flashq._core.job cimport STATE_COMPLETED, STATE_DELAYED, STATE_FAILED, Delivery, Extra
+from flashq._core.job cimport JOB_WATCHED, STATE_COMPLETED, STATE_DELAYED, STATE_FAILED, Delivery, Extra
 from flashq._core.request cimport RetryPolicy
 
 import struct
@@ -75,7 +75,7 @@ cdef void record_job(Core* core, Job* job) noexcept nogil:
         return
     put64(out, job.id)
     put8(out, job.state)
-    put8(out, job.flags)
+    put8(out, job.flags & <uint8_t>~JOB_WATCHED)
     put8(out, job.progress)
     put32(out, job.generation)
     put32(out, <uint32_t>job.priority)
@@ -123,7 +123,7 @@ cdef void record_state(Core* core, Job* job) noexcept nogil:
         return
     put64(out, job.id)
     put8(out, job.state)
-    put8(out, job.flags)
+    put8(out, job.flags & <uint8_t>~JOB_WATCHED)
     put8(out, job.progress)
     put32(out, job.generation)
     put32(out, <uint32_t>job.priority)

@@ -93,6 +93,16 @@ cdef struct Owner:              # who holds reservations: a connection or a name
     Session session
     uint8_t* session_text       # owned blob
 
+cdef struct Listening:          # what is listened to of a queue's events; freed by `events`
+    NameNode node               # in Core.listened
+    uint8_t* text               # owned blob: the queue's name; NULL when that is empty
+    uint32_t mask               # bit per EventType
+
+cdef struct EventQueue:         # events not yet taken, packed one after another; freed by `events`
+    WriteBuffer packed
+    size_t first                # where in it the oldest stands
+    uint64_t position           # of that one
+
 cdef struct Waiter:             # a parked PULL or PULLB; freed by `waiters`
     HeapNode timer              # Core.timers: its timeout
     Waiter* prev                # borrowed: the queue's line
@@ -151,6 +161,7 @@ cdef struct Limits:             # set by the server from flashq/config.py
     uint64_t grace              # ms
     uint32_t lost_workers       # losses after which a job is dead
     uint64_t reply_size         # bytes after which PULLB stops adding jobs
+    uint64_t event_bytes        # of events that listeners have not been told yet; more are lost
 
 cdef struct Core:
     Memory memory
@@ -167,12 +178,20 @@ cdef struct Core:
     Slab edges
     Slab awaited_slab
     Slab debounces_slab
+    Slab listenings
     Slab leaves                 # of id tables and name maps
     Blobs blobs
     Shard[32] shards
     Heap timers                 # waiters and owners
     NameMap sessions
     NameMap awaited             # ids that jobs wait for
+    NameMap listened            # names of queues, also of those that do not exist now
+    EventQueue endings          # of watched jobs
+    EventQueue news             # of queues that are listened to
+    bint listening              # to any job or queue: whoever changes a job tests it
+    bint watching               # WAITJOBs wait
+    bint endings_lost           # for want of memory
+    uint64_t events_lost        # since the start
     Queue* first_queue          # borrowed
     Queue* last_queue           # borrowed
     Queue* recent               # borrowed: the queue of the last command

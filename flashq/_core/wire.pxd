@@ -2,12 +2,12 @@
 from flashq._core.buffer cimport WriteBuffer
 from flashq._core.job cimport Job
 from flashq._core.json_codec cimport (
-    json_jobs_begin, json_jobs_end, json_jobs_next, json_reply_count, json_reply_id, json_reply_ids,
+    json_cancelled, json_jobs_begin, json_jobs_end, json_jobs_next, json_reply_count, json_reply_id, json_reply_ids,
     json_reply_no_job, json_reply_ok, json_scan,
 )
 from flashq._core.msgpack_codec cimport (
-    msgpack_jobs_begin, msgpack_jobs_end, msgpack_jobs_next, msgpack_reply_count, msgpack_reply_id, msgpack_reply_ids,
-    msgpack_reply_no_job, msgpack_reply_ok, msgpack_scan,
+    msgpack_cancelled, msgpack_jobs_begin, msgpack_jobs_end, msgpack_jobs_next, msgpack_reply_count, msgpack_reply_id,
+    msgpack_reply_ids, msgpack_reply_no_job, msgpack_reply_ok, msgpack_scan,
 )
 from flashq._core.request cimport JSON, Format, Request, Slice
 from flashq._core.scratch cimport Scratch
@@ -50,6 +50,12 @@ cdef inline void wire_no_job(Format format, WriteBuffer* out, const Slice* req_i
         json_reply_no_job(out, req_id, many)
     else:
         msgpack_reply_no_job(out, req_id, many)
+
+cdef inline void wire_cancelled(Format format, WriteBuffer* out, const Job* job) noexcept nogil:
+    if format == JSON:
+        json_cancelled(out, job)
+    else:
+        msgpack_cancelled(out, job)
 
 cdef inline size_t wire_jobs_begin(Format format, WriteBuffer* out, const Slice* req_id, bint many) noexcept nogil:
     if format == JSON:

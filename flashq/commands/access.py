@@ -19,7 +19,7 @@ COMMANDS = (
          ReplyField("version", "str", "The server's version."), ReplyField("push", "bool", "As asked."),
          ReplyField("max_batch", "u64", "Largest batch."), ReplyField("max_frame", "u64", "Largest frame in bytes."),
          ReplyField("max_job_size", "u64", "Largest `data` in bytes."),
-         ReplyField("max_parked", "u64", "Most pulls that may wait at once on a connection.")),
+         ReplyField("max_parked", "u64", "Most pulls that may wait at once on a connection; as many WAITJOBs.")),
         (), "cold", AGAIN,
         ({"cmd": "HELLO", "session": "worker-7f3a"},
          {"ok": True, "success": True, "session": "worker-7f3a", "server": "flashq", "version": "0.1.0", "push": False,

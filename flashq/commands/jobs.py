@@ -1,4 +1,4 @@
-"""Pushing, pulling and ending jobs: the hot commands, read by the core itself."""
+"""Pushing, pulling and ending jobs: nearly all of it hot, read by the core itself."""
 from flashq.commands.options import LATER_OPTIONS, PUSH_OPTIONS
 from flashq.commands.retry import FAIL_OPTIONS
 from flashq.commands.shared import AGAIN, GONE_AGAIN, ID, QUEUE, QUEUE_ERRORS
@@ -94,6 +94,13 @@ COMMANDS = (
          Field("message", Kind.STR, "What it does now, cut after 64 KiB; null or absent clears it."), _TOKEN), (),
         (NOT_IN_PROCESSING, STALE_TOKEN), "hot", AGAIN,
         ({"cmd": "PROGRESS", "id": 97, "progress": 40, "message": "page 4 of 10"}, {"ok": True, "success": True}),
+    ),
+    Command(
+        "PARTIAL", "Tell those who listen to the queue's events a part of an active job's result; renews its lease.",
+        (ID, Field("data", Kind.RAW, "Any value; at most `max_job_size` bytes with what is around it. Kept nowhere."),
+         Field("index", Kind.U32, "Which part it is."), _TOKEN), (),
+        (NOT_IN_PROCESSING, STALE_TOKEN, DATA_TOO_LARGE), "cold", "They are told a second time.",
+        ({"cmd": "PARTIAL", "id": 97, "data": "Dear ", "index": 0}, {"ok": True, "success": True}), "events.partial",
     ),
     Command(
         "HEARTBEAT", "Renew the reservation of an active job; heartbeats missed before no longer count against it.",

@@ -17,7 +17,8 @@ _DATA = Field("data", Kind.RAW, "The new payload, any value; at most `max_job_si
 
 COMMANDS = (
     Command(
-        "CANCEL", "Remove a job that has not ended; a worker that holds it loses it.", (ID,), (),
+        "CANCEL", "Remove a job that has not ended. A worker that holds it loses it; one that said HELLO with `push` "
+        'hears `{event: "cancel", id, queue, token}`.', (ID,), (),
         (JOB_NOT_FOUND, CANNOT_CANCEL), "hot", GONE_AGAIN,
         ({"cmd": "CANCEL", "id": 97}, {"ok": True, "success": True}),
     ),

@@ -1,5 +1,5 @@
 """Messages between clients, and the events of queues. Both reach only connections that said HELLO with `push`."""
-from flashq.commands.shared import AGAIN, QUEUE
+from flashq.commands.shared import AGAIN, QUEUE, QUEUE_NAME_ERRORS
 from flashq.errors import MESSAGE_LARGE, TOO_MANY_SUBSCRIPTIONS
 from flashq.fields import Command, Field, Kind, ReplyField
 
@@ -11,6 +11,9 @@ _PATTERNS = Field("patterns", Kind.TAGS, "`*` is any run of characters, `?` one;
 _ECHO = ReplyField("channels", "[str]", "The list of the request.")
 _MESSAGES = ('Messages come as `{event: "message", channel, message}`, with the `pattern` that matched if it was one; '
              "a client that takes too little loses some.")
+
+_EVENTS = ('Events come as `{event: "job", event_type, queue, job_id, timestamp}` with `data`, `error`, `progress`; '
+           "a client that takes too little loses some.")
 
 COMMANDS = (
     Command(
@@ -58,9 +61,10 @@ COMMANDS = (
         "pubsub.count_listeners",
     ),
     Command(
-        "SUBSCRIBE", "Note that this connection wants a queue's events. None are sent yet.",
-        (QUEUE, Field("events", Kind.TAGS, "Which ones; left out or empty, all.", default=(), limit=64)), (),
-        (TOO_MANY_SUBSCRIPTIONS,), "cold", "Safe: the second replaces the first.",
+        "SUBSCRIBE", f"Hear what becomes of a queue's jobs, once HELLO said `push`. {_EVENTS}",
+        (QUEUE, Field("events", Kind.TAGS, "Which [types](#events); left out or empty, all.", default=(), limit=64)),
+        (),
+        (TOO_MANY_SUBSCRIPTIONS, *QUEUE_NAME_ERRORS), "cold", "Safe: the second replaces the first.",
         ({"cmd": "SUBSCRIBE", "queue": "emails", "events": ["completed"]}, {"ok": True, "success": True}),
         "events.subscribe",
     ),

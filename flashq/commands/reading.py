@@ -1,6 +1,16 @@
 """Looking at jobs."""
 from flashq.commands.shared import AGAIN, ID, MAX_BATCH, QUEUE, STATE_REPLY, STATES
-from flashq.errors import BATCH_TOO_LARGE, JOB_NOT_FOUND
+from flashq.errors import (
+    BATCH_TOO_LARGE,
+    JOB_NOT_FOUND,
+    TOO_MANY_PENDING,
+    WAIT_CANCELLED,
+    WAIT_CLOSED,
+    WAIT_EXPIRED,
+    WAIT_FAILED,
+    WAIT_TIMEOUT,
+    WAIT_UNKNOWN,
+)
 from flashq.fields import Command, Field, Kind, ReplyField
 from flashq.job_shape import JOB_EXAMPLE
 
@@ -34,6 +44,15 @@ COMMANDS = (
         (), "cold", AGAIN,
         ({"cmd": "GETRESULT", "id": 97}, {"ok": True, "success": True, "id": 97, "result": {"sent": True}}),
         "reading.get_result",
+    ),
+    Command(
+        "WAITJOB", "Wait until a job has ended, and show its result.",
+        (ID, Field("timeout", Kind.U64, "ms to wait; 0 = do not wait.", default=30_000)),
+        (ReplyField("result", "any", "What its ACK gave, also of a job not kept; left out when there is none."),),
+        (WAIT_UNKNOWN, WAIT_FAILED, WAIT_CANCELLED, WAIT_EXPIRED, WAIT_TIMEOUT, WAIT_CLOSED, TOO_MANY_PENDING), "cold",
+        "Safe: it waits again. Of a job that is not kept, only a request that waited hears the result.",
+        ({"cmd": "WAITJOB", "id": 97, "timeout": 5000}, {"ok": True, "success": True, "result": {"sent": True}}),
+        "waits.wait_job",
     ),
     Command(
         "GETPROGRESS", "Show how far a job is.", (ID,),

@@ -8,7 +8,7 @@ QUEUE_RULE = "1 to 256 bytes of letters, digits (of any script), `_`, `-` and `.
 
 COMMON = (
     Field("cmd", Kind.CMD, "Name of the command, upper case.", required=True),
-    Field("reqId", Kind.REQ_ID, "Echoed in the reply, which may then overtake those of waiting pulls.", limit=256),
+    Field("reqId", Kind.REQ_ID, "Echoed in the reply, which may then overtake those of requests that wait.", limit=256),
 )
 
 ID = Field("id", Kind.U64, "The job.", required=True, aliases=("job_id",))

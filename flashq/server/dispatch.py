@@ -24,8 +24,8 @@ class Dispatcher:
             command.name: self.rooms.find(command.handler) for command in COMMANDS if command.tier == "cold"
         }
 
-    def __call__(self, connection: Connection, msgpack: bool, frame: bytes) -> bytes:
-        """The whole reply to one frame (framing bytes excluded). Never raises."""
+    def __call__(self, connection: Connection, msgpack: bool, frame: bytes) -> bytes | None:
+        """The whole reply to one frame (framing bytes excluded), None when it comes later. Never raises."""
         req_id: bytes | None = None
         name = ""
         try:
@@ -34,8 +34,8 @@ class Dispatcher:
             req_id = None if text is None else encode_req_id(msgpack, text)
             request = check(decoded)
             name = request.command.name
-            body = self._handlers[name](Call(connection, msgpack, request.values))
-            return encode_ok(msgpack, req_id, body)
+            body = self._handlers[name](Call(connection, msgpack, request.values, req_id))
+            return None if body is None else encode_ok(msgpack, req_id, body)
         except Refused as refused:
             return self.refuse.refused(msgpack, req_id, refused)
         except MemoryError:

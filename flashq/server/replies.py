@@ -39,6 +39,14 @@ def encode_ok(in_msgpack: bool, req_id: bytes | None, body: Mapping[str, object]
     return encode(in_msgpack, req_id, {"ok": True, "success": True, **body})
 
 
+def in_format(value: bytes, from_msgpack: bool, to_msgpack: bool) -> bytes:
+    """A stored value in the format of a reply; integers past 64 bits become floats."""
+    if from_msgpack == to_msgpack:
+        return value
+    found: bytes = msgpack.packb(orjson.loads(value)) if to_msgpack else orjson.dumps(msgpack.unpackb(value))
+    return found
+
+
 def _encode_json(req_id: bytes | None, body: Mapping[str, object]) -> bytes:
     shown = {key: orjson.Fragment(value.value) if isinstance(value, Raw) else value for key, value in body.items()}
     text = orjson.dumps(shown)

@@ -40,9 +40,13 @@ class Subscriptions(Generic[Listener, Detail]):
         if not held:
             self._held.pop(listener, None)
 
+    def held(self, listener: Listener) -> tuple[str, ...]:
+        """The names that it listens to."""
+        return tuple(self._held.get(listener, ()))
+
     def forget(self, listener: Listener) -> None:
         """It is gone."""
-        self.remove(listener, tuple(self._held.get(listener, ())))
+        self.remove(listener, self.held(listener))
 
     def of(self, name: str) -> Mapping[Listener, Detail]:
         """Who listens to a name."""

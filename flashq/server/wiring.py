@@ -47,7 +47,7 @@ def wire(
         store=store,
         log=log,
         clock=clock,
-        disconnected=rooms.disconnected,
+        rooms=rooms,
     )
     background = Background(hub, loop, rooms.tasks, log)
     rooms.alarm.listen(background.wake)

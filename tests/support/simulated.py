@@ -61,14 +61,18 @@ class VirtualLoop:
             heapq.heappop(self._timers)
         return self._timers[0][0] if self._timers else None
 
+    def fire_next(self) -> None:
+        """Fire the first timer, which must not be a cancelled one."""
+        handle = heapq.heappop(self._timers)[2]
+        handle.callback(*handle.args)
+
     def settle(self) -> None:
         """Fire what is due now, and what becomes due by that."""
         for _ in range(100_000):
             due = self.next_due()
             if due is None or due > self.mono:
                 return
-            handle = heapq.heappop(self._timers)[2]
-            handle.callback(*handle.args)
+            self.fire_next()
         raise AssertionError("timers that set each other off for ever")
 
     def advance(self, ms: int) -> None:

@@ -3,6 +3,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from flashq._core.browse import Browser
+from flashq._core.bus import Bus
 from flashq._core.control import Control
 from flashq._core.engine import Engine
 from flashq._core.flows import Flows
@@ -20,8 +21,10 @@ from flashq.server.handlers.pubsub import PubSubHandlers
 from flashq.server.handlers.queues import QueueHandlers
 from flashq.server.handlers.reading import ReadingHandlers
 from flashq.server.handlers.statistics import StatisticsHandlers
+from flashq.server.handlers.waits import WaitHandlers
+from flashq.server.replies import Refuser
 
-Handler = Callable[[Call], Body]
+Handler = Callable[[Call], Body | None]     # None: the reply comes later, by `Connection.answer`
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +41,35 @@ class Rooms:
     queues: QueueHandlers
     reading: ReadingHandlers
     statistics: StatisticsHandlers
+    waits: WaitHandlers
     alarm: Alarm    # rung when a task may have become due earlier
 
     @property
     def tasks(self) -> tuple[Task, ...]:
         """What is to be done at times."""
-        return self.cron, self.kv, self.statistics
+        return self.cron, self.kv, self.statistics, self.waits
 
     def disconnected(self, connection: Connection) -> None:
         """What a connection left behind goes with it."""
         self.pubsub.disconnected(connection)
         self.events.disconnected(connection)
+        self.waits.disconnected(connection)
+
+    def at_eof(self, connection: Connection) -> None:
+        """It sends no more: what it asked is answered now."""
+        self.waits.at_eof(connection)
+
+    def draining(self) -> None:
+        """The server ends: nobody waits any more."""
+        self.waits.draining()
+
+    def endings(self) -> None:
+        """Jobs that somebody waits for have ended."""
+        self.waits.endings()
+
+    def tell_events(self) -> None:
+        """Events that somebody listens to are due: some of them."""
+        self.events.tell()
 
     def find(self, handler: str) -> Handler:
         """The method that a command's `handler` names. AttributeError when there is none."""
@@ -59,18 +80,19 @@ class Rooms:
 
 def furnish(engine: Engine, settings: Settings) -> Rooms:
     """The rooms of one server."""
-    alarm, browser, control = Alarm(), Browser(engine), Control(engine)
+    alarm, browser, bus, control = Alarm(), Browser(engine), Bus(engine), Control(engine)
     rooms = Rooms(
         access=AccessHandlers(settings),
         cron=CronHandlers(engine, settings, alarm),
         dead=DeadHandlers(browser, control),
-        events=EventHandlers(settings),
+        events=EventHandlers(bus, control, settings),
         flows=FlowHandlers(Flows(engine)),
         kv=KvHandlers(engine, settings, alarm),
         pubsub=PubSubHandlers(settings),
         queues=QueueHandlers(engine, control),
         reading=ReadingHandlers(engine, browser),
         statistics=StatisticsHandlers(engine),
+        waits=WaitHandlers(engine, bus, settings, Refuser(settings), alarm),
         alarm=alarm,
     )
     rooms.queues.on_obliterate.append(rooms.cron.table.remove_queue)

@@ -13,18 +13,22 @@ class Connection(Protocol):
     authenticated: bool
 
     def send_event(self, frame: bytes) -> bool: ...
+    def answer(self, reply: bytes, in_order: bool) -> None: ...
     def hello(self, session: str | None, push: bool) -> int | None: ...
 
 
 class Call:
-    """One request on its way through a handler."""
+    """One request on its way through a handler. `req_id` is as the reply has it, None without one."""
 
-    __slots__ = ("connection", "msgpack", "values")
+    __slots__ = ("connection", "msgpack", "req_id", "values")
 
-    def __init__(self, connection: Connection, msgpack: bool, values: dict[str, Any]) -> None:
+    def __init__(
+        self, connection: Connection, msgpack: bool, values: dict[str, Any], req_id: bytes | None = None
+    ) -> None:
         self.connection = connection
         self.msgpack = msgpack
         self.values = values
+        self.req_id = req_id
 
 
 def require(status: int, number: int = 0) -> Body:

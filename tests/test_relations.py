@@ -302,6 +302,9 @@ def test_a_flow_takes_push_options(client: Client) -> None:
     assert client.state(ids[0]) == "delayed"
     held = client.job(parent)
     assert [held[key] for key in ("timeout", "backoff", "unique_key")] == [9, 3, "p"]
+    policy = {"type": "linear", "delay": 7, "max": 70, "jitter": 0.5}
+    reply = client.ok("FLOW", queue="q", retry=policy, children=[{"queue": "a", "retry": policy}])
+    assert [client.job(job_id)["retry"] for job_id in (reply["parent_id"], *reply["children_ids"])] == [policy] * 2
 
 
 def test_parent_data_is_an_alias(client: Client) -> None:

@@ -7,7 +7,8 @@ from flashq._core.failing cimport failing_free, failing_set
 from flashq._core.heap cimport heap_move, heap_push, heap_remove
 from flashq._core.job cimport (
     IN_BLOCKED, IN_DELAYED, JOB_LIFO, JOB_MSGPACK, JOB_REMOVE_ON_COMPLETE, JOB_REMOVE_ON_FAIL, LOG_ENTRIES,
-    LOG_LEVEL, STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_WAITING_CHILDREN, Delivery, Log, LogEntry,
+    LOG_LEVEL, STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_WAITING,
+    STATE_WAITING_CHILDREN, Delivery, Log, LogEntry,
 )
 from flashq._core.queue cimport deadline_lower, list_append, queue_wants_service
 from flashq._core.ready cimport ready_push
@@ -31,9 +32,11 @@ cdef enum:
     RARE = (1 << BIT_TTL) | (1 << BIT_TIMEOUT) | (1 << BIT_STALL_TIMEOUT) | (1 << BIT_TAGS) | (1 << BIT_JOB_ID)
 
 
-cdef uint64_t TIED = (<uint64_t>1 << BIT_UNIQUE_KEY | <uint64_t>1 << BIT_DEBOUNCE_ID | <uint64_t>1 << BIT_DEPENDS_ON
-                      | <uint64_t>1 << BIT_KEEP_COMPLETED_AGE | <uint64_t>1 << BIT_KEEP_COMPLETED_COUNT
-                      | <uint64_t>1 << BIT_FLOW)
+cdef inline uint64_t tied_bits() noexcept nogil:
+    """Options that `relations` sees to. No enum: that ends at 31 bits."""
+    return (<uint64_t>1 << BIT_UNIQUE_KEY | <uint64_t>1 << BIT_DEBOUNCE_ID | <uint64_t>1 << BIT_DEPENDS_ON
+            | <uint64_t>1 << BIT_KEEP_COMPLETED_AGE | <uint64_t>1 << BIT_KEEP_COMPLETED_COUNT
+            | <uint64_t>1 << BIT_FLOW)
 
 
 cdef Job* job_find(Core* core, uint64_t id) noexcept nogil:
@@ -215,8 +218,9 @@ cdef int job_create(Core* core, Queue* queue, const PushItem* item, Format forma
     cdef Job* job
     cdef Shard* shard = &core.shards[queue.shard]
     cdef uint64_t sequence = shard.next_sequence
+    cdef bint tied = item.seen & tied_bits() != 0
     cdef int status = OK
-    if item.seen & TIED:
+    if tied:
         status = debounce_check(core, queue, item)
         if status != OK:
             return status
@@ -226,7 +230,7 @@ cdef int job_create(Core* core, Queue* queue, const PushItem* item, Format forma
             id[0] = job.id
             shown[0] = job.position
             return OK
-    if item.seen & TIED:
+    if tied:
         status = unique_check(core, queue, item, id)
         if status != OK:
             return status
@@ -234,7 +238,7 @@ cdef int job_create(Core* core, Queue* queue, const PushItem* item, Format forma
     if job == NULL:
         return NO_MEMORY
     fill(core, queue, job, item, format)
-    if has(item, BIT_FLOW) and item.flow_id:
+    if tied and has(item, BIT_FLOW) and item.flow_id:
         sequence = item.flow_id >> SHARD_BITS
     job.id = sequence << SHARD_BITS | queue.shard
     if has(item, BIT_DATA):
@@ -244,7 +248,7 @@ cdef int job_create(Core* core, Queue* queue, const PushItem* item, Format forma
             return NO_MEMORY
     if item.seen & (<uint64_t>RARE | <uint64_t>1 << BIT_RETRY):
         status = fill_rare(core, job, item)
-    if item.seen & TIED and status == OK:
+    if tied and status == OK:
         status = relations_make(core, queue, job, item, format)
     if status == OK:
         status = id_put(&shard.ids, sequence, job)
@@ -259,7 +263,7 @@ cdef int job_create(Core* core, Queue* queue, const PushItem* item, Format forma
         shard.next_sequence += 1
     queue.pushed += 1
     core.pushed += 1
-    if item.seen & TIED:
+    if tied:
         debounce_open(core, queue, item)
     record_job(core, job)
     if core.listening:
@@ -271,10 +275,10 @@ cdef int job_create(Core* core, Queue* queue, const PushItem* item, Format forma
 
 cdef inline int enter(Core* core, Queue* queue, Job* job) noexcept nogil:
     """Put a new job into its line or its wait; the last step that can fail."""
-    if job.state == STATE_WAITING_CHILDREN:
-        list_append(&queue.blocked, job, IN_BLOCKED)
-        return OK
-    if job.state == STATE_DELAYED or job.extra != NULL:
+    if job.state != STATE_WAITING or job.extra != NULL:
+        if job.state == STATE_WAITING_CHILDREN:
+            list_append(&queue.blocked, job, IN_BLOCKED)
+            return OK
         if job_arm(core, job) != OK:
             return NO_MEMORY
     if job.state == STATE_DELAYED:

@@ -29,6 +29,25 @@ cdef inline uint64_t weight(const Job* job) noexcept nogil:
     return bytes_kept
 
 
+cdef inline void done_append(Core* core, Job* job) noexcept nogil:
+    cdef uint32_t at
+    if core.done_count == core.limits.completed + 2:
+        forget_oldest(core)
+    at = core.done_first + core.done_count
+    if at >= core.limits.completed + 2:
+        at -= core.limits.completed + 2
+    core.done_ids[at] = job.id
+    core.done_count += 1
+    (<Queue*>job.queue).held += 1
+    core.done_bytes += weight(job)
+    list_append(&core.done, job, IN_DONE)
+    if core.done_count > core.limits.completed and core.done_excess == 0:
+        core.done_excess = (core.limits.completed >> 1) + 1
+    if core.done.count > core.limits.results and core.results_excess == 0:
+        core.results_excess = (core.limits.results >> 1) + 1
+    done_trim(core, TRIM_STEP)
+
+
 cdef void done_add(Core* core, Job* job) noexcept nogil:
     cdef Queue* queue = <Queue*>job.queue
     if queue.kept.count:
@@ -80,25 +99,6 @@ cdef void kept_remove(Core* core, Job* job) noexcept nogil:
 cdef void kept_end(Core* core, Job* job) noexcept nogil:
     kept_remove(core, job)
     done_append(core, job)
-
-
-cdef void done_append(Core* core, Job* job) noexcept nogil:
-    cdef uint32_t at
-    if core.done_count == core.limits.completed + 2:
-        forget_oldest(core)
-    at = core.done_first + core.done_count
-    if at >= core.limits.completed + 2:
-        at -= core.limits.completed + 2
-    core.done_ids[at] = job.id
-    core.done_count += 1
-    (<Queue*>job.queue).held += 1
-    core.done_bytes += weight(job)
-    list_append(&core.done, job, IN_DONE)
-    if core.done_count > core.limits.completed and core.done_excess == 0:
-        core.done_excess = (core.limits.completed >> 1) + 1
-    if core.done.count > core.limits.results and core.results_excess == 0:
-        core.results_excess = (core.limits.results >> 1) + 1
-    done_trim(core, TRIM_STEP)
 
 
 cdef void done_trim(Core* core, uint32_t budget) noexcept nogil:

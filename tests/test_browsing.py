@@ -1,6 +1,7 @@
 """Reading many jobs, by the wire document's 2.1, 2.3 and 2.5: items, order, pages, filters, totals, dead letters."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -175,3 +176,59 @@ def test_large_jobs_make_short_pages() -> None:
         for command, fields in (("GETJOBS", {}), ("GETJOBSBATCH", {"ids": ids})):
             assert len(client.ok(command, **fields)["jobs"]) == 1
         assert client.ok("GETJOBS", limit=1, offset=4)["jobs"][0]["id"] == ids[0]
+
+
+# --- why a job does not run -----------------------------------------------------------------------
+
+
+def reasons(client: Client, job_id: int) -> dict[str, dict[str, Any]]:
+    """By the word for each."""
+    reply = client.ok("EXPLAIN", id=job_id)
+    assert (reply["id"], reply["state"]) == (job_id, client.state(job_id))
+    found = {one["reason"]: {key: value for key, value in one.items() if key != "reason"} for one in reply["reasons"]}
+    assert len(found) == len(reply["reasons"])
+    return found
+
+
+def test_explain_names_the_jobs_ahead(client: Client) -> None:
+    first, second = client.push(), client.push()
+    assert reasons(client, first) == {"nobody_pulling": {}}
+    client.ok("PUSHB", queue="q", jobs=[{"priority": 5}, {"priority": 9}, {"priority": -1}])
+    assert reasons(client, second) == {"nobody_pulling": {}, "jobs_ahead": {"count": 3, "at_least": False}}
+    last = [client.ok("PUSHB", queue="q", jobs=[{}] * 1000)["ids"][-1] for _ in range(2)][-1]
+    assert reasons(client, last)["jobs_ahead"]["at_least"] is True
+    assert 900 <= reasons(client, last)["jobs_ahead"]["count"] <= 2003
+
+
+def test_explain_names_what_holds_a_queue_up(sim: Simulation, client: Client) -> None:
+    client.push()
+    job_id = client.push(delay=100)
+    client.ok("RATELIMIT", queue="q", limit=1)
+    client.ok("SETCONCURRENCY", queue="q", limit=1)
+    assert reasons(client, job_id) == {"delayed": {"until": sim.engine.now + 100}}
+    client.pull()
+    client.ok("PAUSE", queue="q")
+    sim.advance(100)
+    assert reasons(client, job_id) == {
+        "paused": {}, "nobody_pulling": {}, "concurrency_limit": {"limit": 1, "active": 1},
+        "rate_limit": {"limit": 1, "free_in": 900},
+    }
+    client.ok("RATELIMIT", queue="q", limit=0)
+    assert reasons(client, job_id)["rate_limit"] == {"limit": 0, "free_in": None}
+
+
+def test_explain_names_what_a_job_waits_for(client: Client) -> None:
+    first = client.push("a")
+    job_id = client.push(depends_on=[2**52, first])
+    assert reasons(client, job_id)["waiting_for"] == {"count": 2, "ids": [first, 2**52]}
+    client.ok("ACK", id=client.pull("a")["id"])
+    assert reasons(client, job_id)["waiting_for"] == {"count": 1, "ids": [2**52]}
+
+
+def test_explain_of_jobs_that_nothing_holds_up(client: Client) -> None:
+    job_id = client.push(max_attempts=1)
+    client.pull()
+    assert reasons(client, job_id) == {}
+    client.ok("FAIL", id=job_id)
+    assert reasons(client, job_id) == {}
+    assert client.error("EXPLAIN", job_id=5) == "Job 5 not found"

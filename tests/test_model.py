@@ -394,7 +394,8 @@ TestStoredServer.settings = STEPS
 
 # Held against models or rules of their own: test_kv, test_pubsub, test_events, test_waitjob, test_cron, test_metrics,
 # test_relations.
-ELSEWHERE = ("kv.", "pubsub.", "events.", "waits.", "cron.", "flows.", "statistics.metrics")
+ELSEWHERE = ("kv.", "pubsub.", "events.", "waits.", "cron.", "flows.", "statistics.metrics",
+             "reading.explain")
 
 
 def test_every_command_is_in_the_model() -> None:

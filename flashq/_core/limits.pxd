@@ -9,3 +9,5 @@ cdef uint32_t queue_room(Core* core, Queue* queue, uint32_t wanted) noexcept nog
 cdef void queue_spent(Queue* queue, uint32_t delivered) noexcept nogil
 cdef void queue_await_token(Core* core, Queue* queue) noexcept nogil       # parked pulls: wake them then
 cdef void rate_set(Core* core, Queue* queue, uint64_t per_second) noexcept nogil       # NO_LIMIT: none
+cdef uint64_t queue_token_in(Core* core, Queue* queue) noexcept nogil
+# ^ ms until a rate-limited queue has a token: 0 when it has one, 2^64-1 when its limit is 0

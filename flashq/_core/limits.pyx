@@ -3,7 +3,7 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from flashq._core.heap cimport heap_move, heap_push
 from flashq._core.queue cimport deadline_lower
-from flashq._core.state cimport NO_LIMIT
+from flashq._core.state cimport NEVER, NO_LIMIT
 
 
 cdef void refill(Core* core, Queue* queue) noexcept nogil:
@@ -35,11 +35,20 @@ cdef void queue_spent(Queue* queue, uint32_t delivered) noexcept nogil:
         queue.rate_tokens -= <uint64_t>delivered * TOKEN
 
 
+cdef uint64_t queue_token_in(Core* core, Queue* queue) noexcept nogil:
+    refill(core, queue)
+    if queue.rate_limit == 0:
+        return <uint64_t>NEVER
+    if queue.rate_tokens >= TOKEN:
+        return 0
+    return (TOKEN - queue.rate_tokens + queue.rate_limit - 1) // queue.rate_limit
+
+
 cdef void queue_await_token(Core* core, Queue* queue) noexcept nogil:
     cdef uint64_t when
     if queue.rate_limit == <uint64_t>NO_LIMIT or queue.rate_limit == 0 or queue.rate_tokens >= TOKEN:
         return                              # what it waits for is no token
-    when = core.mono + (TOKEN - queue.rate_tokens + queue.rate_limit - 1) // queue.rate_limit
+    when = core.mono + queue_token_in(core, queue)
     if queue.timer.node.pos:
         heap_move(&core.timers, &queue.timer.node, when, 0)
     else:

@@ -32,6 +32,18 @@ COMMANDS = (
         "reading.get_job",
     ),
     Command(
+        "EXPLAIN", "Tell why a job does not run.", (ID,),
+        (ReplyField("id", "u64", "The id asked for."), STATE_REPLY,
+         ReplyField("reasons", "[{reason, …}]", "What is in its way; none for a job that runs or has ended: "
+                    "`waiting_for` (count, ids), `delayed` (until, ms since 1970), `paused`, `concurrency_limit` "
+                    "(limit, active), `rate_limit` (limit, free_in ms or null), `jobs_ahead` (count; at_least when "
+                    "there may be more), `nobody_pulling`, `no_memory`.")),
+        (JOB_NOT_FOUND,), "cold", AGAIN,
+        ({"cmd": "EXPLAIN", "id": 97},
+         {"ok": True, "success": True, "id": 97, "state": "waiting", "reasons": [{"reason": "nobody_pulling"}]}),
+        "reading.explain",
+    ),
+    Command(
         "GETSTATE", "Tell a job's state.", (ID,), (ReplyField("id", "u64", "The id asked for."), STATE_REPLY),
         (), "cold", AGAIN,
         ({"cmd": "GETSTATE", "id": 97}, {"ok": True, "success": True, "id": 97, "state": "active"}),

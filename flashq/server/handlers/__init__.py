@@ -6,6 +6,7 @@ from flashq._core.browse import Browser
 from flashq._core.bus import Bus
 from flashq._core.control import Control
 from flashq._core.engine import Engine
+from flashq._core.explain import Explainer
 from flashq._core.flows import Flows
 from flashq.config import Settings
 from flashq.server.alarm import Alarm
@@ -90,7 +91,7 @@ def furnish(engine: Engine, settings: Settings) -> Rooms:
         kv=KvHandlers(engine, settings, alarm),
         pubsub=PubSubHandlers(settings),
         queues=QueueHandlers(engine, control),
-        reading=ReadingHandlers(engine, browser),
+        reading=ReadingHandlers(engine, browser, Explainer(engine)),
         statistics=StatisticsHandlers(engine),
         waits=WaitHandlers(engine, bus, settings, Refuser(settings), alarm),
         alarm=alarm,

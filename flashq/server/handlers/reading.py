@@ -2,6 +2,7 @@
 from typing import Protocol
 
 from flashq._core.browse import Browser
+from flashq._core.explain import Explainer
 from flashq.commands import MAX_BATCH, STATES
 from flashq.errors import BATCH_TOO_LARGE, JOB_NOT_FOUND, Refused
 from flashq.server.handlers.call import Body, Call, raw
@@ -26,14 +27,23 @@ class Engine(Protocol):
 class ReadingHandlers:
     """Changes nothing."""
 
-    def __init__(self, engine: Engine, browser: Browser) -> None:
+    def __init__(self, engine: Engine, browser: Browser, explainer: Explainer) -> None:
         self._engine = engine
         self._browser = browser
+        self._explainer = explainer
 
     def get_job(self, call: Call) -> Body:
         """The Job as the core writes it, and its state."""
         job, state = self._engine.get_job(call.values["id"], call.msgpack)
         return {"job": raw(job), "state": state}
+
+    def explain(self, call: Call) -> Body:
+        """Every reason there is, not only the first."""
+        found = self._explainer.explain(call.values["id"])
+        if found is None:
+            raise Refused(JOB_NOT_FOUND, number=call.values["id"])
+        state, reasons = found
+        return {"id": call.values["id"], "state": state, "reasons": reasons}
 
     def get_state(self, call: Call) -> Body:
         """The state alone."""

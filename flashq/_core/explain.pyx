@@ -1,0 +1,107 @@
+"""Why a job does not run: what is in its way, as far as a look at a bounded part of the engine tells."""
+from libc.stdint cimport uint32_t, uint64_t
+
+from flashq._core.engine cimport Engine
+from flashq._core.job cimport (
+    IN_FIFO, IN_LIFO, IN_LIMBO, STATE_DELAYED, STATE_WAITING, STATE_WAITING_CHILDREN, Edge, Job,
+)
+from flashq._core.jobs cimport job_find
+from flashq._core.limits cimport queue_token_in
+from flashq._core.ready cimport Level
+from flashq._core.state cimport COMPLETED, NO_LIMIT, Core, Queue
+
+from flashq._core.engine import STATES
+
+cdef enum:
+    MOST_STEPS = 1000           # jobs and priorities looked at, and ids named; what is beyond is told as "at least"
+
+
+cdef class Explainer:
+    """Explains jobs of one engine; changes nothing."""
+    cdef Engine engine
+
+    def __init__(self, Engine engine):
+        self.engine = engine
+
+    def explain(self, uint64_t id):
+        """(state, [reason, ...]), each reason a dict with `reason` and what goes with it; None for an unknown id."""
+        cdef Job* job = job_find(&self.engine.core, id)
+        if job == NULL:
+            return None
+        if job == COMPLETED():
+            return "completed", []
+        reasons = []
+        if job.state == STATE_WAITING_CHILDREN:
+            reasons.append({"reason": "waiting_for", **_awaited(job)})
+        if job.state == STATE_DELAYED:
+            reasons.append({"reason": "delayed", "until": job.run_at})
+        if job.where == IN_LIMBO:
+            reasons.append({"reason": "no_memory"})
+        if job.state <= STATE_DELAYED or job.state == STATE_WAITING_CHILDREN:
+            _of_queue(&self.engine.core, <Queue*>job.queue, reasons)
+        if job.state == STATE_WAITING:
+            _of_line(<Queue*>job.queue, job, reasons)
+        return STATES[job.state], reasons
+
+
+cdef dict _awaited(const Job* job):
+    """The ids it waits for, as long as the list is short."""
+    cdef Edge* edge = job.extra.relations.edges
+    ids = []
+    while edge != NULL and len(ids) < MOST_STEPS:
+        if edge.awaited != NULL:
+            ids.append(edge.awaited.id)
+        edge = edge.sibling
+    return {"count": job.extra.relations.unmet, "ids": sorted(ids)}
+
+
+cdef int _of_queue(Core* core, Queue* queue, list reasons) except -1:
+    cdef uint64_t wait
+    if queue.paused:
+        reasons.append({"reason": "paused"})
+    if queue.concurrency_limit != <uint64_t>NO_LIMIT and queue.active.count >= queue.concurrency_limit:
+        reasons.append({"reason": "concurrency_limit", "limit": queue.concurrency_limit,
+                        "active": queue.active.count})
+    if queue.rate_limit != <uint64_t>NO_LIMIT:
+        wait = queue_token_in(core, queue)
+        if wait:
+            reasons.append({"reason": "rate_limit", "limit": queue.rate_limit,
+                            "free_in": None if queue.rate_limit == 0 else wait})
+    return 0
+
+
+cdef int _of_line(Queue* queue, const Job* job, list reasons) except -1:
+    cdef uint32_t left = MOST_STEPS
+    cdef uint64_t ahead = _above(queue.ready.root, job, &left) + _before(job, &left)
+    cdef bint exact = left > 0 and (job.where == IN_FIFO or job.where == IN_LIFO)
+    if ahead:
+        reasons.append({"reason": "jobs_ahead", "count": ahead, "at_least": not exact})
+    if queue.first_waiter == NULL:
+        reasons.append({"reason": "nobody_pulling"})
+    return 0
+
+
+cdef uint64_t _above(const Level* level, const Job* job, uint32_t* left) noexcept nogil:
+    """Ready jobs of higher priority in this part of the tree, whose higher priorities are on the left."""
+    cdef uint64_t count = 0
+    while level != NULL and left[0] > 0:
+        left[0] -= 1
+        if level.priority > job.priority:
+            count += level.count + _above(level.left, job, left)
+            level = level.right
+        else:
+            level = level.left
+    return count
+
+
+cdef uint64_t _before(const Job* job, uint32_t* left) noexcept nogil:
+    """Jobs of its own priority before it in its list or stack."""
+    cdef uint64_t count = 0
+    if job.where != IN_FIFO and job.where != IN_LIFO:
+        return 0
+    job = job.place.links.prev
+    while job != NULL and left[0] > 0:
+        left[0] -= 1
+        count += 1
+        job = job.place.links.prev
+    return count

@@ -16,12 +16,20 @@ def lazy_client(server: ServerProcess, codec: Codec = JSON) -> Client:
     return client
 
 
-def send_until_blocked(client: Client, data: bytes, most: int) -> int:
-    """Send `data` over and over until the server takes no more; the bytes sent. Fails past `most`, or on a close."""
+def send_until_blocked(client: Client, data: bytes, most: int, may_close: bool = False) -> int:
+    """Send `data` over and over until the server takes no more; the bytes sent.
+
+    Fails past `most`, and on a close unless `may_close`: a slow sender may come to its end.
+    """
     sent = 0
     client.socket.setblocking(False)
     while select.select([], [client.socket], [], 0.2)[1]:
-        sent += client.socket.send(data[sent % len(data) :])
+        try:
+            sent += client.socket.send(data[sent % len(data) :])
+        except (BrokenPipeError, ConnectionResetError):
+            if not may_close:
+                raise
+            break
         assert sent < most, "the server reads on and on"
     client.socket.settimeout(20.0)
     return sent

@@ -71,9 +71,6 @@ BAD_TYPE = ErrorCode(-9, "INVALID_FIELD", "Invalid: field '{field}' must be {rul
 OUT_OF_RANGE = ErrorCode(
     -10, "OUT_OF_RANGE", "Invalid: field '{field}' must be {rule}", "A number is too small or too large."
 )
-UNKNOWN_OPTION = ErrorCode(
-    -11, "UNKNOWN_OPTION", "Invalid: unknown option '{field}'", "The option is known on the wire, but not served yet."
-)
 BAD_REQ_ID = ErrorCode(
     -12,
     "INVALID_REQ_ID",

@@ -24,7 +24,7 @@ class Kind(IntEnum):
     PROGRESS = 9
     REQ_ID = 10
     CMD = 11
-    LATER = 12
+    CHOICE = 12   # one of `Field.choices`
     ID_LIST = 13
     RETRY = 14    # an object; its keys are `Field.items`
     # Of cold commands only; the core knows none of these.
@@ -56,7 +56,7 @@ _RULES: dict[Kind, str] = {
     Kind.TAGS: "a list of strings",
     Kind.REQ_ID: "a string",
     Kind.CMD: "a string",
-    Kind.LATER: "left out",
+    Kind.CHOICE: "one of a few texts",
     Kind.ID_LIST: "a list of non-negative integers",
     Kind.RETRY: "an object",
     Kind.LIST: "a list",
@@ -84,7 +84,7 @@ class Field:
     `limit`: the largest number, or the largest UTF-8 size of a text in bytes; `least`: the smallest number, of cold
     commands only. For TAGS of a cold command `limit` is that of each text. `rule`: what error texts say that the value
     must be, where its kind does not say all. `items`: the keys of an OBJECT or a RETRY, or of each of the OBJECTS.
-    `choices`: the only texts that a STR of a cold command, or of a RETRY, may be.
+    `choices`: the only texts that a CHOICE, or a STR of a cold command or of a RETRY, may be.
     """
 
     name: str

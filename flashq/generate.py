@@ -12,7 +12,6 @@ from flashq.commands import (
     ANY_COMMAND_ERRORS,
     COMMANDS,
     COMMON,
-    LATER_OPTIONS,
     PUSH_OPTIONS,
     QUEUE_RULE,
     STATES,
@@ -59,7 +58,7 @@ def commands_page() -> str:
     parts = [NOTE.format("flashq/commands"), COMMANDS_HEAD, _contents(), "## Fields of every request\n"]
     parts += [_field_table(COMMON), *map(_command, COMMANDS)]
     parts += ["## Push options\n", "The fields of PUSH beside `queue`, and of each item of PUSHB.\n"]
-    parts += [_field_table(PUSH_OPTIONS), _later(), _job(), _events(), _errors()]
+    parts += [_field_table(PUSH_OPTIONS), _job(), _events(), _errors()]
     return "\n".join(parts)
 
 
@@ -86,7 +85,7 @@ def _contents() -> str:
 
 
 def _command(command: Command) -> str:
-    own = [field for field in command.fields if field not in PUSH_OPTIONS and field not in LATER_OPTIONS]
+    own = [field for field in command.fields if field not in PUSH_OPTIONS]
     parts = [f"## {command.name}\n", f"{command.doc}\n", _request(command, own), _reply(command)]
     parts.append(f"**Errors**: {_codes(command.errors)}\n" if command.errors else "**Errors**: none of its own\n")
     parts.append(f"**Sent again**: {command.resend}\n")
@@ -145,11 +144,6 @@ def _default(field: Field) -> str:
     if field.default is None:
         return "none"
     return f"`{json.dumps(field.default)}`"
-
-
-def _later() -> str:
-    names = ", ".join(f"`{field.name}`" for field in LATER_OPTIONS)
-    return f"Known but not served yet, and refused with UNKNOWN_OPTION when set to something: {names}.\n"
 
 
 def _job() -> str:

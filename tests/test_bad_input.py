@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flashq.commands import BY_NAME, COMMANDS, LATER_OPTIONS, PUSH_OPTIONS
+from flashq.commands import BY_NAME, COMMANDS, PUSH_OPTIONS
 from flashq.fields import RANGES, Command, Field, Kind, field_rule, kind_rule
 from support.server import ServerProcess
 from support.wire import Client, Codec
@@ -96,9 +96,7 @@ def is_good(field: Field, value: Any) -> bool:
         return isinstance(value, bool)
     if kind is Kind.RAW:
         return True
-    if kind is Kind.LATER:
-        return value is False or value in ("", []) or (value == 0 and not isinstance(value, bool))
-    if kind in (Kind.STR, Kind.CMD, Kind.REQ_ID):
+    if kind in (Kind.STR, Kind.CMD, Kind.REQ_ID, Kind.CHOICE):
         fits = isinstance(value, str) and len(value) <= (field.limit or 2**30)
         return fits and (not field.choices or value in field.choices)
     if kind in (Kind.OBJECT, Kind.RETRY):
@@ -115,8 +113,6 @@ def is_good(field: Field, value: Any) -> bool:
 
 def expected_texts(field: Field, value: Any, shown: str) -> set[str]:
     """What the refusal may say: it names the field and its rule."""
-    if field.kind is Kind.LATER:
-        return {f"Invalid: unknown option '{shown}'"}
     if field.kind in (Kind.STR, Kind.CMD) and isinstance(value, str) and not field.choices:
         return {f"Invalid: field '{shown}' is longer than {field.limit} bytes"}
     texts = {f"Invalid: field '{shown}' must be {field_rule(field)}"}
@@ -129,7 +125,7 @@ def expected_texts(field: Field, value: Any, shown: str) -> set[str]:
     return texts
 
 
-CODES = {"INVALID_FIELD", "MISSING_FIELD", "OUT_OF_RANGE", "FIELD_TOO_LONG", "UNKNOWN_OPTION"}
+CODES = {"INVALID_FIELD", "MISSING_FIELD", "OUT_OF_RANGE", "FIELD_TOO_LONG"}
 FIELDS = [
     (command.name, name) for command in COMMANDS for field in command.fields for name in (field.name, *field.aliases)
 ]
@@ -154,7 +150,7 @@ def test_a_field_of_a_wrong_type(client: Client, held: int, command: str, name: 
     assert refused or field.kind is Kind.RAW
 
 
-@pytest.mark.parametrize("field", [*PUSH_OPTIONS, *LATER_OPTIONS], ids=lambda field: field.name)
+@pytest.mark.parametrize("field", PUSH_OPTIONS, ids=lambda field: field.name)
 def test_an_option_of_a_batch_of_a_wrong_type(client: Client, held: int, field: Field) -> None:
     before = state(client, held)
     for value in [value for value in VALUES if not is_good(field, value)]:
@@ -184,7 +180,7 @@ def test_a_required_field_that_is_missing_or_null(client: Client, held: int, com
 
 
 @pytest.mark.parametrize("command", ["PUSH", "PUSHB"])
-@pytest.mark.parametrize("field", [*PUSH_OPTIONS, *LATER_OPTIONS], ids=lambda field: field.name)
+@pytest.mark.parametrize("field", PUSH_OPTIONS, ids=lambda field: field.name)
 def test_null_is_the_same_as_nothing(client: Client, queue_name: str, command: str, field: Field) -> None:
     options = {field.name: None}
     whole = {"jobs": [options]} if command == "PUSHB" else options

@@ -31,9 +31,7 @@ def refusal(field: Field, value: object) -> str:
         (Kind.F64, 1, 1.0), (Kind.F64, -1.5, -1.5), (Kind.F64, 1e300, 1e300),
         (Kind.RAW, {"a": [None]}, {"a": [None]}), (Kind.RAW, False, False), (Kind.RAW, 0, 0),
         (Kind.LIST, [1, "a", None], [1, "a", None]), (Kind.TAGS, ["a", ""], ["a", ""]), (Kind.TAGS, [], []),
-        (Kind.IDS, [1, 2.0, BIG - 1], [1, 2, BIG - 1]), (Kind.LATER, 0, None), (Kind.LATER, "", None),
-        (Kind.LATER, [], None), (Kind.LATER, False, None),
-    ],
+        (Kind.IDS, [1, 2.0, BIG - 1], [1, 2, BIG - 1]),     ],
 )
 def test_what_is_taken(kind: Kind, value: object, kept: object) -> None:
     found = value_of(Field("f", kind, ""), value)
@@ -54,8 +52,6 @@ def test_what_is_taken(kind: Kind, value: object, kept: object) -> None:
         (Kind.IDS, [True], "Invalid: field 'f' must be a list of non-negative integers"),
         (Kind.OBJECT, [], "Invalid: field 'f' must be an object"),
         (Kind.OBJECTS, [{}, 1], "Invalid: field 'f' must be a list of objects"),
-        (Kind.LATER, 1, "Invalid: unknown option 'f'"),
-        (Kind.LATER, {}, "Invalid: unknown option 'f'"),
     ],
 )
 def test_what_is_refused(kind: Kind, value: object, text: str) -> None:

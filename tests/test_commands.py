@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from flashq import commands, generate
-from flashq.commands import BY_NAME, COMMANDS, LATER_OPTIONS, PUSH_OPTIONS
+from flashq.commands import BY_NAME, COMMANDS, PUSH_OPTIONS
 from flashq.config import Settings
 from flashq.errors import ERRORS
 from flashq.fields import COLD_KINDS, Command, Field, Kind, kind_rule
@@ -95,9 +95,8 @@ def test_no_hot_alias_is_another_fields_name() -> None:
 
 def test_push_takes_every_option_of_the_wire() -> None:
     names = {field.name for field in BY_NAME["PUSH"].fields}
-    assert names == {"queue"} | {field.name for field in (*PUSH_OPTIONS, *LATER_OPTIONS)}
-    assert {field.kind for field in LATER_OPTIONS} == {Kind.LATER}
-    assert not any(field.required for field in (*PUSH_OPTIONS, *LATER_OPTIONS))
+    assert names == {"queue", "push_key"} | {field.name for field in PUSH_OPTIONS}
+    assert not any(field.required for field in PUSH_OPTIONS)
 
 
 @pytest.mark.parametrize(

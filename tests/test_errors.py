@@ -91,7 +91,6 @@ EXACT = [
     (errors.MISSING_FIELD, "queue", 0, None, "Invalid: missing field 'queue'"),
     (errors.UNKNOWN_COMMAND, "", 0, b"FOO", "Invalid: unknown command 'FOO'"),
     (errors.UNKNOWN_COMMAND, "", 0, b"{field}\xff", "Invalid: unknown command '{field}\ufffd'"),
-    (errors.UNKNOWN_OPTION, "unique_key", 0, None, "Invalid: unknown option 'unique_key'"),
     (errors.DUPLICATE_FIELD, "data", 0, None, "Invalid: duplicate field 'data'"),
     (errors.TEXT_TOO_LONG, "job_id", 1024, None, "Invalid: field 'job_id' is longer than 1024 bytes"),
     (

@@ -15,11 +15,10 @@ from flashq.fields import Command, Field, Kind
 BITS = {line.split()[0].removeprefix("BIT_").lower(): int(line.split()[2])
         for line in files("flashq._core").joinpath("request.pxd").read_text().splitlines()
         if line.startswith("    BIT_")}
-ALL_LATER = {field.name for field in commands.LATER_OPTIONS}
 
 
 def load_real() -> None:
-    fieldtable.load(commands.COMMANDS, commands.PUSH_OPTIONS, commands.LATER_OPTIONS)
+    fieldtable.load(commands.COMMANDS, commands.PUSH_OPTIONS)
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +31,7 @@ def real_table() -> Iterator[None]:
 def names() -> list[str]:
     """Every name that the real table must know."""
     hot = [field for c in commands.COMMANDS if c.tier == "hot" for field in c.fields]
-    found = [name for field in [*hot, *commands.LATER_OPTIONS] for name in (field.name, *field.aliases)]
+    found = [name for field in hot for name in (field.name, *field.aliases)]
     return sorted({*found, "cmd", "reqId"})
 
 
@@ -47,18 +46,16 @@ def hot(name: str, *fields: Field) -> Command:
 
 
 def test_every_field_has_the_bit_that_request_gives_it() -> None:
-    fields = [info for name in names() if (info := probe.field_info(name)) and info["kind"] != Kind.LATER]
-    assert len(fields) >= len(BITS) - 2     # `later`, and `retry` of FAIL, which shares its name
+    fields = [info for name in names() if (info := probe.field_info(name))]
+    assert len(fields) >= len(BITS) - 2     # `flow` is no field, and `retry` of FAIL shares its name
     for field in fields:
         bit = BITS["req_id" if field["name"] == "reqId" else field["name"]]
         assert field["bit"] == bit
-    later = [probe.field_info(field.name) for field in commands.LATER_OPTIONS]
-    assert [field["bit"] for field in later if field] == list(range(BITS["later"], BITS["later"] + len(later)))
 
 
 def test_fields_are_those_of_the_table() -> None:
     hot_fields = [field for c in commands.COMMANDS if c.tier == "hot" for field in c.fields]
-    for field in [*hot_fields, *commands.PUSH_OPTIONS, *commands.LATER_OPTIONS]:
+    for field in [*hot_fields, *commands.PUSH_OPTIONS]:
         for name in (field.name, *field.aliases):
             found = probe.field_info(name)
             assert found is not None
@@ -72,13 +69,12 @@ def test_fields_are_those_of_the_table() -> None:
             assert (found["name"], found["kind"], found["other"]) == (field.name, field.kind, shared)
             assert field.limit is None or found["limit"] == field.limit
     in_items = {name for name in names() if (info := probe.field_info(name)) and info["in_item"]}
-    options = [*commands.PUSH_OPTIONS, *commands.LATER_OPTIONS]
-    assert in_items == {name for field in options for name in (field.name, *field.aliases)}
+    assert in_items == {name for field in commands.PUSH_OPTIONS for name in (field.name, *field.aliases)}
 
 
 def test_values_have_places_of_their_own() -> None:
     fields = {info["name"]: info for name in names() if (info := probe.field_info(name))}
-    offsets = [info["offset"] for info in fields.values() if info["kind"] != Kind.LATER]
+    offsets = [info["offset"] for info in fields.values()]
     assert len(set(offsets)) == len(offsets)
 
 
@@ -89,8 +85,7 @@ def test_commands_are_those_of_the_table(command: Command) -> None:
     if command.tier == "cold":
         assert found == {"op": 1, "takes": set(), "required": set()}
         return
-    later = ALL_LATER if command.name == "PUSH" else set()
-    assert found["takes"] == {field.name for field in command.fields} | {"cmd", "reqId"} | later
+    assert found["takes"] == {field.name for field in command.fields} | {"cmd", "reqId"}
     assert found["required"] == {field.name for field in command.fields if field.required}
     assert found["op"] > 1
 
@@ -112,39 +107,36 @@ U64 = Field("id", Kind.U64, "")
 TEXT = Field("queue", Kind.STR, "")
 
 
-@pytest.mark.parametrize(("table", "options", "later", "reason"), [
-    ([hot("PUSHX", U64)], [], [], "unknown to the core"),
-    ([hot("PUSH", U64), hot("PUSH", U64)], [], [], "stands twice"),
-    ([hot("", U64)], [], [], "empty or too long"),
-    ([replace(hot("X" * 25), tier="cold")], [], [], "empty or too long"),
-    ([hot("ACK", U64), hot("FAIL", replace(U64, kind=Kind.U32))], [], [], "kind"),
-    ([hot("ACK", U64), hot("FAIL", replace(U64, limit=5))], [], [], "two kinds or limits"),
-    ([hot("ACK", replace(U64, kind=Kind.STR))], [], [], "room for kind"),
-    ([hot("ACK", Field("shoe_size", Kind.U64, ""))], [], [], "no place in Request"),
-    ([hot("ACK", replace(U64, aliases=("x" * 29,)))], [], [], "empty or too long"),
-    ([hot("ACK", replace(U64, aliases=("",)))], [], [], "empty or too long"),
-    ([hot("ACK", U64, replace(TEXT, aliases=("id",)))], [], [], "two fields"),
-    ([hot("ACK", replace(U64, aliases=("n",)), replace(U64, name="count", aliases=("n",)))], [], [], "two fields"),
-    ([], [Field("delay", Kind.U64, "")], [Field("delay", Kind.LATER, "")], "kind"),
-    ([], [], [Field(f"later{i}", Kind.LATER, "") for i in range(25)], "too many options"),
+@pytest.mark.parametrize(("table", "options", "reason"), [
+    ([hot("PUSHX", U64)], [], "unknown to the core"),
+    ([hot("PUSH", U64), hot("PUSH", U64)], [], "stands twice"),
+    ([hot("", U64)], [], "empty or too long"),
+    ([replace(hot("X" * 25), tier="cold")], [], "empty or too long"),
+    ([hot("ACK", U64), hot("FAIL", replace(U64, kind=Kind.U32))], [], "kind"),
+    ([hot("ACK", U64), hot("FAIL", replace(U64, limit=5))], [], "two kinds or limits"),
+    ([hot("ACK", replace(U64, kind=Kind.STR))], [], "room for kind"),
+    ([hot("ACK", Field("shoe_size", Kind.U64, ""))], [], "no place in Request"),
+    ([hot("ACK", replace(U64, aliases=("x" * 29,)))], [], "empty or too long"),
+    ([hot("ACK", replace(U64, aliases=("",)))], [], "empty or too long"),
+    ([hot("ACK", U64, replace(TEXT, aliases=("id",)))], [], "two fields"),
+    ([hot("ACK", replace(U64, aliases=("n",)), replace(U64, name="count", aliases=("n",)))], [], "two fields"),
+    ([], [Field("delay", Kind.BOOL, "")], "room for kind"),
 ])
 def test_a_table_that_contradicts_itself_is_refused(
-    table: list[Command], options: list[Field], later: list[Field], reason: str
+    table: list[Command], options: list[Field], reason: str
 ) -> None:
     before = snapshot()
     with pytest.raises(ValueError, match=reason):
-        fieldtable.load(table, options, later)
+        fieldtable.load(table, options)
     assert snapshot() == before
 
 
-def test_names_and_options_at_their_limits() -> None:
-    later = [Field(f"later{i}", Kind.LATER, "", aliases=(f"alias{i}", f"another{i}")) for i in range(24)]
-    fieldtable.load([hot("ACK", replace(U64, aliases=("x" * 28,)))], [], later)
-    assert [info["name"] for i in range(24) if (info := probe.field_info(f"another{i}"))] == [f.name for f in later]
+def test_names_at_their_limits() -> None:
+    fieldtable.load([hot("ACK", replace(U64, aliases=("x" * 28,)))], [])
     found = probe.scan(False, b'{"cmd":"ACK","' + b"x" * 28 + b'":5}')
     assert (found["status"], found["fields"]["id"]) == (0, 5)
     assert probe.command_info("PUSH") is None
     required = Field("data", Kind.RAW, "", required=True)
-    fieldtable.load([hot("PUSHB", Field("jobs", Kind.ITEMS, ""))], [required], [])
+    fieldtable.load([hot("PUSHB", Field("jobs", Kind.ITEMS, ""))], [required])
     found = probe.scan(False, b'{"cmd":"PUSHB","jobs":[{"data":null},{}]}')
     assert (found["problem_field"], found["problem_item"]) == ("data", 1)

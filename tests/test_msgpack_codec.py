@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from codec_suite import CodecSuite
 from flashq._core import codec_probe, fieldtable
-from flashq.commands import COMMANDS, LATER_OPTIONS, PUSH_OPTIONS
+from flashq.commands import COMMANDS, PUSH_OPTIONS
 from support.msgpack_forms import Pairs, damaged, encoded, integer_forms, is_acceptable, text_forms
 
 OK, BAD_UTF8, TOO_DEEP, BAD_MSGPACK, NOT_OBJECT, DUPLICATE_FIELD = 0, -3, -4, -5, -6, -7
-MISSING_FIELD, BAD_TYPE, OUT_OF_RANGE, UNKNOWN_OPTION, BAD_REQ_ID = -8, -9, -10, -11, -12
+MISSING_FIELD, BAD_TYPE, OUT_OF_RANGE, BAD_REQ_ID = -8, -9, -10, -12
 MAX_BATCH = 1000
 MAX_DEPTH = 128
 PUSH = b"\x83\xa3cmd\xa4PUSH\xa5queue\xa1q\xa4data"        # the value of `data` follows
@@ -31,7 +31,7 @@ BIN_AND_EXT = [
 
 @pytest.fixture(scope="module", autouse=True)
 def table() -> None:
-    fieldtable.load(COMMANDS, PUSH_OPTIONS, LATER_OPTIONS)
+    fieldtable.load(COMMANDS, PUSH_OPTIONS)
 
 
 def scan(frame: bytes) -> dict[str, Any]:
@@ -119,6 +119,7 @@ def test_a_full_batch_arrives_whole() -> None:
     assert first["fields"] == {
         "data": msgpack.packb(FULL["jobs"][0]["data"]), "priority": -7, "delay": 90000, "ttl": 1,
         "tags": msgpack.packb(["a", "é"]), "job_id": b"custom", "lifo": True, "max_attempts": 3,
+        "group_id": b"",
     }
     assert first["bad"] == set()
     assert [item["given"] for item in found["items"][1:]] == [set(), {"data"}]
@@ -236,7 +237,7 @@ def test_progress_is_rounded_down(progress: float, kept: int | None) -> None:
 
 
 def test_nil_is_unset_in_every_field() -> None:
-    names = [field.name for field in (*PUSH_OPTIONS, *LATER_OPTIONS)]
+    names = [field.name for field in PUSH_OPTIONS]
     unset = dict.fromkeys(names)
     found = scan_map(cmd="PUSH", reqId=None, queue="q", **unset)
     assert (found["status"], found["req_id"]) == (OK, None)
@@ -294,16 +295,6 @@ def test_broken_utf8(body: bytes, behind: bytes) -> None:
     for name in ("queue", "data", "job_id", "unknown", "reqId"):
         assert scan(raw_map(**{"cmd": b"\xa4PUSH", name: text, "behind": behind}))["status"] == BAD_UTF8
     assert scan(raw_map(tags=b"\x91" + text))["status"] == BAD_UTF8
-
-
-@pytest.mark.parametrize(("option", "status"), [
-    (None, OK), (False, OK), (0, OK), (0.0, OK), ("", OK), ([], OK),
-    (True, UNKNOWN_OPTION), (1, UNKNOWN_OPTION), (-1, UNKNOWN_OPTION), (0.5, UNKNOWN_OPTION), ("a", UNKNOWN_OPTION),
-    ([0], UNKNOWN_OPTION), ({}, UNKNOWN_OPTION), (b"", UNKNOWN_OPTION),
-])
-def test_options_of_later_may_say_nothing(option: object, status: int) -> None:
-    for fields in ({"cmd": "PUSH", "group_id": option}, {"cmd": "PUSHB", "jobs": [{"group_id": option}]}):
-        assert scan_map(queue="q", data=1, **fields)["status"] == status
 
 
 def test_a_reqid_behind_the_problem_is_still_read() -> None:

@@ -17,7 +17,7 @@ from flashq._core.msgpack_codec cimport (
     msgpack_reply_ids, msgpack_reply_no_job, msgpack_reply_ok, msgpack_scan, msgpack_validate,
 )
 from flashq._core.request cimport (
-    JSON, KIND_BOOL, KIND_CMD, KIND_I32, KIND_IDS, KIND_ID_LIST, KIND_ITEMS, KIND_LATER, KIND_RAW, KIND_REQ_ID,
+    JSON, KIND_BOOL, KIND_CMD, KIND_I32, KIND_IDS, KIND_ID_LIST, KIND_ITEMS, KIND_RAW, KIND_REQ_ID,
     KIND_RETRY, KIND_STR, KIND_TAGS, MAX_BATCH, MILLION, MSGPACK, JobParts, PushItem, Request, RetryGiven, Slice,
 )
 from flashq._core.retry cimport retry_type_name
@@ -98,7 +98,7 @@ cdef dict _item(const PushItem* item, bint whole):
         for mask, label in ((item.given, "given"), (item.seen, "seen"), (item.bad, "bad"), (item.outside, "outside")):
             if mask >> bit & 1:
                 found[label].add(name)
-        if not whole or not (item.seen & ~item.bad) >> bit & 1 or field.kind == KIND_LATER or field.kind == KIND_ITEMS:
+        if not whole or not (item.seen & ~item.bad) >> bit & 1 or field.kind == KIND_ITEMS:
             continue
         found["fields"][name] = _value(<const uint8_t*>item + field.offset, field)
         if field.kind == KIND_RAW or field.kind == KIND_TAGS or field.kind == KIND_ID_LIST:

@@ -22,6 +22,7 @@ cdef struct FieldDef:
     # text, FAIL's retry no object); 0 = none
     uint64_t limit              # largest value of a number; largest size of a text in bytes, 0 = any
     const char* canonical       # borrowed from the table's names; NUL-terminated; an alias has its field's
+    const char* choices         # borrowed likewise: of KIND_CHOICE, NUL behind each; NULL for other kinds
 
 cdef struct CommandDef:
     char[24] name
@@ -50,6 +51,7 @@ cdef inline uint32_t name_slot(const uint8_t* name, size_t size) noexcept nogil:
 # Borrowed and valid for the life of the process; NULL when there is none of this name.
 cdef const FieldDef* field_find(const uint8_t* name, size_t size) noexcept nogil
 cdef const CommandDef* command_find(const uint8_t* name, size_t size) noexcept nogil
+cdef int choice_find(const FieldDef* field, const uint8_t* text, size_t size) noexcept nogil   # its index; -1 = none
 # Once after a scan whose grammar was good: sets request.op; OK, or the Status with request.problem_* filled in.
 cdef int request_check(Request* request) noexcept nogil
 # Before a scan: nothing given, no problem. Values whose bit is not in `seen` are undefined.

@@ -1,23 +1,22 @@
 """The command table as C, filled from flashq/commands, and the check of a scanned request against it."""
 from flashq._core.request cimport (
-    BIT_BACKOFF, BIT_CMD, BIT_COUNT, BIT_DATA, BIT_DEBOUNCE_ID, BIT_DEBOUNCE_TTL, BIT_DELAY, BIT_DEPENDS_ON,
-    BIT_ERROR, BIT_FAIL_RETRY, BIT_ID, BIT_IDS, BIT_JOBS, BIT_JOB_ID, BIT_KEEP_COMPLETED_AGE,
-    BIT_KEEP_COMPLETED_COUNT, BIT_LATER,
-    BIT_LEVEL, BIT_LIFO, BIT_MAX_ATTEMPTS, BIT_MESSAGE, BIT_PRIORITY, BIT_PROGRESS, BIT_QUEUE,
-    BIT_RELEASE, BIT_REMOVE_ON_COMPLETE, BIT_REMOVE_ON_FAIL, BIT_REQ_ID, BIT_RESULT, BIT_RETRY, BIT_RETRY_AFTER,
-    BIT_STALL_TIMEOUT, BIT_TAGS, BIT_TIMEOUT, BIT_TOKEN, BIT_TOKENS, BIT_TTL, BIT_UNIQUE_KEY, KIND_BOOL, KIND_CMD,
-    KIND_I32, KIND_IDS, KIND_ID_LIST, KIND_ITEMS, KIND_LATER, KIND_PROGRESS, KIND_RAW, KIND_REQ_ID, KIND_RETRY,
-    KIND_STR, KIND_TAGS, KIND_U32, KIND_U64, MAX_BATCH,
-    OP_ACK, OP_ACKB, OP_CANCEL, OP_CHANGEPRIORITY, OP_COLD, OP_DISCARD, OP_FAIL, OP_HEARTBEAT, OP_LOG,
-    OP_MOVETODELAYED, OP_PROGRESS, OP_PROMOTE, OP_PULL, OP_PULLB, OP_PUSH, OP_PUSHB, OP_UPDATEJOB, Op, RetryPart,
+    BIT_BACKOFF, BIT_CMD, BIT_COUNT, BIT_DATA, BIT_DEBOUNCE_ID, BIT_DEBOUNCE_TTL, BIT_DELAY, BIT_DEPENDS_ON, BIT_ERROR,
+    BIT_FAIL_RETRY, BIT_GROUP_ID, BIT_ID, BIT_IDS, BIT_JOBS, BIT_JOB_ID, BIT_KEEP_COMPLETED_AGE,
+    BIT_KEEP_COMPLETED_COUNT, BIT_LEVEL, BIT_LIFO, BIT_MAX_ATTEMPTS, BIT_MESSAGE, BIT_NAME, BIT_NAMES, BIT_ON_DUPLICATE,
+    BIT_ON_PARENT_FAILURE, BIT_PRIORITY, BIT_PROGRESS, BIT_PUSH_KEY, BIT_QUEUE, BIT_QUEUES, BIT_RELEASE,
+    BIT_REMOVE_ON_COMPLETE, BIT_REMOVE_ON_FAIL, BIT_REQ_ID, BIT_RESULT, BIT_RETRY, BIT_RETRY_AFTER, BIT_STALL_TIMEOUT,
+    BIT_TAGS, BIT_TIMEOUT, BIT_TOKEN, BIT_TOKENS, BIT_TTL, BIT_UNIQUE_KEY, BIT_VERSION, BIT_VERSIONS, BIT_WEIGHTS,
+    KIND_BOOL, KIND_CHOICE, KIND_CMD, KIND_I32, KIND_IDS, KIND_ID_LIST, KIND_ITEMS, KIND_PROGRESS, KIND_RAW,
+    KIND_REQ_ID, KIND_RETRY, KIND_STR, KIND_TAGS, KIND_U32, KIND_U64, MAX_BATCH, OP_ACK, OP_ACKB, OP_CANCEL,
+    OP_CHANGEPRIORITY, OP_COLD, OP_DISCARD, OP_FAIL, OP_HEARTBEAT, OP_LOG, OP_MOVETODELAYED, OP_PROGRESS, OP_PROMOTE,
+    OP_PULL, OP_PULLB, OP_PUSH, OP_PUSHB, OP_UPDATEJOB, Op, RetryPart,
 )
 from flashq._core.retry cimport retry_part_kind, retry_part_name
 from flashq._core.status cimport (
     BAD_REQ_ID, BAD_TYPE, DUPLICATE_FIELD, MISSING_FIELD, OK, OUT_OF_RANGE, TEXT_TOO_LONG, UNKNOWN_COMMAND,
-    UNKNOWN_OPTION,
 )
 from libc.stdint cimport int32_t
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, strlen
 
 cdef dict _OPS = {
     "PUSH": OP_PUSH, "PUSHB": OP_PUSHB, "PULL": OP_PULL, "PULLB": OP_PULLB, "ACK": OP_ACK, "ACKB": OP_ACKB,
@@ -27,19 +26,19 @@ cdef dict _OPS = {
 }
 cdef dict _LARGEST = {KIND_U64: 2**63 - 1, KIND_U32: 2**32 - 1, KIND_I32: 2**31 - 1, KIND_PROGRESS: 255,
                       KIND_IDS: 2**63 - 1}
-cdef dict _NAMES = {}           # every canonical name ever loaded: requests borrow them, so none is dropped
+cdef dict _NAMES = {}           # every canonical name and list of choices ever loaded: borrowed, so none is dropped
 
 
 # -- building -------------------------------------------------------------------------------------------------
 
-def load(commands, push_options, later_options):
+def load(commands, push_options):
     """Fill the table from the tuples of flashq/commands; a second call replaces it.
 
     ValueError when the core does not know a hot command or its field, or a name is too long or means two things;
     the table is then as it was.
     """
     global TABLE
-    builder = _Builder(tuple(push_options), tuple(later_options))
+    builder = _Builder(tuple(push_options))
     for command in commands:
         builder.command(command)
     memcpy(&TABLE, &builder.table, sizeof(FieldTable))
@@ -49,15 +48,12 @@ cdef class _Builder:
     """A table under construction; `load` publishes it whole."""
     cdef FieldTable table
     cdef dict known             # canonical name, or name and kind of a second meaning -> (bit, kind, limit)
-    cdef int later              # options of KIND_LATER so far
     cdef int seconds            # fields past FIELD_SLOTS so far
     cdef tuple push_options
-    cdef tuple later_options
 
-    def __cinit__(self, tuple push_options, tuple later_options):
+    def __cinit__(self, tuple push_options):
         self.known = {}
         self.push_options = push_options
-        self.later_options = later_options
         self.field("cmd", KIND_CMD, 0, (), False)
         self.field("reqId", KIND_REQ_ID, 0, (), False)
         for field in push_options:
@@ -65,12 +61,16 @@ cdef class _Builder:
             self.table.item_takes |= <uint64_t>1 << bit
             if field.required:
                 self.table.item_required |= <uint64_t>1 << bit
-        for field in later_options:
-            self.table.item_takes |= <uint64_t>1 << self.described(field, True)
 
     cdef int described(self, field, bint in_item) except -1:
         """The bit of a Field of flashq/commands, given one at its first sight."""
-        return self.field(field.name, int(field.kind), field.limit or 0, tuple(field.aliases), in_item)
+        cdef int bit = self.field(field.name, int(field.kind), field.limit or 0, tuple(field.aliases), in_item)
+        cdef bytes choices
+        if int(field.kind) == KIND_CHOICE:
+            choices = "".join(f"{choice}\0" for choice in field.choices).encode()
+            choices = _NAMES.setdefault(choices, choices)
+            self.table.fields[self.table.slots[bit]].choices = <const char*>choices
+        return bit
 
     cdef int field(self, str name, int kind, uint64_t limit, tuple aliases, bint in_item) except -1:
         limit = limit or _LARGEST.get(kind, 0)
@@ -87,13 +87,7 @@ cdef class _Builder:
         return bit
 
     cdef int bit(self, str name, int kind) except -1:
-        """The bit that Request gives this field; options that it has no room for get the next free one."""
-        if kind == KIND_LATER and name not in _PLACES:
-            if name not in self.known:
-                self.later += 1
-            if self.later > 64 - BIT_LATER:
-                raise ValueError("too many options that are not served yet")
-            return BIT_LATER + self.later - 1
+        """The bit that Request gives this field."""
         if name not in _PLACES:
             raise ValueError(f"field {name} has no place in Request")
         place = _PLACES[_key(name, kind)]
@@ -128,7 +122,7 @@ cdef class _Builder:
         entry.kind = <uint8_t>kind
         entry.bit = <uint8_t>bit
         entry.in_item = <uint8_t>in_item
-        entry.offset = <uint16_t>_PLACES[_key(canonical, kind)][2] if kind != KIND_LATER else 0
+        entry.offset = <uint16_t>_PLACES[_key(canonical, kind)][2]
         entry.limit = limit
         cdef bytes kept = _NAMES.setdefault(canonical, canonical.encode())
         entry.canonical = <const char*>kept
@@ -200,6 +194,16 @@ cdef dict _places():
         "tags": (KIND_TAGS, BIT_TAGS, <char*>&r.item.tags - start),
         "unique_key": (KIND_STR, BIT_UNIQUE_KEY, <char*>&r.item.unique_key - start),
         "debounce_id": (KIND_STR, BIT_DEBOUNCE_ID, <char*>&r.item.debounce_id - start),
+        "group_id": (KIND_STR, BIT_GROUP_ID, <char*>&r.item.group_id - start),
+        "name": (KIND_STR, BIT_NAME, <char*>&r.item.name - start),
+        "version": (KIND_U32, BIT_VERSION, <char*>&r.item.version - start),
+        "on_duplicate": (KIND_CHOICE, BIT_ON_DUPLICATE, <char*>&r.item.on_duplicate - start),
+        "on_parent_failure": (KIND_CHOICE, BIT_ON_PARENT_FAILURE, <char*>&r.item.on_parent_failure - start),
+        "push_key": (KIND_STR, BIT_PUSH_KEY, <char*>&r.push_key - start),
+        "queues": (KIND_TAGS, BIT_QUEUES, <char*>&r.queues - start),
+        "weights": (KIND_ID_LIST, BIT_WEIGHTS, <char*>&r.weights - start),
+        "names": (KIND_TAGS, BIT_NAMES, <char*>&r.names - start),
+        "versions": (KIND_ID_LIST, BIT_VERSIONS, <char*>&r.versions - start),
         "depends_on": (KIND_ID_LIST, BIT_DEPENDS_ON, <char*>&r.item.depends_on - start),
         "debounce_ttl": (KIND_U64, BIT_DEBOUNCE_TTL, <char*>&r.item.debounce_ttl - start),
         "keep_completed_age": (KIND_U64, BIT_KEEP_COMPLETED_AGE, <char*>&r.item.keep_completed_age - start),
@@ -256,6 +260,17 @@ cdef const CommandDef* command_find(const uint8_t* name, size_t size) noexcept n
     return NULL
 
 
+cdef int choice_find(const FieldDef* field, const uint8_t* text, size_t size) noexcept nogil:
+    cdef const char* choice = field.choices
+    cdef int index = 0
+    while choice[0] != 0:                   # an empty text closes the list
+        if _same(choice, strlen(choice), text, size):
+            return index
+        choice += strlen(choice) + 1
+        index += 1
+    return -1
+
+
 cdef int request_check(Request* request) noexcept nogil:
     """Refuse what the command cannot take. Fields that it does not know may hold anything."""
     cdef const CommandDef* command
@@ -306,8 +321,6 @@ cdef int _field_problem(Request* request, const PushItem* item, int bit) noexcep
     request.problem_field = field.canonical
     if not item.bad >> bit & 1:
         return MISSING_FIELD
-    if field.kind == KIND_LATER:
-        return UNKNOWN_OPTION
     if field.kind == KIND_RETRY and item.outside >> bit & 1:
         request.problem_field = retry_part_name(<RetryPart>item.retry.wrong)
         request.problem_number = <uint64_t>retry_part_kind(<RetryPart>item.retry.wrong)

@@ -12,15 +12,14 @@ from flashq._core.peers cimport peer_replied
 from flashq._core.queue cimport queue_name_check, queue_open
 from flashq._core.records cimport record_frame_end, record_state
 from flashq._core.request cimport (
-    BIT_DATA, BIT_ERROR, BIT_FAIL_RETRY, BIT_MESSAGE, BIT_RELEASE, BIT_RESULT, BIT_RETRY_AFTER, BIT_TIMEOUT, BIT_TOKEN,
-    BIT_TOKENS, KIND_IDS, MAX_BATCH, OP_ACK, OP_ACKB, OP_FAIL, OP_HEARTBEAT, OP_PROGRESS, OP_PULL, OP_PULLB, OP_PUSH,
-    OP_PUSHB, Failure, Format, PushItem, Slice, has,
+    BIT_DATA, BIT_ERROR, BIT_FAIL_RETRY, BIT_MESSAGE, BIT_QUEUE, BIT_RELEASE, BIT_RESULT, BIT_RETRY_AFTER, BIT_TIMEOUT,
+    BIT_TOKEN, BIT_TOKENS, KIND_IDS, MAX_BATCH, OP_ACK, OP_ACKB, OP_FAIL, OP_HEARTBEAT, OP_PROGRESS, OP_PULL, OP_PULLB,
+    OP_PUSH, OP_PUSHB, Failure, Format, PushItem, Slice, has,
 )
 from flashq._core.state cimport Queue
 from flashq._core.status cimport (
     BAD_TYPE, BATCH_TOO_LARGE, CONTRADICTION, DATA_TOO_LARGE, DEBOUNCED, DUPLICATE_KEY, JOB_NOT_FOUND, MEMORY_FULL,
-    NOT_IN_PROCESSING, NOT_PROCESSING, OK,
-    PARTLY, STALE_TOKEN,
+    MISSING_FIELD, NOT_IN_PROCESSING, NOT_PROCESSING, OK, PARTLY, STALE_TOKEN,
 )
 from flashq._core.waiters cimport pull_now, waiter_park, waiters_serve
 from flashq._core.wire cimport wire_count, wire_id, wire_ids, wire_no_job, wire_ok
@@ -144,7 +143,11 @@ cdef Slice refused_text(PushItem* item, int status) noexcept nogil:
 cdef int pull(Core* core, Peer* peer, Request* request, uint64_t count, bint many) noexcept nogil:
     cdef Queue* queue
     cdef int given = 0
-    cdef int status = queue_open(core, &request.queue, &queue)
+    cdef int status
+    if not has(&request.item, BIT_QUEUE):
+        request.problem_field = "queue"
+        return MISSING_FIELD
+    status = queue_open(core, &request.queue, &queue)
     if status != OK:
         return problem(request, status, core.limits.queue_names)
     if count > MAX_BATCH:

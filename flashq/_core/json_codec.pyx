@@ -1,11 +1,11 @@
 """JSON on the wire: one pass over a frame that leaves slices of it in a Request. The replies: json_reply."""
-from flashq._core.fieldtable cimport TABLE, FieldDef, field_find, item_reset, request_check, request_reset
+from flashq._core.fieldtable cimport TABLE, FieldDef, choice_find, field_find, item_reset, request_check, request_reset
 from flashq._core.json_grammar cimport Reader, reader_fail, space_skip, text_rest, text_unescape, value_skip, word_skip
 from flashq._core.json_number cimport Number, number_read, number_skip
 from flashq._core.json_retry cimport json_retry
 from flashq._core.json_shape cimport shape_learn, shape_scan
 from flashq._core.request cimport (
-    BIT_ID, JSON, KIND_BOOL, KIND_CMD, KIND_I32, KIND_IDS, KIND_ID_LIST, KIND_ITEMS, KIND_LATER, KIND_PROGRESS,
+    BIT_ID, JSON, KIND_BOOL, KIND_CHOICE, KIND_CMD, KIND_I32, KIND_IDS, KIND_ID_LIST, KIND_ITEMS, KIND_PROGRESS,
     KIND_RAW, KIND_REQ_ID, KIND_RETRY, KIND_STR, KIND_TAGS, MAX_BATCH, MAX_REQ_ID, PushItem, RetryGiven,
 )
 from flashq._core.scan cimport scan_digits, scan_text
@@ -149,12 +149,14 @@ cdef const uint8_t* field_scan(Scan* s, const uint8_t* p, const FieldDef* field)
         return p
     if field.kind == KIND_STR or field.kind == KIND_CMD or field.kind == KIND_REQ_ID:
         return string_scan(s, p, field)
-    if field.kind == KIND_TAGS or field.kind == KIND_LATER or field.kind == KIND_ID_LIST:
+    if field.kind == KIND_TAGS or field.kind == KIND_ID_LIST:
         return checked_scan(s, p, field)
     if field.kind == KIND_BOOL:
         return bool_scan(s, p, field)
     if field.kind == KIND_RETRY:
         return retry_scan(s, p, field)
+    if field.kind == KIND_CHOICE:
+        return choice_scan(s, p, field)
     if field.kind == KIND_ITEMS or field.kind == KIND_IDS:
         return list_scan(s, p, field)
     return number_scan(s, p, field)
@@ -216,6 +218,23 @@ cdef const uint8_t* bool_scan(Scan* s, const uint8_t* p, const FieldDef* field) 
     return word_skip(&s.r, p)
 
 
+cdef const uint8_t* choice_scan(Scan* s, const uint8_t* p, const FieldDef* field) noexcept nogil:
+    cdef Slice text
+    cdef int index
+    if p == s.r.end or p[0] != c'"':
+        return mistyped_scan(s, p, field)
+    p = text_take(s, p + 1, &text)
+    if p == NULL:
+        return NULL
+    index = choice_find(field, text.ptr, text.size)
+    if index < 0:
+        field_bad(s, field, False)
+        return p
+    (<uint64_t*>place(s, field))[0] = <uint64_t>index
+    s.into.seen |= <uint64_t>1 << field.bit
+    return p
+
+
 cdef const uint8_t* retry_scan(Scan* s, const uint8_t* p, const FieldDef* field) noexcept nogil:
     cdef RetryGiven* out = <RetryGiven*>place(s, field)
     cdef Slice value
@@ -235,7 +254,7 @@ cdef const uint8_t* retry_scan(Scan* s, const uint8_t* p, const FieldDef* field)
 
 
 cdef const uint8_t* checked_scan(Scan* s, const uint8_t* p, const FieldDef* field) noexcept nogil:
-    """A value kept or passed over as its bytes, if it looks right: a list of strings or ids, or nothing at all."""
+    """A list of strings or ids, kept as its bytes if it looks right."""
     cdef Slice value
     cdef int ids
     cdef bint good
@@ -244,16 +263,13 @@ cdef const uint8_t* checked_scan(Scan* s, const uint8_t* p, const FieldDef* fiel
         return NULL
     if field.kind == KIND_TAGS:
         good = is_text_list(value.ptr, p)
-        (<Slice*>place(s, field))[0] = value
-    elif field.kind == KIND_ID_LIST:
+    else:
         ids = json_id_list(&value, NULL, 0)
         if ids > <int64_t>field.limit:
             field_bad(s, field, True)
             return p
         good = ids >= 0
-        (<Slice*>place(s, field))[0] = value
-    else:
-        good = is_nothing(value.ptr, p)
+    (<Slice*>place(s, field))[0] = value
     if good:
         s.into.seen |= <uint64_t>1 << field.bit
     else:
@@ -299,20 +315,6 @@ cdef int json_id_list(const Slice* value, uint64_t* out, uint32_t cap) noexcept 
         count += 1
         p = space_skip(&r, stop)
     return <int>count
-
-
-cdef bint is_nothing(const uint8_t* p, const uint8_t* end) noexcept nogil:
-    """Of a valid value: whether it is false, 0, "" or []; null never comes here."""
-    cdef Reader r = Reader(end, NULL, OK, 0)
-    cdef Number number
-    if p[0] == c'"':
-        return end - p == 2
-    if p[0] == c'[':
-        return space_skip(&r, p + 1) == end - 1
-    if p[0] == c'-' or c'0' <= p[0] <= c'9':
-        number_read(p, end, &number)
-        return number.value == 0 and not number.fraction
-    return p[0] == c'f'
 
 
 # -- numbers and lists ----------------------------------------------------------------------------------------

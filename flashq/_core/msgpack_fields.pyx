@@ -3,14 +3,15 @@
 What is merely wrong for its field sets a bit, and the scan goes on, so that the reply can carry the reqId that may
 stand behind it; only what is no MessagePack, or no value that may be stored, ends it.
 """
-from flashq._core.fieldtable cimport TABLE, FieldDef, field_find, item_reset
+from flashq._core.fieldtable cimport TABLE, FieldDef, choice_find, field_find, item_reset
 from flashq._core.msgpack_reader cimport Reader, loose_skip, text_check, value_skip
 from flashq._core.msgpack_retry cimport msgpack_retry
-from flashq._core.msgpack_tokens cimport (SHAPE_ARRAY, SHAPE_FLOAT, SHAPE_MAP, SHAPE_OPAQUE, SHAPE_STR, SHAPE_UINT,
+from flashq._core.msgpack_tokens cimport (SHAPE_ARRAY, SHAPE_FLOAT, SHAPE_MAP, SHAPE_STR, SHAPE_UINT,
                                           Token, token_read)
-from flashq._core.request cimport (BIT_ID, KIND_BOOL, KIND_CMD, KIND_I32, KIND_ID_LIST, KIND_IDS, KIND_ITEMS,
-                                   KIND_LATER, KIND_PROGRESS, KIND_RAW, KIND_REQ_ID, KIND_RETRY, KIND_STR,
-                                   KIND_TAGS, KIND_U64, MAX_BATCH, MAX_REQ_ID, PushItem, Request, RetryGiven, Slice)
+from flashq._core.request cimport (
+    BIT_ID, KIND_BOOL, KIND_CHOICE, KIND_CMD, KIND_I32, KIND_ID_LIST, KIND_IDS, KIND_ITEMS, KIND_PROGRESS, KIND_RAW,
+    KIND_REQ_ID, KIND_RETRY, KIND_STR, KIND_TAGS, KIND_U64, MAX_BATCH, MAX_REQ_ID, PushItem, Request, RetryGiven, Slice,
+)
 from flashq._core.status cimport BAD_MSGPACK, BAD_UTF8, OK
 from libc.stdint cimport INT32_MIN, INT64_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
@@ -253,18 +254,18 @@ cdef int _retry_read(Reader* reader, Request* request, PushItem* item, const Fie
     return OK
 
 
-cdef int _later_read(Reader* reader, PushItem* item, const FieldDef* field) noexcept nogil:
-    """An option that is not served yet: only values that say nothing pass."""
+cdef int _choice_read(Reader* reader, PushItem* item, const FieldDef* field) noexcept nogil:
     cdef Token token
     cdef const uint8_t* body = token_read(reader.at, reader.end, &token)
+    cdef int index
     if body == NULL:
         return BAD_MSGPACK
-    if token.shape == SHAPE_FLOAT:
-        token.number = token.real != 0
-    if token.number != 0 or token.shape == SHAPE_MAP or token.shape == SHAPE_OPAQUE:
+    index = choice_find(field, body, token.number) if token.shape == SHAPE_STR else -1
+    if index < 0:
         return _refuse(reader, item, field, False)
-    reader.at = body
+    (<uint64_t*>_place(item, field))[0] = <uint64_t>index
     item.seen |= _bit(field)
+    reader.at = body + token.number
     return OK
 
 
@@ -321,8 +322,8 @@ cdef int _value_read(Reader* reader, Request* request, PushItem* item, const Fie
         return _items_read(reader, request, field)
     if kind == KIND_RETRY:
         return _retry_read(reader, request, item, field)
-    if kind == KIND_LATER:
-        return _later_read(reader, item, field)
+    if kind == KIND_CHOICE:
+        return _choice_read(reader, item, field)
     if field.bit == BIT_ID:
         request.id_text = reader.at
     return _number_read(reader, item, field)

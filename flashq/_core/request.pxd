@@ -40,7 +40,7 @@ cdef enum Kind:                 # how a field's value is read; in step with comm
     KIND_CMD = 11               # string naming the command
     KIND_ID_LIST = 13           # array of u64, kept as its bytes
     KIND_RETRY = 14             # a retry policy: see retry.pxd
-    KIND_LATER = 12             # an option of the wire that is not served yet: only null, false, 0, "" and [] pass
+    KIND_CHOICE = 12            # one of a few texts, kept as its index among them
 
 cdef enum FieldBit:             # index in given / seen / bad; fieldtable gives each name the bit that stands here
     BIT_CMD = 0
@@ -82,7 +82,15 @@ cdef enum FieldBit:             # index in given / seen / bad; fieldtable gives 
     BIT_RETRY_AFTER = 36
     BIT_RELEASE = 37
     BIT_FLOW = 39               # no field of the wire: the push is part of a flow, see `flow_*` of PushItem
-    BIT_LATER = 40              # the first of the options that are not served yet
+    BIT_PUSH_KEY = 40
+    BIT_ON_DUPLICATE = 41
+    BIT_ON_PARENT_FAILURE = 42
+    BIT_NAME = 43
+    BIT_VERSION = 44
+    BIT_QUEUES = 45
+    BIT_WEIGHTS = 46
+    BIT_NAMES = 47
+    BIT_VERSIONS = 48
 
 cdef enum SliceFlags:
     SLICE_HAS_NEWLINES = 1      # CR or LF between tokens: strip while copying
@@ -114,6 +122,16 @@ cdef struct RetryPolicy:
     uint32_t jitter             # millionths of the wait that chance may take off
     uint8_t type                # RetryType
 
+cdef enum OnDuplicate:          # in step with commands.ON_DUPLICATE
+    DUPLICATE_ERROR = 0
+    DUPLICATE_EXISTING = 1      # the answer is the id of the job that holds the key
+    DUPLICATE_REPLACE = 2       # likewise, and that job gets the new payload while it waits
+
+cdef enum OnParentFailure:      # in step with commands.ON_PARENT_FAILURE
+    PARENT_WAIT = 0
+    PARENT_FAIL = 1
+    PARENT_RUN = 2
+
 cdef struct RetryGiven:         # what a request says in `retry`; retry.pxd fills it in
     RetryPolicy policy
     uint8_t given               # bit per RetryPart
@@ -132,6 +150,7 @@ cdef struct PushItem:
     Slice debounce_id
     Slice group_id
     Slice depends_on
+    Slice name
     int64_t priority
     uint64_t delay              # ms
     uint64_t ttl                # ms
@@ -145,6 +164,9 @@ cdef struct PushItem:
     uint64_t debounce_ttl       # ms
     uint64_t keep_completed_age     # ms
     uint64_t keep_completed_count
+    uint64_t on_duplicate       # OnDuplicate
+    uint64_t on_parent_failure  # OnParentFailure
+    uint64_t version            # of `name`
     uint64_t flow_id            # with BIT_FLOW: the id that was put aside for a flow's parent, 0 for a child
     uint64_t flow_parent        # its parent's id, 0 for the parent
     const uint64_t* flow_children   # borrowed: of the parent
@@ -160,6 +182,11 @@ cdef struct Request:
     Slice message
     Slice level
     Slice result
+    Slice push_key
+    Slice queues                # raw list of texts, in the request's format; likewise
+    Slice names
+    Slice weights               # raw list of numbers
+    Slice versions
     uint64_t id
     const uint8_t* id_text      # borrowed from the frame: where the number of `id` begins; NULL without one
     uint64_t count

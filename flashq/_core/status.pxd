@@ -14,7 +14,6 @@ cdef enum Status:
     MISSING_FIELD = -8          # field
     BAD_TYPE = -9               # field, number = its Kind
     OUT_OF_RANGE = -10          # field, number = its largest value
-    UNKNOWN_OPTION = -11        # field: known on the wire, not served yet
     BAD_REQ_ID = -12            # reqId is no string, or longer than its limit
     UNKNOWN_COMMAND = -13       # text = the name given
     TOO_LARGE_FRAME = -14

@@ -4,7 +4,7 @@ The core's parsers (flashq/_core/fieldtable), the Dispatcher and docs/commands.m
 field table, so a name has one kind, limit and set of aliases in all of them; a cold command's fields are its own.
 """
 from flashq.commands import access, cron, dead, flows, jobs, kv, management, pubsub, queues, reading, statistics
-from flashq.commands.options import LATER_OPTIONS, PUSH_OPTIONS
+from flashq.commands.options import ON_DUPLICATE, ON_PARENT_FAILURE, PUSH_OPTIONS
 from flashq.commands.retry import ATTEMPT_TEXT, ATTEMPTS_KEPT, REASONS, RETRY_TYPES
 from flashq.commands.shared import COMMON, MAX_BATCH, QUEUE_RULE, STATES
 from flashq.errors import (
@@ -20,9 +20,9 @@ from flashq.errors import (
 )
 from flashq.fields import Command, Field, Kind, ReplyField
 
-__all__ = ["ANY_COMMAND_ERRORS", "ATTEMPTS_KEPT", "ATTEMPT_TEXT", "BY_NAME", "COMMANDS", "COMMON", "LATER_OPTIONS",
-           "MAX_BATCH", "PUSH_OPTIONS", "QUEUE_RULE", "REASONS", "RETRY_TYPES", "STATES", "Command", "Field", "Kind",
-           "ReplyField"]
+__all__ = ["ANY_COMMAND_ERRORS", "ATTEMPTS_KEPT", "ATTEMPT_TEXT", "BY_NAME", "COMMANDS", "COMMON",
+           "MAX_BATCH", "ON_DUPLICATE", "ON_PARENT_FAILURE", "PUSH_OPTIONS", "QUEUE_RULE", "REASONS", "RETRY_TYPES",
+           "STATES", "Command", "Field", "Kind", "ReplyField"]
 
 COMMANDS: tuple[Command, ...] = (
     *jobs.COMMANDS,

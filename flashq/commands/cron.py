@@ -1,5 +1,5 @@
 """Jobs that the clock pushes."""
-from flashq.commands.options import LATER_OPTIONS, PUSH_OPTIONS
+from flashq.commands.options import PUSH_OPTIONS
 from flashq.commands.shared import AGAIN, QUEUE, QUEUE_ERRORS
 from flashq.errors import (
     CRON_BAD_INTERVAL,
@@ -10,7 +10,6 @@ from flashq.errors import (
     CRON_NEEDS_TIME,
     CRON_NOT_FOUND,
     DATA_TOO_LARGE,
-    UNKNOWN_OPTION,
 )
 from flashq.fields import Command, Field, Kind, ReplyField
 
@@ -44,10 +43,10 @@ COMMANDS = (
          Field("overlap", Kind.STR, "While the job before is not done, push another all the same (`allow`) or `skip` "
                "the slot.", default="allow", choices=OVERLAP),
          Field("options", Kind.OBJECT, "Push options once more, in an object; those beside it win.", default=None,
-               items=(*JOB_OPTIONS, *LATER_OPTIONS)),
-         *PUSH_OPTIONS, *LATER_OPTIONS), (),
+               items=JOB_OPTIONS),
+         *(field for field in PUSH_OPTIONS if field.name != "name")), (),      # that is the entry's own
         (CRON_NEEDS_TIME, CRON_LONG, CRON_BAD_INTERVAL, CRON_BAD_SCHEDULE, CRON_BAD_ZONE, CRON_FULL, DATA_TOO_LARGE,
-         UNKNOWN_OPTION, *QUEUE_ERRORS),
+         *QUEUE_ERRORS),
         "cold", "Safe: the second replaces the first; `repeat_every` counts from then, and `executions` from 0.",
         ({"cmd": "CRON", "name": "nightly", "queue": "reports", "data": {"kind": "daily"}, "schedule": "0 30 2 * * *",
           "tz": "Europe/Berlin", "max_attempts": 5}, {"ok": True, "success": True}), "cron.add",

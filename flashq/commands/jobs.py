@@ -1,7 +1,7 @@
 """Pushing, pulling and ending jobs: nearly all of it hot, read by the core itself."""
-from flashq.commands.options import LATER_OPTIONS, PUSH_OPTIONS
+from flashq.commands.options import PUSH_OPTIONS
 from flashq.commands.retry import FAIL_OPTIONS
-from flashq.commands.shared import AGAIN, GONE_AGAIN, ID, QUEUE, QUEUE_ERRORS
+from flashq.commands.shared import AGAIN, GONE_AGAIN, ID, QUEUE, QUEUE_ERRORS, QUEUE_RULE
 from flashq.errors import (
     BATCH_TOO_LARGE,
     CONTRADICTION,
@@ -14,25 +14,35 @@ from flashq.errors import (
     NOT_PROCESSING,
     STALE_TOKEN,
     TOO_MANY_PENDING,
-    UNKNOWN_OPTION,
     ErrorCode,
 )
 from flashq.fields import Command, Field, Kind, ReplyField
 from flashq.job_shape import JOB_EXAMPLE
 
 _TOKEN = Field("token", Kind.U64, "`token` of the delivered Job: refused when the job was delivered again since.")
+_PUSH_KEY = Field("push_key", Kind.STR, "For 5 minutes the same push with this key, to the same queue, is answered as "
+                  "this one was and makes no job.", limit=1024)
+_WHICH = (
+    Field("queue", Kind.STR, f"The queue: {QUEUE_RULE}. Either it or `queues`."),
+    Field("queues", Kind.TAGS, "Up to 100 queues, looked at in this order.", rule="a list of 1 to 100 queue names"),
+    Field("weights", Kind.ID_LIST, "How often each of `queues` comes first, in proportion; not in their order then.",
+          limit=100, rule="a list of integers from 1 to 1000, as many as 'queues' has"),
+    Field("names", Kind.TAGS, "Only jobs with one of these names, up to 100, or with none.",
+          rule="a list of at most 100 strings"),
+    Field("versions", Kind.ID_LIST, "The highest version that this worker can run of each of `names`; without, any.",
+          limit=100, rule="a list of non-negative integers, as many as 'names' has"),
+)
 _WAIT = Field("timeout", Kind.U64, "ms to wait for a job; 0 = do not wait.", default=60_000)
 
 _JOB_REPLY = ReplyField("job", "Job or null", "The job, now `active`; null when the wait ended without one.")
-_PUSH_ERRORS: tuple[ErrorCode, ...] = (*QUEUE_ERRORS, MEMORY_FULL, DEBOUNCED, DUPLICATE_KEY,
-                                        UNKNOWN_OPTION)
+_PUSH_ERRORS: tuple[ErrorCode, ...] = (*QUEUE_ERRORS, MEMORY_FULL, DEBOUNCED, DUPLICATE_KEY)
 _ONCE_PUSH = "With `job_id` safe: the second answers with the same id. Without, it makes another job."
 _PULL_AGAIN = ("Safe: jobs of an answer that never arrived come back when their reservation ends, "
                "with a connection that broke at once.")
 
 COMMANDS = (
     Command(
-        "PUSH", "Add a job to a queue.", (QUEUE, *PUSH_OPTIONS, *LATER_OPTIONS),
+        "PUSH", "Add a job to a queue.", (QUEUE, *PUSH_OPTIONS, _PUSH_KEY),
         (ReplyField("id", "u64", "Id of the job; below 2^53, increasing within a queue."),),
         (DATA_TOO_LARGE, *_PUSH_ERRORS), "hot", _ONCE_PUSH,
         ({"cmd": "PUSH", "queue": "emails", "data": {"to": "a@b.c"}, "priority": 5, "reqId": "r1"},
@@ -40,7 +50,7 @@ COMMANDS = (
     ),
     Command(
         "PUSHB", "Add up to 1000 jobs to a queue.",
-        (QUEUE, Field("jobs", Kind.ITEMS, "List of push options, those of PUSH.", required=True)),
+        (QUEUE, Field("jobs", Kind.ITEMS, "List of push options, those of PUSH.", required=True), _PUSH_KEY),
         (ReplyField("ids", "[u64]", "Ids of the jobs taken, in their order."),
          ReplyField("errors", "[{index, error}]", "What was refused, by its place in `jobs`; else left out."),
          ReplyField("failed", "[u64]", "Those places alone; else left out.")),
@@ -49,13 +59,13 @@ COMMANDS = (
          {"ok": True, "success": True, "ids": [97, 129]}),
     ),
     Command(
-        "PULL", "Take the next ready job of a queue, or wait for one.", (QUEUE, _WAIT), (_JOB_REPLY,),
+        "PULL", "Take the next ready job of a queue, or wait for one.", (*_WHICH, _WAIT), (_JOB_REPLY,),
         (*QUEUE_ERRORS, TOO_MANY_PENDING), "hot", _PULL_AGAIN,
         ({"cmd": "PULL", "queue": "emails", "timeout": 1000}, {"ok": True, "success": True, "job": JOB_EXAMPLE}),
     ),
     Command(
         "PULLB", "Take up to `count` ready jobs; waits for the first, never for more.",
-        (QUEUE, Field("count", Kind.U64, "Jobs wanted; over 1000 counts as 1000, 0 answers at once.", required=True),
+        (*_WHICH, Field("count", Kind.U64, "Jobs wanted; over 1000 counts as 1000, 0 answers at once.", required=True),
          _WAIT),
         (ReplyField("jobs", "[Job]", "The jobs, now `active`, next to run first; fewer when they grow large."),
          ReplyField("job", "null", "Only when the wait ended without a job: `jobs` is empty then.")),

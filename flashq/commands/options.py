@@ -3,6 +3,8 @@ from flashq.commands.retry import RETRY
 from flashq.fields import Field, Kind
 
 MAX_DEPENDS_ON = 1000       # as in flashq/_core/relations.pxd
+ON_DUPLICATE = ("error", "existing", "replace")     # in the order of request.pxd's OnDuplicate
+ON_PARENT_FAILURE = ("wait", "fail", "run")         # in the order of request.pxd's OnParentFailure
 
 PUSH_OPTIONS = (
     Field("data", Kind.RAW, "The payload, any value; at most `max_job_size` bytes."),
@@ -36,7 +38,13 @@ PUSH_OPTIONS = (
     Field("keep_completed_count", Kind.U64, "The same while it is among the newest so many completed jobs of its "
           "queue; with both, until either ends.", default=0, aliases=("keepCompletedCount",)),
     RETRY,
-)
-LATER_OPTIONS = (
-    Field("group_id", Kind.LATER, "Not served yet."),
+    Field("group_id", Kind.STR, "Of the jobs of a queue with the same group one is active at a time, in the order of "
+          "the queue; SETGROUPS may say otherwise.", limit=1024),
+    Field("on_duplicate", Kind.CHOICE, "When another job holds `unique_key`: refuse (`error`), answer with that job's "
+          "id (`existing`), or do so and, unless it is active, give it this payload (`replace`).", default="error",
+          choices=ON_DUPLICATE),
+    Field("on_parent_failure", Kind.CHOICE, "When a job of `depends_on` is dead or removed: `wait` on, `fail` as well, "
+          "or `run` as if it were completed.", default="wait", choices=ON_PARENT_FAILURE),
+    Field("name", Kind.STR, "What kind of job it is, for workers whose pulls say `names`.", limit=256),
+    Field("version", Kind.U32, "Of that kind: goes only to workers that can run at least this one.", default=0),
 )

@@ -72,7 +72,7 @@ class Server:
 
     def _wire(self, store: Store | None) -> Wired:
         settings = self.settings
-        fieldtable.load(commands.COMMANDS, commands.PUSH_OPTIONS, commands.LATER_OPTIONS)
+        fieldtable.load(commands.COMMANDS, commands.PUSH_OPTIONS)
         seed = int.from_bytes(os.urandom(8), "little") or 1
         engine = Engine(settings.engine_limits(), seed, boot_epoch(time.time()))
         return wire(engine, settings, asyncio.get_running_loop(), self._on_hub_event, store)

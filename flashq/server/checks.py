@@ -2,7 +2,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from flashq.errors import BAD_TYPE, DUPLICATE_FIELD, MISSING_FIELD, OUT_OF_RANGE, TEXT_TOO_LONG, UNKNOWN_OPTION, Refused
+from flashq.errors import BAD_TYPE, DUPLICATE_FIELD, MISSING_FIELD, OUT_OF_RANGE, TEXT_TOO_LONG, Refused
 from flashq.fields import RANGES, Field, Kind, field_rule
 
 Number = TypeVar("Number", int, float)
@@ -114,12 +114,6 @@ def _objects(field: Field, value: object, name: str) -> list[dict[str, Any]]:
     return [_object(field, item, f"{name}[{index}]") for index, item in enumerate(items)]
 
 
-def _later(_field: Field, value: object, name: str) -> None:
-    """An option that is not served yet may be sent as long as it asks for nothing."""
-    if value or isinstance(value, dict):
-        raise Refused(UNKNOWN_OPTION, field=name)
-
-
 CHECKS: dict[Kind, Check] = {
     Kind.U64: _integer,
     Kind.U32: _integer,
@@ -136,5 +130,5 @@ CHECKS: dict[Kind, Check] = {
     Kind.OBJECT: _object,
     Kind.RETRY: _object,
     Kind.OBJECTS: _objects,
-    Kind.LATER: _later,
+    Kind.CHOICE: _string,
 }

@@ -52,7 +52,7 @@ def job_of(encode: Callable[[Any], bytes]) -> codec_probe.JobProbe:
 
 
 def main() -> None:
-    fieldtable.load(commands.COMMANDS, commands.PUSH_OPTIONS, commands.LATER_OPTIONS)
+    fieldtable.load(commands.COMMANDS, commands.PUSH_OPTIONS)
     runner = pyperf.Runner()
     for codec, (packed, encode, parse) in CODECS.items():
         for name, request in REQUESTS.items():

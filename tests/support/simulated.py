@@ -296,7 +296,7 @@ class Simulation:
     """One server. `settings` are those of flashq/config.py, as numbers or text."""
 
     def __init__(self, store: DelayedStore | None = None, **settings: Any) -> None:
-        fieldtable.load(commands.COMMANDS, commands.PUSH_OPTIONS, commands.LATER_OPTIONS)
+        fieldtable.load(commands.COMMANDS, commands.PUSH_OPTIONS)
         self.settings = load({"memory_limit": 1 << 40, **settings}, {})
         self.loop = VirtualLoop()
         self.engine = Engine(self.settings.engine_limits(), 12345, EPOCH)

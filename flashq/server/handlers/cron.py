@@ -180,9 +180,10 @@ def _check_queue(name: str) -> None:
 def _options(values: Mapping[str, Any]) -> dict[str, Any]:
     """The push options that are not at their default; those beside `options` win over those in it."""
     inner = values["options"] or {}
+    beside = {**values, "name": None}       # that is the entry's, not its jobs'
     found = {}
     for field in JOB_OPTIONS:
-        for given in (values, inner):
+        for given in (beside, inner):
             value = given.get(field.name, field.default)
             if value not in (field.default, []) and field.name not in found:
                 found[field.name] = value

@@ -37,11 +37,21 @@ class Case:
 PUSH: Request = ("PUSH", {"queue": "q"})
 PULL: Request = ("PULLB", {"queue": "q", "count": 1000, "timeout": 0})
 MANY: Request = ("PUSHB", {"queue": "q", "jobs": [{"data": n} for n in range(600)]})
+GROUP: Request = ("PUSHB", {"queue": "q", "jobs": [
+    {"data": n, "group_id": f"g{n % 5}", "priority": n % 3} for n in range(60)]})
 PARKED: Request = ("PULL", {"queue": "q", "timeout": 10**6, "reqId": "parked"})
 LISTENING: list[Request] = [("HELLO", {"push": True}), ("SUBSCRIBE", {"queue": "q"})]
 CASES = [
     Case("push", ("PUSH", {"queue": "q", "data": DATA})),
     Case("push with options", ("PUSH", {"queue": "q", **RARE})),
+    Case("push to a group", ("PUSH", {"queue": "q", "group_id": "g"})),
+    Case("push before others of its group", ("PUSH", {"queue": "q", "group_id": "g", "priority": 1}), [GROUP]),
+    Case("pull of a group", PULL, [GROUP]),
+    Case("ack of a group's job", ("ACK", {"id": "ID"}), [GROUP, PULL]),
+    Case("retry of a group's job", ("FAIL", {"id": "ID"}), [GROUP, PULL]),
+    Case("cancel of a group's job", ("CANCEL", {"id": "ID"}), [GROUP]),
+    Case("drain with groups", ("DRAIN", {"queue": "q"}), [GROUP, PULL]),
+    Case("settings of groups", ("SETGROUPS", {"queue": "q", "group_concurrency": 2, "group_rate": 5}), [GROUP, PULL]),
     Case("push delayed", ("PUSH", {"queue": "q", "delay": 10**6, "lifo": True})),
     Case("push of a known id", ("PUSH", {"queue": "q", "job_id": "new"}), [("PUSH", {"queue": "q", "job_id": "new"})]),
     Case("push of a batch", MANY),

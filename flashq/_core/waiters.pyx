@@ -2,6 +2,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from flashq._core.groups cimport line_first, queue_offers
 from flashq._core.heap cimport heap_push, heap_remove
 from flashq._core.job cimport IN_RETURNED, Job
 from flashq._core.lifecycle cimport job_deliver
@@ -33,13 +34,13 @@ cdef inline void prefetch_line(Queue* queue) noexcept nogil:
 
 cdef int pull_now(Core* core, Queue* queue, Peer* peer, const Slice* req_id, uint32_t count, bint many) noexcept nogil:
     cdef Owner* owner
-    cdef Job* job
+    cdef Job* job = NULL
     cdef uint32_t given = 0
     cdef uint64_t shown = 0
     cdef Format format = peer.format
     cdef size_t start = peer.out.size
     cdef size_t mark
-    if queue.ready.count == 0:
+    if not queue_offers(queue):
         return 0
     count = queue_room(core, queue, count)
     if count == 0:
@@ -51,7 +52,7 @@ cdef int pull_now(Core* core, Queue* queue, Peer* peer, const Slice* req_id, uin
         peer_borrow(core, peer)
     mark = wire_jobs_begin(format, &peer.out, req_id, many)
     while given < count:
-        job = ready_first(&queue.ready)
+        job = line_first(core, queue)
         if job == NULL or (given and peer.out.size - start + job.data_size > core.limits.reply_size):
             break
         if job_deliver(core, job, owner) != OK:
@@ -64,7 +65,7 @@ cdef int pull_now(Core* core, Queue* queue, Peer* peer, const Slice* req_id, uin
         given += 1
     if given == 0:
         peer.out.size = start
-        return NO_MEMORY
+        return 0 if job == NULL else NO_MEMORY
     queue_spent(queue, given)
     wire_jobs_end(format, &peer.out, mark, many, given)
     peer_replied(core, peer, shown)
@@ -106,7 +107,7 @@ cdef int waiter_park(Core* core, Queue* queue, Peer* peer, const Request* reques
         peer.first_waiter.peer_prev = waiter
     peer.first_waiter = waiter
     peer.waiter_count += 1
-    if queue.ready.count:
+    if queue_offers(queue):
         queue_await_token(core, queue)
     return OK
 
@@ -172,7 +173,7 @@ cdef void serve_queue(Core* core, Queue* queue) noexcept nogil:
         req_id = waiter_req_id(waiter)
         given = pull_now(core, queue, waiter.peer, &req_id, waiter.count, waiter.many)
         if given <= 0:                      # nothing ready, held back, or no memory: the next happening tries again
-            if queue.ready.count:
+            if queue_offers(queue):
                 queue_await_token(core, queue)
             return
         waiter_free(core, waiter)

@@ -362,7 +362,8 @@ cdef class Engine:
         return 0 if found == NULL else queue_waiting(found) + found.delayed.count
 
     def queues(self):
-        """One dict a queue, by name: name, waiting, delayed, active, failed, completed, paused, limits (None: none), groups.
+        """One dict a queue, by name: name, waiting, delayed, active, failed, completed, paused, rate_limit and
+        concurrency_limit (None: none), groups (None: nothing set).
 
         Cost: the queues.
         """

@@ -13,7 +13,7 @@ cdef void group_leave(Core* core, Job* job) noexcept nogil         # it waits no
 cdef void group_take(Core* core, Job* job) noexcept nogil          # the shown job is active from now on
 cdef void group_release(Core* core, Job* job) noexcept nogil       # it is active no more
 cdef Job* group_turn(Core* core, Queue* queue) noexcept nogil      # the next job, of all groups and without one
-cdef void groups_look(Core* core, Queue* queue) noexcept nogil     # at all of them, in slices: what holds them changed
+cdef void groups_look(Core* core, Queue* queue) noexcept nogil     # what holds them changed: at all, in slices
 cdef void groups_pass(Core* core, uint32_t budget) noexcept nogil  # one slice
 cdef void group_due(Core* core, Group* group) noexcept nogil       # its timer fired
 cdef void groups_close(Queue* queue) noexcept nogil                # their lines; the groups go with the engine's pages

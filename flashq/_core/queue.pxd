@@ -25,7 +25,9 @@ cdef inline bint queue_groups_set(const Queue* queue) noexcept nogil:
 
 cdef inline void queue_ungroup(Queue* queue) noexcept nogil:
     """Without settings of its groups."""
-    queue.fair, queue.group_concurrency, queue.group_rate = False, <uint64_t>GROUP_CONCURRENCY, <uint64_t>NO_LIMIT
+    queue.fair = False
+    queue.group_concurrency = <uint64_t>GROUP_CONCURRENCY
+    queue.group_rate = <uint64_t>NO_LIMIT
 
 cdef inline void list_append(JobList* jobs, Job* job, uint8_t where) noexcept nogil:
     job.where = where

@@ -14,8 +14,8 @@ from flashq._core.msgpack_codec cimport msgpack_id_list
 from flashq._core.queue cimport deadline_lower
 from flashq._core.records cimport record_state
 from flashq._core.request cimport (
-    BIT_DEBOUNCE_ID, BIT_DEBOUNCE_TTL, BIT_DEPENDS_ON, BIT_FLOW, BIT_GROUP_ID, BIT_KEEP_COMPLETED_AGE, BIT_KEEP_COMPLETED_COUNT,
-    BIT_UNIQUE_KEY, JSON, has,
+    BIT_DEBOUNCE_ID, BIT_DEBOUNCE_TTL, BIT_DEPENDS_ON, BIT_FLOW, BIT_GROUP_ID, BIT_KEEP_COMPLETED_AGE,
+    BIT_KEEP_COMPLETED_COUNT, BIT_UNIQUE_KEY, JSON, has,
 )
 from flashq._core.shardmap cimport SHARD_BITS, SHARDS, NameNode, name_add, name_find, name_hash, name_remove
 from flashq._core.slab cimport blob_give, blob_take, slab_give, slab_take

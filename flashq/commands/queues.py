@@ -59,7 +59,7 @@ COMMANDS = (
         ({"cmd": "CLEARCONCURRENCY", "queue": "emails"}, {"ok": True, "success": True}), "queues.clear_concurrency",
     ),
     Command(
-        "SETGROUPS", "Say how a queue runs the jobs of each of its groups (`group_id`); what is left out is the default.",
+        "SETGROUPS", "Say how a queue runs the jobs of each of its groups; what is left out is the default.",
         (QUEUE,
          Field("group_concurrency", Kind.U32, "Jobs of one group that may be active at once.", default=1, least=1),
          Field("group_rate", Kind.U32, "Jobs of one group that are delivered a second, and as many at once when none "

@@ -370,6 +370,9 @@ ROWS: dict[str, Row] = {
     "beyond depends_on: policy of failure": Row(
         "A push says whether its job waits, fails or runs when a dependency is dead.", ("depends_on", "parent_policy")
     ),
+    "beyond groups: so many at a time": Row("SETGROUPS lets more jobs of a group be active at once, or fewer again."),
+    "beyond groups: fair": Row("With `fair` groups take turns: the flood of one does not delay the others."),
+    "beyond groups: rate": Row("With `group_rate` no group has more jobs delivered at once than that."),
     "beyond EXPLAIN: why not": Row(
         "EXPLAIN says why a job does not run: paused, delayed, or behind others.", ("explain",)
     ),

@@ -1,7 +1,6 @@
 """Cron through the whole server with the clock in hand, in both formats; the rules of a late clock on the table."""
 
 import itertools
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -15,17 +14,6 @@ from support.wire import Codec
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulation]:
-    with simulation() as running:
-        yield running
-
-
-@pytest.fixture
-def client(sim: Simulation, codec: Codec) -> Client:
-    return sim.connect(codec)
 
 
 def entry(client: Client, name: str = "c") -> dict[str, object]:

@@ -21,11 +21,6 @@ def sim() -> Iterator[Simulation]:
         yield running
 
 
-@pytest.fixture
-def worker(sim: Simulation) -> Client:
-    return sim.connect()
-
-
 def listener(sim: Simulation, codec: Codec, *events: str, queue: str = "q") -> Client:
     client = sim.connect(codec)
     client.ok("HELLO", push=True)

@@ -20,11 +20,6 @@ def sim() -> Iterator[Simulation]:
         yield running
 
 
-@pytest.fixture
-def client(sim: Simulation, codec: Codec) -> Client:
-    return sim.connect(codec)
-
-
 def waits(sim: Simulation, client: Client, count: int, **options: Any) -> list[int]:
     """ms that each of so many retries of a new job waits."""
     job_id = client.push(**options)

@@ -8,19 +8,17 @@ CPU is the server process's user and system time (/proc/PID/task/*/schedstat), m
 import argparse
 import gc
 import json
-import os
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import growth
 import orjson
+import page
+from page import Row
 
 from flashq._bench import servers
 from flashq._bench.frames import Frames, payload
@@ -29,20 +27,6 @@ from flashq._bench.workload import Bench, Result, Target
 BATCH = 1000
 CONNECTIONS = 10
 BATCH_CONNECTIONS = 4
-ROOT = Path(__file__).resolve().parent.parent
-DOCS = ROOT / "docs" / "performance.md"
-KEPT = "## How sure this is\n"      # from here on the page is written by hand
-
-
-@dataclass
-class Row:
-    """One bar of the table."""
-
-    work: str
-    measured: str
-    bar: str
-    passed: bool
-    detail: str = ""
 
 
 @dataclass
@@ -182,33 +166,10 @@ def growth_rows(grown: dict[str, Any]) -> list[Row]:
     ]
 
 
-def machine() -> dict[str, str]:
-    """Where and with what this was measured."""
-    cpu_name = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        cpu_name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        pass
-    packages = ", ".join(f"{name} {version(name)}" for name in ("uvloop", "orjson", "msgpack", "Cython"))
-    return {"processor": f"{os.cpu_count()} x {cpu_name}", "system": f"{platform.system()} {platform.release()}",
-            "Python": platform.python_version(), "packages": packages}
-
-
-def table(rows: list[Row]) -> str:
-    """The bars as Markdown."""
-    lines = ["| work | measured | bar | | figures (medians) |", "|---|---|---|---|---|"]
-    lines += [f"| {r.work} | {r.measured} | {r.bar} | {'PASS' if r.passed else 'MISS'} | {r.detail} |" for r in rows]
-    return "\n".join(lines)
-
-
 def document(rows: list[Row], grown: dict[str, Any], size: Size, command: str) -> str:
-    """docs/performance.md."""
+    """Its part of docs/performance.md."""
     example = json.dumps(payload(), separators=(",", ":"))
-    where = "\n".join(f"- {name}: {value}" for name, value in machine().items())
-    return f"""# Performance
-
-Made by `{command}` on {time.strftime('%Y-%m-%d', time.gmtime())}; run it again to renew this page.
+    return f"""{page.made_by(command)}
 
 One server process, all bookkeeping on, no durability; the load generator (`flashq bench`) checks every reply and runs
 on the other core. Ratios are medians over {size.pairs} interleaved pairs in one run; CPU is the server process's user
@@ -217,9 +178,9 @@ and system time around the load. Payloads are JSON objects of {len(example)} byt
 Single pushes go over {CONNECTIONS} connections, one at a time each, batches of {BATCH} over {BATCH_CONNECTIONS}.
 The echo is `perf/echo.py`, a uvloop Protocol that sends back what it gets.
 
-{where}
+{page.machine_list()}
 
-{table(rows)}
+{page.table(rows)}
 
 ## Growth
 
@@ -256,19 +217,18 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer pairs, growth to 1 million only")
     parser.add_argument("--pairs", type=int, help="interleaved pairs")
     parser.add_argument("--json", action="store_true", help="everything, as JSON on stdout")
-    parser.add_argument("--write-docs", action="store_true", help=f"write {DOCS.relative_to(ROOT)}")
+    parser.add_argument("--write-docs", action="store_true", help="write its part of docs/performance.md")
     options = parser.parse_args()
     size = QUICK if options.quick else FULL
     size.pairs = options.pairs or size.pairs
     rows, raw = measure(size)
     if options.json:
-        print(json.dumps({"machine": machine(), "rows": [asdict(row) for row in rows], **raw}, indent=2))
+        print(json.dumps({"machine": page.machine(), "rows": [asdict(row) for row in rows], **raw}, indent=2))
     else:
-        print(table(rows) + "\n\n" + growth.report(raw["growth"]))
+        print(page.table(rows) + "\n\n" + growth.report(raw["growth"]))
     if options.write_docs:
         command = "python " + " ".join(["perf/run.py", *sys.argv[1:]])
-        _, _, kept = DOCS.read_text().partition(KEPT)
-        DOCS.write_text(document(rows, raw["growth"], size, command) + "\n" + KEPT + kept)
+        page.renew(page.SERVER, document(rows, raw["growth"], size, command))
     return 0 if all(row.passed for row in rows) else 1
 
 

@@ -5,6 +5,7 @@ A subclass named Test… says which codec it is and how messages are encoded; ev
 
 import math
 import re
+from abc import ABC, abstractmethod
 from importlib.resources import files
 from typing import Any, ClassVar
 
@@ -100,24 +101,26 @@ def field_of(command: str, name: str) -> Any:
     return next(field for field in HOT[command].fields if field.name == name)
 
 
-class CodecSuite:
+class CodecSuite(ABC):
     """The tests; `encode`, `decode` and `pairs` are the subclass's."""
 
     msgpack: ClassVar[bool]
 
+    @abstractmethod
     def encode(self, value: Any) -> bytes:
-        raise NotImplementedError
+        """A message as the codec sends it."""
 
+    @abstractmethod
     def decode(self, value: bytes) -> Any:
-        raise NotImplementedError
+        """What `encode` was given."""
 
+    @abstractmethod
     def pairs(self, pairs: list[tuple[str, bytes]]) -> bytes:
         """A frame of these keys and encoded values, keys repeated as they are."""
-        raise NotImplementedError
 
+    @abstractmethod
     def reply(self, value: bytes) -> Any:
         """The message of a reply, its framing checked and taken off."""
-        raise NotImplementedError
 
     # -- helpers ----------------------------------------------------------------------------------------------
 

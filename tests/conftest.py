@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 
 from support.certificates import Certificate, make_certificate
 from support.server import PACKAGE_ROOT, ServerProcess
+from support.simulated import Client, Simulation, simulation
 from support.wire import CODECS, Codec
 
 SLOW_BUILD = os.environ.get("FLASHQ_ASAN") == "1"
@@ -65,6 +66,25 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 def codec(request: pytest.FixtureRequest) -> Codec:
     """Each test that asks for it runs once in JSON and once in MessagePack."""
     return CODECS[request.param]
+
+
+@pytest.fixture
+def sim() -> Iterator[Simulation]:
+    """A simulated server with the defaults; a module whose tests want other settings has its own."""
+    with simulation() as running:
+        yield running
+
+
+@pytest.fixture
+def client(sim: Simulation, codec: Codec) -> Client:
+    """A client of the simulated server: the test runs in both formats."""
+    return sim.connect(codec)
+
+
+@pytest.fixture
+def worker(sim: Simulation) -> Client:
+    """Another one, in JSON, for what is done beside the matter of a test."""
+    return sim.connect()
 
 
 @pytest.fixture

@@ -10,13 +10,15 @@ import pytest
 
 from flashq.commands import BY_NAME, COMMANDS, PUSH_OPTIONS
 from flashq.fields import RANGES, Command, Field, Kind, field_rule, kind_rule
+from support.listening import Listener, Probes
 from support.server import ServerProcess
-from support.wire import Client, Codec
+from support.wire import Codec
 
 # fmt: off
 VALUES: list[Any] = [
     True, False, 0, 1, -1, 1.5, -0.5, 2**31, -(2**31) - 1, 2**32, 2**63, 2**64 - 1, 1e300, "", "5", "text", [], [1],
     ["a"], [None], [True], [-1], [1.5], [2**63], [[]], [{}], [{"data": 1}, 5], {}, {"a": 1}, "x" * 5000,
+    ["heard", "not-there", 5],
 ]
 NAMES_REFUSED = [
     "a b", "a/b", "<b>", "a\x00b", "\x00", "a\nb", "a\r", "a\t", "'\"", "a\u2028b", "a\u200bb", "\U0001f600", "a@b",
@@ -36,20 +38,38 @@ def held(server: ServerProcess) -> Iterator[int]:
         yield int(job["id"])
 
 
+@pytest.fixture(scope="module")
+def probes(server: ServerProcess) -> Iterator[Probes]:
+    with server.client() as talker:
+        yield Probes(talker)
+
+
 @pytest.fixture
-def client(server: ServerProcess, codec: Codec) -> Iterator[Client]:
-    with server.client(codec) as opened:
+def client(server: ServerProcess, codec: Codec, probes: Probes) -> Iterator[Listener]:
+    with Listener(server.address, codec) as opened:
+        opened.probes = probes
+        opened.ok("HELLO", push=True)
+        opened.ok("SUB", channels=["heard"])
+        opened.ok("PSUB", patterns=["heard"])
+        for queue in ("heard", "last"):
+            opened.ok("SUBSCRIBE", queue=queue, events=["partial"])
         yield opened
+        # The next test counts listeners, maybe before this one is known to be gone.
+        opened.ok("UNSUB", channels=["heard"])
+        opened.ok("PUNSUB", patterns=["heard"])
 
 
-def state(client: Client, held: int) -> tuple[Any, ...]:
+def state(client: Listener, held: int) -> tuple[Any, ...]:
     """All that a refused request could have changed."""
     whole = (client.ok(command) for command in ("STATS", "LISTQUEUES", "CRONLIST", "KVKEYS", "PUBSUBCHANNELS"))
-    return client.ok("GETJOB", id=held), *whole
+    return client.ok("GETJOB", id=held), *whole, client.heard()
 
 
 def good_request(command: Command, held: int) -> dict[str, Any]:
-    """A request with all required fields right; it names the held job, or a queue that is not there."""
+    """A request with all required fields right; it names the held job, or a queue that is not there.
+
+    One about listening names what the client listens to: only so can a refusal take it away, or make it more.
+    """
     values = {
         "queue": "not-there",
         "id": held,
@@ -65,9 +85,9 @@ def good_request(command: Command, held: int) -> dict[str, Any]:
         "keys": ["not-there"],
         "entries": [],
         "ttl": 1,
-        "channel": "not-there",
-        "channels": ["not-there"],
-        "patterns": ["not-there"],
+        "channel": "heard",
+        "channels": ["heard"],
+        "patterns": ["heard"],
         "job_id": "not-there",
         "priority": 1,
         "delay": 1,
@@ -76,6 +96,8 @@ def good_request(command: Command, held: int) -> dict[str, Any]:
         "limit": 1,
         "grace": 1,
     }
+    if command.handler.startswith("events."):
+        values["queue"] = "heard"
     return {"cmd": command.name} | {field.name: values[field.name] for field in command.fields if field.required}
 
 
@@ -136,7 +158,7 @@ def field_named(fields: tuple[Field, ...], name: str) -> Field:
 
 
 @pytest.mark.parametrize(("command", "name"), FIELDS)
-def test_a_field_of_a_wrong_type(client: Client, held: int, command: str, name: str) -> None:
+def test_a_field_of_a_wrong_type(client: Listener, held: int, command: str, name: str) -> None:
     field = field_named(BY_NAME[command].fields, name)
     request = {key: value for key, value in good_request(BY_NAME[command], held).items() if key != field.name}
     refused = [value for value in VALUES if not is_good(field, value)]
@@ -151,7 +173,7 @@ def test_a_field_of_a_wrong_type(client: Client, held: int, command: str, name: 
 
 
 @pytest.mark.parametrize("field", PUSH_OPTIONS, ids=lambda field: field.name)
-def test_an_option_of_a_batch_of_a_wrong_type(client: Client, held: int, field: Field) -> None:
+def test_an_option_of_a_batch_of_a_wrong_type(client: Listener, held: int, field: Field) -> None:
     before = state(client, held)
     for value in [value for value in VALUES if not is_good(field, value)]:
         jobs = [{"data": 1}, {"data": 2}, {"data": 3, field.name: value}, {field.name: value}]
@@ -162,7 +184,7 @@ def test_an_option_of_a_batch_of_a_wrong_type(client: Client, held: int, field: 
 
 
 @pytest.mark.parametrize("command", [command.name for command in COMMANDS])
-def test_a_required_field_that_is_missing_or_null(client: Client, held: int, command: str) -> None:
+def test_a_required_field_that_is_missing_or_null(client: Listener, held: int, command: str) -> None:
     before = state(client, held)
     request = good_request(BY_NAME[command], held)
     for name in [name for name in request if name != "cmd"]:
@@ -181,7 +203,7 @@ def test_a_required_field_that_is_missing_or_null(client: Client, held: int, com
 
 @pytest.mark.parametrize("command", ["PUSH", "PUSHB"])
 @pytest.mark.parametrize("field", PUSH_OPTIONS, ids=lambda field: field.name)
-def test_null_is_the_same_as_nothing(client: Client, queue_name: str, command: str, field: Field) -> None:
+def test_null_is_the_same_as_nothing(client: Listener, queue_name: str, command: str, field: Field) -> None:
     options = {field.name: None}
     whole = {"jobs": [options]} if command == "PUSHB" else options
     client.ok(command, queue=queue_name, **whole)
@@ -192,7 +214,7 @@ def test_null_is_the_same_as_nothing(client: Client, queue_name: str, command: s
 
 
 @pytest.mark.parametrize("value", [None, 5, True, [], {}, ["PING"], 1.5])
-def test_a_command_that_is_no_name(client: Client, value: Any) -> None:
+def test_a_command_that_is_no_name(client: Listener, value: Any) -> None:
     client.send_raw(client.codec.encode({"cmd": value, "reqId": "r"}))
     reply = client.receive()
     text = "Invalid: missing field 'cmd'" if value is None else "Invalid: field 'cmd' must be a string"
@@ -200,7 +222,7 @@ def test_a_command_that_is_no_name(client: Client, value: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "x", "push", "POP", "\x00\n", "<script>", "é" * 300, "x" * 1_048_576])
-def test_a_command_that_is_unknown(client: Client, name: str) -> None:
+def test_a_command_that_is_unknown(client: Listener, name: str) -> None:
     reply = client.call(name, reqId="r")
     assert (reply["reqId"], reply["code"]) == ("r", "UNKNOWN_COMMAND")
     assert reply["error"] == f"Invalid: unknown command '{name[:64]}'"
@@ -212,7 +234,7 @@ NUMBERS = [field for field in PUSH_OPTIONS if field.kind in RANGES]
 
 
 @pytest.mark.parametrize("field", NUMBERS, ids=lambda field: field.name)
-def test_numbers_at_and_past_their_limits(client: Client, held: int, queue_name: str, field: Field) -> None:
+def test_numbers_at_and_past_their_limits(client: Listener, held: int, queue_name: str, field: Field) -> None:
     low, high = RANGES[field.kind]
     for value in (low, high, float(2**30), -0.0):
         id = client.ok("PUSH", queue=queue_name, data=1, **{field.name: value})["id"]
@@ -231,7 +253,7 @@ def test_numbers_at_and_past_their_limits(client: Client, held: int, queue_name:
 @pytest.mark.parametrize(
     "command", ["GETJOB", "GETSTATE", "GETRESULT", "CANCEL", "GETPROGRESS", "ACK", "FAIL", "HEARTBEAT"]
 )
-def test_ids_at_the_limit_are_of_no_job(client: Client, held: int, command: str) -> None:
+def test_ids_at_the_limit_are_of_no_job(client: Listener, held: int, command: str) -> None:
     before = state(client, held)
     for id in (0, 2**53 - 1, 2**53, 2**63 - 1, held + 2**40, 2**52 | held % 32):
         reply = client.call(command, id=id)
@@ -239,7 +261,7 @@ def test_ids_at_the_limit_are_of_no_job(client: Client, held: int, command: str)
     assert state(client, held) == before
 
 
-def test_counts_are_cut_to_the_batch(client: Client, queue_name: str) -> None:
+def test_counts_are_cut_to_the_batch(client: Listener, queue_name: str) -> None:
     client.ok("PUSHB", queue=queue_name, jobs=[{}] * 1000)
     client.ok("PUSH", queue=queue_name)
     for count in (1001, 2**32, 2**63 - 1):
@@ -249,7 +271,7 @@ def test_counts_are_cut_to_the_batch(client: Client, queue_name: str) -> None:
             client.ok("FAIL", id=job["id"])
 
 
-def test_batches_at_and_past_the_limit(client: Client, held: int, queue_name: str) -> None:
+def test_batches_at_and_past_the_limit(client: Listener, held: int, queue_name: str) -> None:
     ids = client.ok("PUSHB", queue=queue_name, jobs=[{"data": n} for n in range(1000)])["ids"]
     assert len(set(ids)) == 1000
     before = state(client, held)
@@ -265,7 +287,7 @@ def test_batches_at_and_past_the_limit(client: Client, held: int, queue_name: st
     assert state(client, held) == before
 
 
-def test_fields_given_twice_by_an_alias(client: Client, held: int) -> None:
+def test_fields_given_twice_by_an_alias(client: Listener, held: int) -> None:
     before = state(client, held)
     twice = [("PUSH", "max_attempts", "attempts"), ("PUSH", "attempts", "maxAttempts"), ("PUSH", "job_id", "jobId")]
     for command, first, second in twice:
@@ -282,8 +304,8 @@ def test_fields_given_twice_by_an_alias(client: Client, held: int) -> None:
 # -- texts ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["PUSH", "PUSHB", "PULL", "PULLB", "PAUSE", "RESUME", "CRON"])
-def test_queue_names_that_are_refused(client: Client, held: int, command: str) -> None:
+@pytest.mark.parametrize("command", ["PUSH", "PUSHB", "PULL", "PULLB", "PAUSE", "RESUME", "CRON", "SUBSCRIBE"])
+def test_queue_names_that_are_refused(client: Listener, held: int, command: str) -> None:
     request = good_request(BY_NAME[command], held)
     before = state(client, held)
     texts = dict.fromkeys(NAMES_REFUSED, NAME_TEXT)
@@ -300,7 +322,7 @@ def test_queue_names_that_are_refused(client: Client, held: int, command: str) -
 @pytest.mark.parametrize(
     "name", ["x" * 256, "é" * 128, "a", ".", "..", "-", "_", "0", "日本語", "A.b-c_9", "null", "ß"]
 )
-def test_queue_names_that_are_taken(client: Client, name: str) -> None:
+def test_queue_names_that_are_taken(client: Listener, name: str) -> None:
     id = client.ok("PUSH", queue=name, data=1)["id"]
     job = client.ok("PULL", queue=name, timeout=0)["job"]
     assert (job["id"], job["queue"]) == (id, name)
@@ -315,7 +337,7 @@ HOSTILE = [
 # fmt: on
 
 
-def test_hostile_texts_are_only_texts(client: Client, queue_name: str) -> None:
+def test_hostile_texts_are_only_texts(client: Listener, queue_name: str) -> None:
     for n, text in enumerate(HOSTILE):
         id = client.ok("PUSH", queue=queue_name, data={text: text}, tags=[text], job_id=f"{queue_name}{text}")["id"]
         job = client.ok("PULL", queue=queue_name, timeout=0, reqId=text)["job"]
@@ -327,7 +349,7 @@ def test_hostile_texts_are_only_texts(client: Client, queue_name: str) -> None:
         client.ok("CANCEL", id=id)
 
 
-def test_long_texts(client: Client, queue_name: str) -> None:
+def test_long_texts(client: Listener, queue_name: str) -> None:
     """A message is cut, so that a FAIL with a long traceback counts; a cut name would be another, and is refused."""
     id = client.ok("PUSH", queue=queue_name, data=1, job_id=queue_name.ljust(1024, "x"))["id"]
     assert (

@@ -1,12 +1,11 @@
 """Reading many jobs, by the wire document's 2.1, 2.3 and 2.5: items, order, pages, filters, totals, dead letters."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from support.simulated import Client, Simulation, simulation
-from support.wire import CODECS, Message
+from support.wire import Message
 
 SPELLINGS = {
     "waiting": ["waiting", "WAITING", "Waiting"],
@@ -17,17 +16,6 @@ SPELLINGS = {
     "waiting-children": ["waiting-children", "waiting_children", "waitingchildren", "Waiting-Parent", "waiting_parent",
                          "waitingparent"],
 }
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulation]:
-    with simulation() as running:
-        yield running
-
-
-@pytest.fixture(params=list(CODECS))
-def client(sim: Simulation, request: pytest.FixtureRequest) -> Client:
-    return sim.connect(CODECS[request.param])
 
 
 def ids_of(reply: Message) -> list[int]:

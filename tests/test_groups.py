@@ -1,24 +1,11 @@
 """Groups: so many jobs of each active at a time, so many a second, in turn with the others; on virtual time."""
 
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from support.simulated import Client, DelayedStore, Simulation, simulation
-from support.wire import CODECS
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulation]:
-    with simulation() as running:
-        yield running
-
-
-@pytest.fixture(params=list(CODECS))
-def client(sim: Simulation, request: pytest.FixtureRequest) -> Client:
-    return sim.connect(CODECS[request.param])
 
 
 def push_all(client: Client, names: str, **options: Any) -> list[int]:

@@ -1,6 +1,5 @@
 """The key-value commands: against a plain dict through time, at each limit, and what both formats make of values."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,17 +14,6 @@ from support.wire import JSON, MSGPACK, Codec
 
 KEY_LIMIT = 1024
 VALUE_LIMIT = 10 * 1024 * 1024
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulation]:
-    with simulation() as running:
-        yield running
-
-
-@pytest.fixture
-def client(sim: Simulation, codec: Codec) -> Client:
-    return sim.connect(codec)
 
 
 VALUES = [None, True, 0, -1, 2**63 - 1, -(2**63), 2**64 - 1, 1.5, -0.0, 1e300, "", "ü\0\n\"", [], [[1, None]], {},

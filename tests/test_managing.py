@@ -1,6 +1,5 @@
 """Managing single jobs, by the rules of the wire document's 2.4: one test a rule, on virtual time."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,17 +9,6 @@ from support.wire import CODECS, MSGPACK
 
 LIVING = ("waiting", "delayed", "active")
 STATES = (*LIVING, "failed", "completed", "unknown")
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulation]:
-    with simulation() as running:
-        yield running
-
-
-@pytest.fixture(params=list(CODECS))
-def client(sim: Simulation, request: pytest.FixtureRequest) -> Client:
-    return sim.connect(CODECS[request.param])
 
 
 def job_in(client: Client, state: str, **options: Any) -> int:

@@ -1,23 +1,10 @@
 """METRICS: the numbers that clients format, from the first moment on and through time."""
 
-from collections.abc import Iterator
 
-import pytest
 
 from support.server import ServerProcess
-from support.simulated import Client, Simulation, simulation
+from support.simulated import Client, Simulation
 from support.wire import Codec
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulation]:
-    with simulation() as running:
-        yield running
-
-
-@pytest.fixture
-def client(sim: Simulation, codec: Codec) -> Client:
-    return sim.connect(codec)
 
 
 def metrics(client: Client) -> dict[str, object]:

@@ -20,7 +20,7 @@ SOURCES = sorted(p for p in CORE.iterdir() if p.suffix in (".py", ".pyi", ".pyx"
 EXTENSIONS = sorted(CORE.glob("*.pyx"))
 
 # The edge of the core may look at the clock and at the transport it is handed; nothing else there may.
-EDGE = {"connection", "hub", "clock", "codec_probe"}  # the last one measures for perf/micro
+EDGE = {"connection", "outlet", "hub", "clock", "codec_probe"}  # the last one measures for perf/micro
 WORLD = {"time", "datetime", "socket", "select", "ssl", "os", "io", "asyncio", "uvloop", "random", "secrets"}
 WORLD |= {"threading", "subprocess", "pathlib", "logging", "structlog", "posix", "libc.time", "libc.stdio"}
 ALLOWED_OF_WORLD = {"posix.mman"}  # memory, not input

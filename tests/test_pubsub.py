@@ -1,6 +1,5 @@
 """Pub/sub and event subscriptions: who gets which frame, in both formats, and that nothing is left behind."""
 
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -12,12 +11,6 @@ from flashq.server.subscriptions import Subscriptions
 from support.server import ServerProcess
 from support.simulated import Client, Simulation, simulation
 from support.wire import JSON, MSGPACK, Codec
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulation]:
-    with simulation() as running:
-        yield running
 
 
 def listener(sim: Simulation, codec: Codec, *channels: str, patterns: tuple[str, ...] = ()) -> Client:

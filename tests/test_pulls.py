@@ -1,17 +1,10 @@
 """Pulls that wait: in which order they are served and answered, and what ends them."""
 
-from collections.abc import Iterator
 
 import pytest
 
 from support.simulated import Client, Simulation, simulation
 from support.wire import JSON, MSGPACK, Codec
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulation]:
-    with simulation() as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,31 +1,13 @@
 """Dead letters back, bulk removal: the wire document's 2.5, 2.6 and 3.12, on virtual time."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from support.simulated import Client, Simulation, simulation
-from support.wire import CODECS
+from support.simulated import Client, Simulation
 
 MANY = 100_000
 SETTINGS_OFF = {"paused": False, "rate_limit": None, "concurrency_limit": None}
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulation]:
-    with simulation() as running:
-        yield running
-
-
-@pytest.fixture(params=list(CODECS))
-def client(sim: Simulation, request: pytest.FixtureRequest) -> Client:
-    return sim.connect(CODECS[request.param])
-
-
-def push_many(client: Client, count: int, queue: str = "q", **options: Any) -> list[int]:
-    jobs = [{"data": 1, **options}] * min(count, 1000)
-    return [job_id for _ in range(count // len(jobs)) for job_id in client.ok("PUSHB", queue=queue, jobs=jobs)["ids"]]
 
 
 def pulled(client: Client, count: int, queue: str = "q") -> list[int]:
@@ -97,7 +79,7 @@ def test_purge_removes_dead_letters_for_good(client: Client) -> None:
 
 @pytest.mark.parametrize("state", [None, "", "active", "nonsense", "waiting-children"])
 def test_clean_needs_one_of_its_states(client: Client, state: str | None) -> None:
-    push_many(client, 1)
+    client.push_many(1)
     text = "Invalid state. Use: waiting, delayed, completed, failed"
     assert client.error("CLEAN", queue="q", grace=0, state=state) == text
     assert client.error("CLEAN", queue="q", grace=0) == text
@@ -107,12 +89,12 @@ def of_each_state(client: Client) -> dict[str, list[int]]:
     """Three jobs of each state that CLEAN knows, in two queues of which one is kept."""
     found: dict[str, list[int]] = {}
     for queue in ("kept", "q"):
-        found = {"completed": push_many(client, 3, queue), "failed": push_many(client, 3, queue)}
+        found = {"completed": client.push_many(3, queue), "failed": client.push_many(3, queue)}
         assert len(pulled(client, 6, queue)) == 6
         client.ok("ACKB", ids=found["completed"])
         for job_id in found["failed"]:
             client.ok("DISCARD", id=job_id)
-        found |= {"waiting": push_many(client, 3, queue), "delayed": push_many(client, 3, queue, delay=60_000)}
+        found |= {"waiting": client.push_many(3, queue), "delayed": client.push_many(3, queue, delay=60_000)}
     return found
 
 
@@ -138,7 +120,7 @@ def test_clean_leaves_what_is_younger_than_its_grace(sim: Simulation, client: Cl
 
 
 def test_grace_of_completed_jobs_counts_from_their_end(sim: Simulation, client: Client) -> None:
-    push_many(client, 1)
+    client.push_many(1)
     sim.advance(1000)
     client.ok("ACK", id=client.pull()["id"])
     sim.advance(50)
@@ -207,7 +189,7 @@ def test_many_jobs_are_gone_at_once_and_their_memory_soon(sim: Simulation, comma
     client = sim.connect()
     first = client.push(job_id="c", data="mine")
     before = sim.engine.memory()
-    ids = push_many(client, MANY, ttl=10**9)
+    ids = client.push_many(MANY, ttl=10**9)
     (active,) = pulled(client, 1)
     expected = MANY if command == "DRAIN" else MANY + 1
     frame = client.encode(command, queue="q")
@@ -235,7 +217,7 @@ def test_many_jobs_are_gone_at_once_and_their_memory_soon(sim: Simulation, comma
 
 
 def test_a_drained_queue_goes_on_at_once(client: Client) -> None:
-    push_many(client, 5000)
+    client.push_many(5000)
     client.send("DRAIN", queue="q")
     client.send("PUSH", queue="q", data="new")
     client.send("PULLB", queue="q", count=10, timeout=0)
@@ -246,7 +228,7 @@ def test_a_drained_queue_goes_on_at_once(client: Client) -> None:
 
 def test_a_lost_worker_of_an_obliterated_job_brings_nothing_back(sim: Simulation, client: Client) -> None:
     worker = sim.connect()
-    push_many(client, 10)
+    client.push_many(10)
     worker.ok("PULLB", queue="q", count=10, timeout=0)
     client.ok("OBLITERATE", queue="q")
     worker.disconnect()

@@ -1,28 +1,11 @@
 """Rate and concurrency limits: the wire document's 3.8, on virtual time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from support.simulated import Client, Simulation, simulation
-from support.wire import CODECS
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulation]:
-    with simulation() as running:
-        yield running
-
-
-@pytest.fixture(params=list(CODECS))
-def client(sim: Simulation, request: pytest.FixtureRequest) -> Client:
-    return sim.connect(CODECS[request.param])
-
-
-def push_many(client: Client, count: int, queue: str = "q", **options: Any) -> list[int]:
-    jobs = [{"data": 1, **options}] * min(count, 1000)
-    return [job_id for _ in range(count // len(jobs)) for job_id in client.ok("PUSHB", queue=queue, jobs=jobs)["ids"]]
+from support.simulated import Client, Simulation
 
 
 def pulled(client: Client, count: int, queue: str = "q") -> list[int]:
@@ -38,7 +21,7 @@ def info(client: Client, queue: str = "q") -> dict[str, Any]:
 
 
 def test_a_rate_limit_starts_full_and_refills_evenly(sim: Simulation, client: Client) -> None:
-    push_many(client, 100)
+    client.push_many(100)
     client.ok("RATELIMIT", queue="q", limit=10)
     assert info(client)["rate_limit"] == 10
     assert len(pulled(client, 100)) == 10
@@ -55,14 +38,14 @@ def test_tokens_go_for_delivered_jobs_alone(sim: Simulation, client: Client) -> 
     client.ok("RATELIMIT", queue="q", limit=2)
     for _ in range(10):
         assert client.pulls_nothing() and pulled(client, 1000) == []
-    push_many(client, 1)
+    client.push_many(1)
     assert len(pulled(client, 1000)) == 1, "of the thousand wanted one was there"
-    push_many(client, 5)
+    client.push_many(5)
     assert len(pulled(client, 1000)) == 1
 
 
 def test_a_limit_of_nothing_blocks(sim: Simulation, client: Client) -> None:
-    push_many(client, 1)
+    client.push_many(1)
     client.ok("RATELIMIT", queue="q", limit=0)
     client.send("PULL", queue="q", timeout=5000, reqId="r")
     sim.advance(4999)
@@ -73,7 +56,7 @@ def test_a_limit_of_nothing_blocks(sim: Simulation, client: Client) -> None:
 
 def test_waiting_pulls_are_woken_by_the_next_token(sim: Simulation, client: Client) -> None:
     client.ok("RATELIMIT", queue="q", limit=4)
-    push_many(client, 10)
+    client.push_many(10)
     assert len(pulled(client, 10)) == 4
     for number in range(3):
         client.send("PULL", queue="q", timeout=5000, reqId=str(number))
@@ -85,7 +68,7 @@ def test_waiting_pulls_are_woken_by_the_next_token(sim: Simulation, client: Clie
 
 
 def test_thirty_cycles_at_ten_a_second_take_two_seconds(sim: Simulation, client: Client) -> None:
-    push_many(client, 30)
+    client.push_many(30)
     client.ok("RATELIMIT", queue="q", limit=10)
     start = sim.loop.mono
     for _ in range(30):
@@ -98,7 +81,7 @@ def test_thirty_cycles_at_ten_a_second_take_two_seconds(sim: Simulation, client:
 
 def test_a_cleared_rate_limit_lets_waiting_pulls_go(client: Client) -> None:
     client.ok("RATELIMIT", queue="q", limit=0)
-    push_many(client, 1)
+    client.push_many(1)
     client.send("PULL", queue="q", timeout=5000, reqId="r")
     client.send("RATELIMITCLEAR", queue="q")
     assert any(reply.get("job") for reply in client.replies())
@@ -106,7 +89,7 @@ def test_a_cleared_rate_limit_lets_waiting_pulls_go(client: Client) -> None:
 
 
 def test_setting_a_rate_limit_again_fills_it(client: Client) -> None:
-    push_many(client, 10)
+    client.push_many(10)
     for _ in range(2):
         client.ok("RATELIMIT", queue="q", limit=3)
         assert len(pulled(client, 10)) == 3
@@ -116,7 +99,7 @@ def test_setting_a_rate_limit_again_fills_it(client: Client) -> None:
 
 
 def test_concurrency_counts_jobs_that_were_active_before(client: Client) -> None:
-    push_many(client, 10)
+    client.push_many(10)
     pulled(client, 3)
     client.ok("SETCONCURRENCY", queue="q", limit=5)
     assert info(client)["concurrency_limit"] == 5
@@ -164,7 +147,7 @@ def test_a_lost_worker_frees_its_slot(sim: Simulation, client: Client) -> None:
 
 
 def test_a_concurrency_of_nothing_blocks_until_it_is_cleared(client: Client) -> None:
-    push_many(client, 2)
+    client.push_many(2)
     client.ok("SETCONCURRENCY", queue="q", limit=0)
     assert client.pulls_nothing()
     client.ok("CLEARCONCURRENCY", queue="q")

@@ -1,26 +1,13 @@
 """What ties jobs together: unique keys, debounce windows, dependencies and flows."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from support.simulated import Client, Simulation, simulation
-from support.wire import CODECS
+from support.simulated import Client, Simulation
 
 DUPLICATE = "Duplicate job with key: k"
 DEBOUNCED = "Debounced: job with id 'd' was pushed recently"
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulation]:
-    with simulation() as running:
-        yield running
-
-
-@pytest.fixture(params=list(CODECS))
-def client(sim: Simulation, request: pytest.FixtureRequest) -> Client:
-    return sim.connect(CODECS[request.param])
 
 
 def ended(client: Client, how: str, job_id: int) -> None:

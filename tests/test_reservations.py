@@ -1,20 +1,13 @@
 """Who holds a job, for how long, and by which token: the design's reservations and the wire document's 3.5."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from support.simulated import EPOCH, Client, Simulation, simulation
+from support.simulated import EPOCH, Client, Simulation
 from support.wire import MSGPACK
 
 LEASE, GRACE = 30_000, 5_000
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulation]:
-    with simulation() as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,18 +1,11 @@
 """What is kept of completed jobs, and the limits on queues, memory, payloads and batches: the wire document's 3.9."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from support.simulated import Client, Simulation, simulation
 from support.wire import CODECS, JSON, MSGPACK, Codec
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulation]:
-    with simulation() as running:
-        yield running
 
 
 @pytest.fixture

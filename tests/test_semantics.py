@@ -1,19 +1,12 @@
 """Ids, order, times and failures: one test for each rule of the wire document's 3.1 to 3.4, on virtual time."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from support.simulated import SHARDS, Client, Simulation, simulation
+from support.simulated import SHARDS, Client, Simulation
 
 LAST_TIME = 2**53 - 1
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulation]:
-    with simulation() as running:
-        yield running
 
 
 @pytest.fixture

@@ -27,11 +27,6 @@ def waiter(sim: Simulation, codec: Codec) -> Client:
     return sim.connect(codec)
 
 
-@pytest.fixture
-def worker(sim: Simulation) -> Client:
-    return sim.connect()
-
-
 def left(sim: Simulation) -> tuple[int, bool]:
     """What the server still holds for waits."""
     waits = sim.rooms.waits

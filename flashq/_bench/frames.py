@@ -1,12 +1,14 @@
 """The requests of a run as bytes, encoded once: JSON lines or MessagePack frames."""
 import json
 import struct
+from array import array
 from dataclasses import dataclass
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 
 DEFAULT_SIZE = 100
+MARK = "#" * 10         # ten digits in a push, another number in each job
 EXAMPLE = {"user_id": 1234, "email": "user1234@example.com", "template": "welcome", "lang": "en", "retry": False,
            "n": 7}
 
@@ -49,6 +51,11 @@ class Frames:
     def push_batch(self, count: int) -> bytes:
         return self.encode("PUSHB", queue=self.queue, jobs=[{"data": self.data}] * count)
 
+    def push_tied(self, count: int) -> bytes:
+        """A batch of jobs with a unique key, tags and an id of their own; `marks` says where they differ."""
+        tied = {"data": self.data, "unique_key": f"user-{MARK}", "tags": ["welcome", "en"], "job_id": f"mail-{MARK}"}
+        return self.encode("PUSHB", queue=self.queue, jobs=[tied] * count)
+
     def pull(self, timeout_ms: int = 0) -> bytes:
         return self.encode("PULL", queue=self.queue, timeout=timeout_ms)
 
@@ -78,6 +85,14 @@ class Frames:
     def data_size(self) -> int:
         """Bytes of one payload as the server keeps them."""
         return len(_packed(self.data) if self.binary else _compact(self.data))
+
+
+def marks(frame: bytes) -> "array[int]":
+    """Where MARK stands in the frame."""
+    mark, found, at = MARK.encode(), array("I"), -len(MARK)
+    while (at := frame.find(mark, at + len(mark))) >= 0:
+        found.append(at)
+    return found
 
 
 def _packed(*values: Any) -> bytes:

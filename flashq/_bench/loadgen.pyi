@@ -49,4 +49,7 @@ class Generator:
         probe: bytes = b"",
         rate: float = 0.0,
         patience: float = 10.0,
+        marks: array[int] | None = None,
+        marks_each: int = 1,
+        first_number: int = 0,
     ) -> Outcome: ...

@@ -8,7 +8,7 @@ from flashq._bench.loop cimport run_loop
 from flashq._bench.poller cimport (fq_now_ns, fq_poller, fq_poller_add, fq_poller_close, fq_poller_open, fq_ready,
                                    fq_thread_cpu_ns)
 from flashq._bench.replies cimport FINE, SOCKET_ERROR
-from flashq._bench.traffic cimport Conn, Frame, Run, Slot, Work, send_frame, slot_add
+from flashq._bench.traffic cimport MARK_DIGITS, Conn, Frame, Run, Slot, Work, send_frame, slot_add
 from libc.errno cimport errno
 from libc.stdint cimport UINT64_MAX, uint32_t, uint64_t
 from libc.string cimport memset, strerror
@@ -134,14 +134,17 @@ cdef class Generator:
     def run(self, Work work, bytes frame not None=b"", *, uint64_t count=0, double seconds=60.0, uint32_t depth=1,
             uint32_t batch=1, bytes job_tail not None=b"", bytes id_head not None=b"", bytes id_tail not None=b"",
             given=None, uint64_t keep=0, uint64_t keep_every=1, bytes probe not None=b"", double rate=0.0,
-            double patience=10.0):
+            double patience=10.0, marks=None, uint32_t marks_each=1, uint64_t first_number=0):
         """Do `work` until `count` requests (0: no such end) or `seconds` are over, or all pulls run dry; the Outcome.
 
         `given`: array("Q") of ids. `keep`: how many ids to hand back. `probe`: a frame for the last connection alone,
-        `rate` times a second at most. Raises BenchError at the first wrong reply; then the connections are unusable.
+        `rate` times a second at most. `marks`: array("I") of the places in a push frame where ten digits stand, in
+        order; `marks_each` of them get the same number, from `first_number` on, in every copy of the frame. Raises
+        BenchError at the first wrong reply; then the connections are unusable.
         """
         cdef bytes repeated = frame * copies(depth, len(frame))
         cdef const uint64_t[::1] ids
+        cdef const uint32_t[::1] places
         cdef int fault
         cdef uint64_t cpu_ns
         cdef object kept = array("Q", bytes(8 * keep))
@@ -159,6 +162,12 @@ cdef class Generator:
             ids = given
             self.run_.given = &ids[0] if len(ids) else NULL
             self.run_.left = <uint64_t>len(ids)
+        if marks:
+            if work not in (Work.PUSH, Work.PUSHB) or marks_each < 1 or max(marks) + MARK_DIGITS > len(frame):
+                raise ValueError("marks are places in a push frame")
+            places = marks
+            self.run_.marks, self.run_.mark_count = &places[0], <uint32_t>len(places)
+            self.run_.marks_each, self.run_.number = marks_each, first_number
         if keep:
             kept_ids = kept
             self.run_.kept, self.run_.kept_cap, self.run_.keep_every = &kept_ids[0], keep, keep_every

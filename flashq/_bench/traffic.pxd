@@ -5,6 +5,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 cdef enum:
     MAX_REPLY = 64 * 1024 * 1024
+    MARK_DIGITS = 10            # of a number in a frame
 
 cpdef enum Work:                # what the connections of a run do
     ECHO = 0                    # the frame comes back as it went
@@ -63,6 +64,10 @@ cdef struct Run:
     Frame probe                 # the paced request
     Frame id_head               # of a request that carries ids: the part before them (MessagePack: framing excluded)
     Frame id_tail
+    const uint32_t* marks       # borrowed: where in the frame numbers stand, in order; NULL = the frame never changes
+    uint32_t mark_count
+    uint32_t marks_each         # so many have the same number: they are of one job
+    uint64_t number             # of the next job
     JobShape shape
     Reply reply                 # its ids are owned by the Generator
     const uint64_t* given       # ids of BY_ID

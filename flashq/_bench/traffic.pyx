@@ -5,8 +5,8 @@ from flashq._bench.json_replies cimport json_reply
 from flashq._bench.msgpack_replies cimport msgpack_reply
 from flashq._bench.replies cimport (FINE, FOREIGN_JOB, MISSING, NO_MEMORY, SEEN_ID, SEEN_IDS, SEEN_JOB, SEEN_JOBS,
                                     UNEXPECTED, WRONG_COUNT, WRONG_ECHO, WRONG_ID)
-from flashq._bench.traffic cimport (BY_ID, DELIVER, ECHO, FIXED, GET_BY_ID, MAX_REPLY, PULL, PULL_ACK, PULLB_ACKB,
-                                    PUSH, PUSHB, Blob, Conn, Frame, Run, Slot)
+from flashq._bench.traffic cimport (BY_ID, DELIVER, ECHO, FIXED, GET_BY_ID, MARK_DIGITS, MAX_REPLY, PULL, PULL_ACK,
+                                    PULLB_ACKB, PUSH, PUSHB, Blob, Conn, Frame, Run, Slot)
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy, memmove
 
@@ -119,6 +119,23 @@ cdef bint send_frame(Conn* conn, Frame frame) noexcept nogil:
     return True
 
 
+cdef bint send_numbered(Run* run, Conn* conn) noexcept nogil:
+    """The frame, each of its jobs with the next number; False when memory is short."""
+    cdef uint8_t* digits
+    cdef uint64_t rest
+    cdef uint32_t i, digit
+    if not send_frame(conn, run.frame):
+        return False
+    for i in range(run.mark_count):
+        digits = conn.output.data + conn.output.end - run.frame.size + run.marks[i]
+        rest = run.number + i // run.marks_each
+        for digit in range(<uint32_t>MARK_DIGITS):
+            digits[MARK_DIGITS - 1 - digit] = <uint8_t>(c"0" + rest % 10)
+            rest = rest // 10
+    run.number += run.mark_count // run.marks_each
+    return True
+
+
 cdef int begin_request(Run* run, Conn* conn) noexcept nogil:
     """One more request of the run's work on this connection."""
     cdef Slot* slot = slot_add(run, conn)
@@ -128,6 +145,8 @@ cdef int begin_request(Run* run, Conn* conn) noexcept nogil:
         slot.expected = run.given[run.given_next]
         run.given_next += 1
         return FINE if send_with_ids(run, conn, &slot.expected, 1, False) else NO_MEMORY
+    if run.mark_count:
+        return FINE if send_numbered(run, conn) else NO_MEMORY
     if conn.work in (ECHO, FIXED, PUSH, PUSHB, PULL):
         conn.owed += run.frame.size
         return FINE

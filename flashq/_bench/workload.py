@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from flashq._bench import process
-from flashq._bench.frames import Frames
+from flashq._bench.frames import Frames, marks
 from flashq._bench.histogram import Histogram
 from flashq._bench.loadgen import BenchError, Generator, Outcome
 from flashq._bench.traffic import Work
@@ -136,6 +136,7 @@ class Bench:
         self.pid = target.server_pid()
         self.generator = target.generator(connections, frames)
         self.outcome: Outcome | None = None
+        self.numbered = 0           # jobs that carry a number, so far
 
     def _measure(self, work: Work, frame: bytes = b"", **options: Any) -> Result:
         options = {"depth": self.depth, **options}
@@ -150,6 +151,14 @@ class Bench:
             return self._measure(Work.PUSH, frame, count=count, seconds=seconds, **options)
         return self._measure(Work.PUSHB, self.frames.push_batch(batch), count=-(-count // batch), batch=batch,
                              seconds=seconds, **options)
+
+    def push_tied(self, count: int, batch: int, seconds: float = 60.0, **options: Any) -> Result:
+        """As `push` in batches, each job with a unique key, tags and a custom id that no other of this Bench has."""
+        frame = self.frames.push_tied(batch)
+        result = self._measure(Work.PUSHB, frame, count=-(-count // batch), batch=batch, seconds=seconds,
+                               marks=marks(frame), marks_each=2, first_number=self.numbered, **options)
+        self.numbered += result.items
+        return result
 
     def process(self, batch: int = 1, seconds: float = 60.0, **options: Any) -> Result:
         """Pull and acknowledge until the queue is empty."""

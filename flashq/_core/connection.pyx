@@ -11,12 +11,12 @@ from libc.string cimport memchr, memcmp, memset
 
 from flashq._core.ahead cimport ids_ahead
 from flashq._core.buffer cimport buffer_close, buffer_consume, buffer_put, buffer_shrink, copied
-from flashq._core.hot cimport hot_execute, outcome
-from flashq._core.peers cimport peer_clean, peer_close, peer_mark, peer_replied, peer_sendable, peer_sent
-from flashq._core.request cimport JSON, MSGPACK, OP_COLD, OP_NONE, Slice
+from flashq._core.hot cimport hot_execute
+from flashq._core.hub cimport Hub
+from flashq._core.peers cimport peer_clean, peer_close, peer_mark, peer_sendable
+from flashq._core.request cimport JSON, MSGPACK, OP_COLD, OP_NONE, Request
 from flashq._core.reservations cimport owner_disconnected, session_open
 from flashq._core.scratch cimport scratch_reset
-from flashq._core.sendnow cimport send_now
 from flashq._core.state cimport Core
 from flashq._core.status cimport AUTH_REQUIRED, OK, PARTLY, TOO_LARGE_FRAME
 from flashq._core.waiters cimport waiters_drop, waiters_release
@@ -40,12 +40,7 @@ cdef inline bint blocked(Connection self) noexcept:
     return self.peer.blocked != NULL or self.parked
 
 
-cdef inline bytes optional(const Slice* slice):
-    """Its bytes, or None for ptr NULL."""
-    return None if slice.ptr == NULL else copied(slice.ptr, slice.size)
-
-
-cdef class Connection(Endpoint):
+cdef class Connection(Outlet):
     """The Protocol of one client. `authenticated` is set by AUTH."""
 
     def __cinit__(self, Hub hub):
@@ -183,53 +178,12 @@ cdef class Connection(Endpoint):
                             <uint32_t>len(name)) != OK:
                 raise MemoryError("session")
 
-    def send_event(self, bytes frame):
-        """Append a whole frame that answers no request; whether it will leave.
-
-        Not unless the client said HELLO with push, nor while it is over its high-water mark: then the frame is lost to
-        it, and counted by the hub.
-        """
-        if not self.peer.push or self.closed or self.transport is None:
-            return False
-        if self.writing_paused or self.peer.out.size > self.hub.write_high_water:
-            self.hub.events_lost += 1
-            return False
-        buffer_put(&self.peer.out, PyBytes_AS_STRING(frame), <size_t>PyBytes_GET_SIZE(frame))
-        peer_mark(&self.hub.engine.core, &self.peer)
-        return True
-
-    def answer(self, bytes reply, bint in_order):
-        """The reply to a request that the cold tier parked; `in_order`: it came without reqId.
-
-        What it shows is durable already.
-        """
-        if in_order:
-            self.parked = False
-        if self.closed or self.transport is None:
-            return
-        buffer_put(&self.peer.out, PyBytes_AS_STRING(reply), <size_t>PyBytes_GET_SIZE(reply))
-        peer_replied(&self.hub.engine.core, &self.peer, self.hub.engine.core.committed)
-
-    def abort(self, reason):
-        """Drop the connection at once, saying why in the log."""
-        if self.closed:
-            return
-        self.closed = True
-        self.hub.log("connection_closed", reason=reason)
-        if self.transport is not None:
-            self.transport.abort()
-
     def close_if_idle(self):
         """Close unless replies are still on their way, or it holds jobs whose worker may still acknowledge them."""
         if self.peer.owner != NULL and self.peer.owner.jobs.count:
             return
         if self.peer.out.size == 0 and not self.closed and self.transport.get_write_buffer_size() == 0:
             self.finish()
-
-    def _write_timed_out(self):
-        self.write_timer = None
-        self.closed = False
-        self.abort("the client does not take its replies")
 
     # --- input -------------------------------------------------------------------------------------------------------
 
@@ -358,16 +312,6 @@ cdef class Connection(Endpoint):
         self.flush()
         return self.finish()
 
-    cdef int finish(self) except -1:
-        """Close once the transport has sent what it holds; a client that never takes that is cut off."""
-        if self.closed or self.transport is None:
-            return 0
-        self.closed = True
-        if self.write_timer is None:
-            self.write_timer = self.hub.loop.call_later(self.hub.write_timeout, self._write_timed_out)
-        self.transport.close()
-        return 0
-
     cdef int handle(self, const uint8_t* frame, size_t size) except -1:
         cdef Core* core = &self.hub.engine.core
         cdef Request request
@@ -409,55 +353,7 @@ cdef class Connection(Endpoint):
             buffer_put(&self.deferred, b"\n", 1)
         return 0
 
-    cdef int reply_partly(self, const Request* request) except -1:
-        """PUSHB: the ids of what was taken, and what was refused, by its place."""
-        cdef const Slice* req_id = &request.req_id
-        cdef uint32_t i
-        failures = []
-        for i in range(outcome.refused):
-            failures.append((outcome.failures[i].index, outcome.failures[i].status, outcome.failures[i].number,
-                             optional(&outcome.failures[i].text)))
-        ids = [outcome.ids[i] for i in range(outcome.made)]
-        self.put(self.hub.refuse.partly(self.peer.format == MSGPACK, optional(req_id), ids, failures))
-        return 0
-
     # --- output ------------------------------------------------------------------------------------------------------
-
-    cdef int refuse(self, int status, const Request* request) except -1:
-        cdef object field = None
-        if request.problem_field != NULL:
-            field = (<bytes>request.problem_field).decode("ascii")
-            if request.problem_item >= 0:
-                field = f"jobs[{request.problem_item}].{field}"
-        self.put(self.hub.refuse(
-            self.peer.format == MSGPACK, status, optional(&request.req_id), field, request.problem_number,
-            optional(&request.problem_text) or optional(&request.cmd)))
-        return 0
-
-    cdef int put(self, bytes reply) except -1:
-        buffer_put(&self.peer.out, PyBytes_AS_STRING(reply), <size_t>PyBytes_GET_SIZE(reply))
-        peer_replied(&self.hub.engine.core, &self.peer, self.hub.engine.core.position)
-        return 0
-
-    cdef int send(self, size_t size) except -1:
-        """The first `size` bytes of the replies: to the socket as far as it takes them now, the rest by the transport.
-
-        A transport that is closing may have closed its descriptor, whose number may be another connection's by now.
-        """
-        cdef size_t sent = 0
-        if self.fd >= 0 and not self.is_closing():
-            if not self.lagging or self.transport.get_write_buffer_size() == 0:
-                sent = send_now(self.fd, self.peer.out.data, size)
-                self.lagging = sent < size
-        if sent == size:
-            peer_sent(&self.hub.engine.core, &self.peer, size)
-            return 0
-        rest = copied(self.peer.out.data + sent, size - sent)
-        peer_sent(&self.hub.engine.core, &self.peer, size)
-        self.write(rest)
-        if self.writing_paused and self.transport.get_write_buffer_size() > self.hub.write_limit:
-            self.abort("too many replies the client does not take")
-        return 0
 
     cdef int flush(self) except -1:
         """Hand what may leave to the transport, in one write."""

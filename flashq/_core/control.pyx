@@ -24,6 +24,8 @@ from flashq._core.engine import STATES
 cdef enum:
     PASS_AT_ONCE = 1000         # groups looked at by the command that changes their settings; the timers do the rest
 
+ctypedef int (*Removal)(Core* core, Queue* queue, uint64_t* count) noexcept nogil
+
 
 cdef class Control:
     """Changes the queues of one engine. Methods that return an int return a count; names that no queue has count 0."""
@@ -94,19 +96,18 @@ cdef class Control:
 
     def drain(self, str queue):
         """Remove all waiting and delayed jobs at once. Raises MemoryError."""
-        cdef Queue* found = self.engine.find_queue(queue)
-        cdef uint64_t count = 0
-        if found != NULL and queue_drain(&self.engine.core, found, &count) != OK:
-            raise MemoryError("drain")
-        engine_done(&self.engine.core)
-        return count
+        return self._emptied(queue, queue_drain)
 
     def obliterate(self, str queue):
         """Remove everything of the queue but what completed, at once, and its settings. Raises MemoryError."""
+        return self._emptied(queue, queue_obliterate)
+
+    cdef uint64_t _emptied(self, str queue, Removal remove_all) except? 0:
+        """How many jobs the removal took from the queue. Raises MemoryError, and then it took none."""
         cdef Queue* found = self.engine.find_queue(queue)
         cdef uint64_t count = 0
-        if found != NULL and queue_obliterate(&self.engine.core, found, &count) != OK:
-            raise MemoryError("obliterate")
+        if found != NULL and remove_all(&self.engine.core, found, &count) != OK:
+            raise MemoryError(f"removing the jobs of {queue}")
         engine_done(&self.engine.core)
         return count
 

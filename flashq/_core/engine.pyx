@@ -7,28 +7,18 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from flashq._core.buffer cimport WriteBuffer, buffer_close, copied
-from flashq._core.chance cimport chance_seed
-from flashq._core.events cimport events_close
-from flashq._core.groups cimport groups_close, queue_waiting
-from flashq._core.heap cimport heap_close
+from flashq._core.core cimport core_close, core_init
+from flashq._core.groups cimport queue_waiting
 from flashq._core.hot cimport hot_execute
-from flashq._core.job cimport (
-    JOB_RESULT_MSGPACK, STATE_ACTIVE, STATE_COMPLETED, Awaited, Delivery, Edge, Extra, Failing, Job,
-    Relations, job_is,
-)
+from flashq._core.job cimport JOB_RESULT_MSGPACK, STATE_ACTIVE, STATE_COMPLETED, Job, job_is
 from flashq._core.jobs cimport job_find
 from flashq._core.peers cimport peer_close, peer_mark
 from flashq._core.queue cimport queue_find, queue_groups_set, queue_open, queue_wants_service
-from flashq._core.ready cimport Level, ready_close
 from flashq._core.records cimport record_frame_end, record_queue
 from flashq._core.request cimport JSON, MSGPACK, OP_NONE, OP_COLD, OP_PULL, OP_PULLB, Format, Request, Slice
-from flashq._core.retention cimport retention_close, retention_open
+from flashq._core.retention cimport retention_open
 from flashq._core.scratch cimport scratch_close, scratch_open, scratch_reset
-from flashq._core.shardmap cimport LEAF_BYTES, SHARDS, id_close, name_close
-from flashq._core.slab cimport blobs_init, memory_close, memory_init, slab_init
-from flashq._core.state cimport (
-    COMPLETED, NEVER, NO_LIMIT, Debounce, Grave, Group, Limits, Listening, Owner, Peer, Queue, Waiter,
-)
+from flashq._core.state cimport COMPLETED, NEVER, NO_LIMIT, Limits, Peer, Queue, Waiter
 from flashq._core.status cimport OK
 from flashq._core.timers cimport timers_run
 from flashq._core.transcode cimport transcode
@@ -89,44 +79,9 @@ cdef class Engine:
     """
 
     def __cinit__(self, limits, uint64_t seed, uint64_t epoch):
-        cdef Core* core = &self.core
-        cdef uint32_t i
-        memory_init(&core.memory)
-        slab_init(&core.jobs, &core.memory, sizeof(Job))
-        slab_init(&core.extras, &core.memory, sizeof(Extra))
-        slab_init(&core.deliveries, &core.memory, sizeof(Delivery))
-        slab_init(&core.queues, &core.memory, sizeof(Queue))
-        slab_init(&core.owners, &core.memory, sizeof(Owner))
-        slab_init(&core.waiters, &core.memory, sizeof(Waiter))
-        slab_init(&core.levels, &core.memory, sizeof(Level))
-        slab_init(&core.graves_slab, &core.memory, sizeof(Grave))
-        slab_init(&core.relations, &core.memory, sizeof(Relations))
-        slab_init(&core.failings, &core.memory, sizeof(Failing))
-        slab_init(&core.edges, &core.memory, sizeof(Edge))
-        slab_init(&core.awaited_slab, &core.memory, sizeof(Awaited))
-        slab_init(&core.debounces_slab, &core.memory, sizeof(Debounce))
-        slab_init(&core.groups_slab, &core.memory, sizeof(Group))
-        slab_init(&core.listenings, &core.memory, sizeof(Listening))
-        slab_init(&core.leaves, &core.memory, LEAF_BYTES)
-        blobs_init(&core.blobs, &core.memory)
-        for i in range(<uint32_t>SHARDS):
-            core.shards[i].next_sequence = 1
-            core.shards[i].ids.leaves = &core.leaves
-            core.shards[i].names.leaves = &core.leaves
-            core.shards[i].customs.leaves = &core.leaves
-            core.shards[i].uniques.leaves = &core.leaves
-            core.shards[i].debounces.leaves = &core.leaves
-            core.shards[i].groups.leaves = &core.leaves
-        core.sessions.leaves = &core.leaves
-        core.awaited.leaves = &core.leaves
-        core.listened.leaves = &core.leaves
-        core.next_deadline = <uint64_t>NEVER
-        core.trim_at = <uint64_t>NEVER
-        core.seed = seed | 1
-        chance_seed(core, seed)
-        core.epoch = epoch
+        core_init(&self.core, seed, epoch)
         self._limit(limits)
-        if scratch_open(&self.scratch) != OK or retention_open(core) != OK:
+        if scratch_open(&self.scratch) != OK or retention_open(&self.core) != OK:
             raise MemoryError("engine")
 
     def _limit(self, limits):
@@ -145,37 +100,8 @@ cdef class Engine:
         to.event_bytes = limits["event_bytes"]
 
     def __dealloc__(self):
-        cdef Core* core = &self.core
-        cdef Queue* queue = core.first_queue
-        cdef Grave* grave = core.graves
-        cdef uint32_t i
-        while grave != NULL:
-            ready_close(&grave.ready)
-            ready_close(&grave.turns)
-            grave = grave.next
-        while queue != NULL:                # the queues themselves go with the pages
-            ready_close(&queue.ready)
-            groups_close(queue)
-            queue = queue.next
-        for i in range(<uint32_t>SHARDS):
-            id_close(&core.shards[i].ids)
-            name_close(&core.shards[i].names)
-            name_close(&core.shards[i].customs)
-            name_close(&core.shards[i].uniques)
-            name_close(&core.shards[i].debounces)
-            name_close(&core.shards[i].groups)
-            heap_close(&core.shards[i].timers)
-        heap_close(&core.timers)
-        name_close(&core.sessions)
-        name_close(&core.awaited)
-        name_close(&core.listened)
-        events_close(core)
-        buffer_close(&core.records)
-        buffer_close(&core.text)
-        buffer_close(&core.spare)
-        retention_close(core)
+        core_close(&self.core)
         scratch_close(&self.scratch)
-        memory_close(&core.memory)
 
     # --- time, durability -------------------------------------------------------------------------------------------
 

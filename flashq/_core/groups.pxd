@@ -17,7 +17,7 @@ cdef void groups_look(Core* core, Queue* queue) noexcept nogil     # what holds 
 cdef void groups_pass(Core* core, uint32_t budget) noexcept nogil  # one slice
 cdef void group_due(Core* core, Group* group) noexcept nogil       # its timer fired
 cdef void groups_close(Queue* queue) noexcept nogil                # their lines; the groups go with the engine's pages
-# What keeps a group's next job from being shown: whether it is at its number of active jobs; ms until a token, 0 = none.
+# What keeps a group's next job from being shown: it is at its number of active jobs; ms until a token, 0 = none.
 cdef bint group_full(const Group* group) noexcept nogil
 cdef uint64_t group_token_in(Core* core, Group* group) noexcept nogil
 

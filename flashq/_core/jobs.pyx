@@ -34,7 +34,8 @@ cdef enum:
 
 cdef inline uint64_t tied_bits() noexcept nogil:
     """Options that `relations` sees to. No enum: that ends at 31 bits."""
-    return (<uint64_t>1 << BIT_UNIQUE_KEY | <uint64_t>1 << BIT_DEBOUNCE_ID | <uint64_t>1 << BIT_DEPENDS_ON | <uint64_t>1 << BIT_GROUP_ID
+    return (<uint64_t>1 << BIT_UNIQUE_KEY | <uint64_t>1 << BIT_DEBOUNCE_ID | <uint64_t>1 << BIT_DEPENDS_ON
+            | <uint64_t>1 << BIT_GROUP_ID
             | <uint64_t>1 << BIT_KEEP_COMPLETED_AGE | <uint64_t>1 << BIT_KEEP_COMPLETED_COUNT
             | <uint64_t>1 << BIT_FLOW)
 

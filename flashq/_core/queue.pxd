@@ -21,7 +21,8 @@ cdef enum:
 
 cdef inline bint queue_groups_set(const Queue* queue) noexcept nogil:
     """Whether a setting says something else of its groups than the wire does."""
-    return queue.fair or queue.group_concurrency != <uint64_t>GROUP_CONCURRENCY or queue.group_rate != <uint64_t>NO_LIMIT
+    return (queue.fair or queue.group_concurrency != <uint64_t>GROUP_CONCURRENCY
+            or queue.group_rate != <uint64_t>NO_LIMIT)
 
 cdef inline void queue_ungroup(Queue* queue) noexcept nogil:
     """Without settings of its groups."""

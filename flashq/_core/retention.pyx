@@ -4,11 +4,12 @@ from libc.stdint cimport uint32_t, uint64_t
 from flashq._core.heap cimport heap_push, heap_remove
 from flashq._core.job cimport IN_DONE, IN_KEPT, Relations
 from flashq._core.jobs cimport job_free, job_shard, saturated
+from flashq._core.lifecycle cimport job_erase
 from flashq._core.queue cimport deadline_lower, list_append, list_remove
 from flashq._core.rawmem cimport raw_free, raw_realloc
-from flashq._core.records cimport record_forget, record_gone
+from flashq._core.records cimport record_forget
 from flashq._core.shardmap cimport SHARD_BITS, SHARDS, id_remove, id_replace
-from flashq._core.state cimport COMPLETED, NODE_JOB
+from flashq._core.state cimport COMPLETED, NODE_JOB, JobList
 from flashq._core.status cimport NO_MEMORY, OK
 
 
@@ -116,12 +117,16 @@ cdef void done_trim(Core* core, uint32_t budget) noexcept nogil:
         core.done_excess -= 1
 
 
-cdef void strip_oldest(Core* core) noexcept nogil:
-    """Of the oldest job kept whole only the id stays."""
-    cdef Job* job = core.done.first
+cdef void done_remove(Core* core, Job* job) noexcept nogil:
     list_remove(&core.done, job)
     (<Queue*>job.queue).held -= 1
     core.done_bytes -= weight(job)
+
+
+cdef void strip_oldest(Core* core) noexcept nogil:
+    """Of the oldest job kept whole only the id stays."""
+    cdef Job* job = core.done.first
+    done_remove(core, job)
     id_replace(&job_shard(core, job).ids, job.id >> SHARD_BITS, COMPLETED())
     job_free(core, job)
 
@@ -138,29 +143,23 @@ cdef void forget_oldest(Core* core) noexcept nogil:
     record_forget(core, id)
 
 
-cdef uint64_t done_clean(Core* core, Queue* queue, uint64_t before, uint64_t most) noexcept nogil:
-    cdef Job* job = core.done.first
+cdef uint64_t list_clean(Core* core, JobList* jobs, Queue* queue, uint64_t before, uint64_t most) noexcept nogil:
+    cdef Job* job = jobs.first
     cdef Job* following
     cdef uint64_t count = 0
     while job != NULL and count < most:
         following = job.place.links.next
         if <Queue*>job.queue == queue and job.deadline <= before:
-            list_remove(&core.done, job)
-            queue.held -= 1
-            core.done_bytes -= weight(job)
-            record_gone(core, job.id)       # its place in the ring stays: forgetting an absent id does nothing
-            id_remove(&job_shard(core, job).ids, job.id >> SHARD_BITS)
-            job_free(core, job)
-            count += 1
-        job = following
-    job = queue.kept.first
-    while job != NULL and count < most:
-        following = job.place.links.next
-        if job.deadline <= before:
-            kept_remove(core, job)
-            record_gone(core, job.id)
-            id_remove(&job_shard(core, job).ids, job.id >> SHARD_BITS)
-            job_free(core, job)
+            if job.where == IN_KEPT:
+                kept_remove(core, job)
+            else:
+                done_remove(core, job)
+            job_erase(core, job)            # its place in the ring stays: forgetting an absent id does nothing
             count += 1
         job = following
     return count
+
+
+cdef uint64_t done_clean(Core* core, Queue* queue, uint64_t before, uint64_t most) noexcept nogil:
+    cdef uint64_t count = list_clean(core, &core.done, queue, before, most)
+    return count + list_clean(core, &queue.kept, queue, before, most - count)

@@ -11,6 +11,7 @@ cdef extern from * nogil:
 
 cdef enum:
     MAX_HEIGHT = 6              # covers 63 bits of sequence, far over the 48 that ids have
+    SPLITS_AHEAD = 8            # names are fetched from memory so long before a split looks at them
 
 
 # The id table: a tree of 512-way levels over leaves, no higher than its largest sequence needs
@@ -284,11 +285,19 @@ cdef bint segment_add(NameMap* map) noexcept nogil:
 cdef void bucket_split(NameMap* map) noexcept nogil:
     """Add one bucket and move its names out of its twin. Without memory the chains stay longer for a while."""
     cdef uint64_t added = map.buckets
+    cdef uint64_t low = <uint64_t>1 << (63 - clz64(added))
+    cdef NameNode* node
     cdef NameNode** link
     cdef NameNode** out
     if added >> LEAF_BITS == map.segment_count and not segment_add(map):
         return
-    link = bucket_at(map, added - (<uint64_t>1 << (63 - clz64(added))))
+    if added - low + 2 * SPLITS_AHEAD < low:
+        # The next splits and their names are known. (GCC drops calls of a function that does nothing but this.)
+        prefetch_write(bucket_at(map, added - low + 2 * SPLITS_AHEAD)[0])
+        node = bucket_at(map, added - low + SPLITS_AHEAD)[0]
+        if node != NULL:
+            prefetch_write(node.next)
+    link = bucket_at(map, added - low)
     out = bucket_at(map, added)
     map.buckets += 1
     while link[0] != NULL:

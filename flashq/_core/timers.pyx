@@ -13,7 +13,9 @@ from flashq._core.reservations cimport owner_due
 from flashq._core.retention cimport done_trim
 from flashq._core.shardmap cimport SHARDS
 from flashq._core.slab cimport CACHED_PAGES, memory_decay, memory_window
-from flashq._core.state cimport NEVER, NODE_DEBOUNCE, NODE_GROUP, NODE_QUEUE, NODE_WAITER, Debounce, Group, Owner, QueueTimer, Waiter
+from flashq._core.state cimport (
+    NEVER, NODE_DEBOUNCE, NODE_GROUP, NODE_QUEUE, NODE_WAITER, Debounce, Group, Owner, QueueTimer, Waiter,
+)
 from flashq._core.waiters cimport waiter_answer_empty, waiters_serve
 
 

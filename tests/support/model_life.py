@@ -1,5 +1,6 @@
 """The life of jobs, clients and reservations in the model, and what time does to them; no command is known here."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from support.model_parts import Client, Job, Message, Owner, Queue, Waiter
@@ -19,7 +20,7 @@ def nothing(waiter: Waiter) -> Message:
     return {"jobs": [], "job": None} if waiter.many else {"job": None}
 
 
-class World:
+class World(ABC):
     """`sequences` has the next sequence of each shard, `shards` the shard of each queue name."""
 
     def __init__(self, wall: int, mono: int, epoch: int, shards: dict[str, int], sequences: dict[int, int], *,
@@ -89,9 +90,9 @@ class World:
             while client.deferred and not self.blocked(client):
                 self.execute(client, client.deferred.pop(0))
 
+    @abstractmethod
     def execute(self, client: Client, request: Message) -> None:
         """A request whose turn it is: what commands there are is the Model's business."""
-        raise NotImplementedError
 
     def reply(self, client: Client, request: Message, body: Message) -> None:
         known = {"reqId": request["reqId"]} if "reqId" in request else {}

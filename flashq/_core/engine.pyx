@@ -26,7 +26,7 @@ from flashq._core.scratch cimport scratch_close, scratch_open, scratch_reset
 from flashq._core.shardmap cimport LEAF_BYTES, SHARDS, id_close, name_close
 from flashq._core.slab cimport blobs_init, memory_close, memory_init, slab_init
 from flashq._core.state cimport (
-    COMPLETED, NEVER, NO_LIMIT, Debounce, Grave, Limits, Listening, Owner, Peer, Queue, Waiter,
+    COMPLETED, NEVER, NO_LIMIT, Debounce, Grave, Limits, Listening, Owner, Peer, PushKey, Queue, Waiter,
 )
 from flashq._core.status cimport OK
 from flashq._core.timers cimport timers_run
@@ -104,6 +104,7 @@ cdef class Engine:
         slab_init(&core.edges, &core.memory, sizeof(Edge))
         slab_init(&core.awaited_slab, &core.memory, sizeof(Awaited))
         slab_init(&core.debounces_slab, &core.memory, sizeof(Debounce))
+        slab_init(&core.push_keys, &core.memory, sizeof(PushKey))
         slab_init(&core.listenings, &core.memory, sizeof(Listening))
         slab_init(&core.leaves, &core.memory, LEAF_BYTES)
         blobs_init(&core.blobs, &core.memory)
@@ -114,6 +115,7 @@ cdef class Engine:
             core.shards[i].customs.leaves = &core.leaves
             core.shards[i].uniques.leaves = &core.leaves
             core.shards[i].debounces.leaves = &core.leaves
+            core.shards[i].push_keys.leaves = &core.leaves
         core.sessions.leaves = &core.leaves
         core.awaited.leaves = &core.leaves
         core.listened.leaves = &core.leaves
@@ -158,6 +160,7 @@ cdef class Engine:
             name_close(&core.shards[i].customs)
             name_close(&core.shards[i].uniques)
             name_close(&core.shards[i].debounces)
+            name_close(&core.shards[i].push_keys)
             heap_close(&core.shards[i].timers)
         heap_close(&core.timers)
         name_close(&core.sessions)

@@ -20,11 +20,13 @@ from flashq._core.status cimport NO_MEMORY, OK, PUSH_KEY_TAKEN
 cdef int push_key_open(Core* core, Queue* queue, const Slice* key, bint batch, uint32_t count,
                        PushKey** out) noexcept nogil:
     cdef Slice name
+    cdef uint64_t hash
     if not scoped(core, queue, key, &name):
         return NO_MEMORY
-    out[0] = find(core, queue, &name)
+    hash = name_hash(name.ptr, name.size)
+    out[0] = find(core, queue, &name, hash)
     if out[0] == NULL:
-        out[0] = make(core, queue, &name, batch, count)
+        out[0] = make(core, queue, &name, hash, batch, count)
         return NO_MEMORY if out[0] == NULL else OK
     return OK if out[0].batch == batch and out[0].count == count else PUSH_KEY_TAKEN
 
@@ -56,7 +58,7 @@ cdef bint push_key_answers(Core* core, const Request* request) noexcept nogil:
     queue = queue_find(core, request.queue.ptr, request.queue.size)
     if queue == NULL or not scoped(core, queue, &request.push_key, &name):
         return False
-    key = find(core, queue, &name)
+    key = find(core, queue, &name, name_hash(name.ptr, name.size))
     if key == NULL:
         return False
     for i in range(key.count):
@@ -65,10 +67,9 @@ cdef bint push_key_answers(Core* core, const Request* request) noexcept nogil:
     return True
 
 
-cdef PushKey* find(Core* core, Queue* queue, const Slice* name) noexcept nogil:
+cdef PushKey* find(Core* core, Queue* queue, const Slice* name, uint64_t hash) noexcept nogil:
     """The key of this scoped name, or NULL. One that an obliteration of the queue ended goes here."""
-    cdef NameNode* node = name_find(&core.shards[queue.shard].push_keys, name_hash(name.ptr, name.size), name.ptr,
-                                    name.size)
+    cdef NameNode* node = name_find(&core.shards[queue.shard].push_keys, hash, name.ptr, name.size)
     cdef PushKey* key
     if node == NULL:
         return NULL
@@ -79,7 +80,8 @@ cdef PushKey* find(Core* core, Queue* queue, const Slice* name) noexcept nogil:
     return NULL
 
 
-cdef PushKey* make(Core* core, Queue* queue, const Slice* name, bint batch, uint32_t count) noexcept nogil:
+cdef PushKey* make(Core* core, Queue* queue, const Slice* name, uint64_t hash, bint batch,
+                   uint32_t count) noexcept nogil:
     """A key that holds no id yet, with all the memory and the place in the timers that it will need; or NULL."""
     cdef PushKey* key = <PushKey*>slab_take(&core.push_keys)
     if key == NULL:
@@ -92,7 +94,7 @@ cdef PushKey* make(Core* core, Queue* queue, const Slice* name, bint batch, uint
     key.text = keep(core, name, &key.name.node.size)
     key.ids = <uint64_t*>blob_take(&core.blobs, ids_bytes(key))
     key.name.key = key
-    key.name.node.name, key.name.node.hash = key.text, name_hash(name.ptr, name.size)
+    key.name.node.name, key.name.node.hash = key.text, hash
     if (key.text == NULL or key.ids == NULL
             or heap_push(&core.timers, core.mono + PUSH_KEY_MS, 0, &key.timer) != OK
             or name_add(&core.shards[queue.shard].push_keys, &key.name.node) != OK):

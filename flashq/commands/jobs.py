@@ -38,8 +38,8 @@ _WAIT = Field("timeout", Kind.U64, "ms to wait for a job; 0 = do not wait.", def
 _JOB_REPLY = ReplyField("job", "Job or null", "The job, now `active`; null when the wait ended without one.")
 _PUSH_ERRORS: tuple[ErrorCode, ...] = (*QUEUE_ERRORS, MEMORY_FULL, DEBOUNCED, DUPLICATE_KEY,
                                         PUSH_KEY_TAKEN)
-_ONCE_PUSH = ("With `push_key` safe for 5 minutes, whatever becomes of the job; with `job_id` while that job exists: the "
-              "second answers with the same id. Without, it makes another job.")
+_ONCE_PUSH = ("With `push_key` safe for 5 minutes, whatever becomes of the job; with `job_id` while that job exists: "
+              "the second answers with the same id. Without, it makes another job.")
 _ONCE_BATCH = ("With `push_key` safe for 5 minutes: the second answers with the same ids, and tries again what was "
                "refused. Without, safe for jobs with `job_id`; of the others it makes second ones.")
 _PULL_AGAIN = ("Safe: jobs of an answer that never arrived come back when their reservation ends, "

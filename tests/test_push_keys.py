@@ -8,7 +8,7 @@ import pytest
 
 from flashq.commands import MAX_BATCH
 from support.simulated import START_WALL, Client, DelayedStore, Simulation, simulation
-from support.wire import CODECS
+from support.wire import CODECS, Codec
 
 MINUTES = 300_000
 TAKEN = "Push key 'p' belongs to another push"
@@ -151,26 +151,20 @@ def test_keys_give_their_memory_back(sim: Simulation, client: Client) -> None:
     assert held[0] == held[1] < 100
 
 
-def test_a_repeat_is_answered_when_memory_is_full(sim: Simulation, client: Client) -> None:
-    job_id = client.push(push_key="p")
-    ids = client.ok("PUSHB", queue="q", jobs=[{}, {}], push_key="b")["ids"]
-    client.push(unique_key="k")
+def test_a_repeat_is_answered_when_memory_is_full(codec: Codec) -> None:
     jobs = [{}, {"unique_key": "k"}]
-    assert client.ok("PUSHB", queue="q", jobs=jobs, push_key="part")["failed"] == [1]
     with simulation(memory_limit=1 << 20) as full:
-        one = full.connect(client.codec)
-        first = one.push(push_key="p")
-        known = one.ok("PUSHB", queue="q", jobs=[{}, {}], push_key="b")["ids"]
-        one.push(unique_key="k")
-        taken = one.ok("PUSHB", queue="q", jobs=jobs, push_key="part")["ids"]
-        while one.call("PUSH", queue="q", data="x" * 100_000)["ok"]:
+        client = full.connect(codec)
+        one = client.push(push_key="p", unique_key="k")
+        ids = client.ok("PUSHB", queue="q", jobs=[{}, {}], push_key="b")["ids"]
+        assert client.ok("PUSHB", queue="q", jobs=jobs, push_key="part")["failed"] == [1]
+        while client.call("PUSH", queue="q", data="x" * 100_000)["ok"]:
             pass
-        assert one.error("PUSH", queue="q", push_key="new") == LIMIT
-        assert one.push(push_key="p") == first
-        assert one.ok("PUSHB", queue="q", jobs=[{}, {}], push_key="b")["ids"] == known
-        assert one.error("PUSHB", queue="q", jobs=jobs, push_key="part") == LIMIT, "it has a job to make"
-        assert len(taken) == 1
-    assert (first, known) == (job_id, ids)
+        assert client.error("PUSH", queue="q", push_key="new") == LIMIT
+        assert client.error("PUSH", queue="nowhere", push_key="p") == LIMIT
+        assert client.push(push_key="p") == one
+        assert client.ok("PUSHB", queue="q", jobs=[{}, {}], push_key="b")["ids"] == ids
+        assert client.error("PUSHB", queue="q", jobs=jobs, push_key="part") == LIMIT, "it has a job to make"
 
 
 # -- batches ----------------------------------------------------------------------------------------------------

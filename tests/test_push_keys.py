@@ -262,18 +262,20 @@ def test_what_a_key_answers_is_recorded() -> None:
 def test_a_repeat_waits_for_the_push_that_it_shows() -> None:
     store = DelayedStore()
     with simulation(store) as sim:
-        first, second = sim.connect(), sim.connect()
-        first.send("PUSH", queue="q", push_key="p")
-        first.send("PUSHB", queue="q", jobs=[{}, {}], push_key="b")
-        second.send("PUSH", queue="q", push_key="p")
-        second.send("PUSHB", queue="q", jobs=[{}, {}], push_key="b")
-        other = store.position
-        sim.connect().send("PUSH", queue="q")
-        assert first.replies() == second.replies() == []
-        store.commit(other)
-        pushed, repeated = first.replies(), second.replies()
-        assert pushed == repeated and len(pushed) == 2
-        store.commit()
+        for cmd, fields in (("PUSH", {"push_key": "p"}), ("PUSHB", {"jobs": [{}, {}], "push_key": "b"})):
+            first, second, third = sim.connect(), sim.connect(), sim.connect()
+            before = store.position
+            first.send(cmd, queue="q", **fields)
+            pushed = store.position
+            second.send(cmd, queue="q", **fields)
+            third.send("PUSH", queue="q")
+            for position in range(before, pushed):
+                store.commit(position)
+                assert first.replies() == second.replies() == [], "the record of the key comes last"
+            store.commit(pushed)
+            assert first.replies() == second.replies() != []
+            assert third.replies() == []
+            store.commit()
 
 
 # -- on_duplicate -----------------------------------------------------------------------------------------------

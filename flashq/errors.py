@@ -183,6 +183,13 @@ DEBOUNCED = ErrorCode(
     "Debounced: job with id '{text}' was pushed recently",
     "The window that an earlier push with this `debounce_id` opened is still open.",
 )
+PUSH_KEY_TAKEN = ErrorCode(
+    -51,
+    "PUSH_KEY_TAKEN",
+    "Push key '{text}' belongs to another push",
+    "A push with this `push_key` was taken not long ago, and this one is not it: of the two one is PUSH and one PUSHB, "
+    "or their `jobs` differ in number.",
+)
 
 # Flows.
 FLOW_EMPTY = ErrorCode(None, "INVALID_FLOW", "Flow must have at least one child", "`children` is empty.")

@@ -133,6 +133,14 @@ def test_data_comes_as_it_was_given(sim: Simulation, client: Client, data: objec
     assert entry(client)["data"] == data
 
 
+def test_a_firing_may_replace_the_payload_of_the_job_before(sim: Simulation, client: Client) -> None:
+    client.ok("CRON", name="c", queue="q", repeat_every=1000, unique_key="k", on_duplicate="replace", data=1)
+    sim.advance(1000)
+    client.ok("CRON", name="c", queue="q", repeat_every=1000, unique_key="k", on_duplicate="replace", data=2)
+    sim.advance(1000)
+    assert [job["data"] for job in pulled(client)] == [2]
+
+
 def test_data_may_be_left_out(sim: Simulation, client: Client) -> None:
     client.ok("CRON", name="c", queue="q", repeat_every=10)
     sim.advance(10)

@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from conftest import SLOW_BUILD
 from flashq import __version__
-from flashq.commands import COMMANDS, MAX_BATCH, RETRY_TYPES, STATES
+from flashq.commands import COMMANDS, MAX_BATCH, ON_DUPLICATE, RETRY_TYPES, STATES
 from flashq.config import Settings
 from support.model_life import SHARDS
 from support.model_manage import FullModel
@@ -52,6 +52,8 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
     "lifo": st.booleans(),
     "tags": st.lists(st.text(max_size=3), max_size=2),
     "job_id": st.sampled_from(["", "x", "y", "ä"]),
+    "unique_key": st.sampled_from(["", "k", "ü"]),
+    "on_duplicate": st.sampled_from(ON_DUPLICATE),
     "stall_timeout": st.sampled_from([0, 40, 6000, 60_000]),
     "remove_on_complete": st.booleans(),
     "remove_on_fail": st.booleans(),
@@ -61,6 +63,7 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
         optional={"max": st.sampled_from([None, 0, 30, 2**63 - 1]), "jitter": st.sampled_from([None, 0])},
     ),
 }
+PUSH_KEY = st.just({}) | st.fixed_dictionaries({"push_key": st.sampled_from([None, "", "p", "ü"])})
 FAIL_ORDER = st.fixed_dictionaries({}, optional={
     "retry": st.sampled_from([None, True, False]),
     "retry_after": st.sampled_from([None, 0, 1, 40, 2**63 - 1]),
@@ -182,13 +185,13 @@ class ServerMachine(RuleBasedStateMachine):
     def connect(self, codec: str) -> None:
         self.pairs.append((self.sim.connect(CODECS[codec]), self.model.connect(self.requests)))
 
-    @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, options=push_options())
-    def push(self, who: int, req: bool, queue: str, options: Message) -> None:
-        self.ask(who, req, "PUSH", queue=queue, **options)
+    @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, options=push_options(), key=PUSH_KEY)
+    def push(self, who: int, req: bool, queue: str, options: Message, key: Message) -> None:
+        self.ask(who, req, "PUSH", queue=queue, **options, **key)
 
-    @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, jobs=st.lists(push_options(), max_size=4))
-    def push_batch(self, who: int, req: bool, queue: str, jobs: list[Message]) -> None:
-        self.ask(who, req, "PUSHB", queue=queue, jobs=jobs)
+    @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, jobs=st.lists(push_options(), max_size=4), key=PUSH_KEY)
+    def push_batch(self, who: int, req: bool, queue: str, jobs: list[Message], key: Message) -> None:
+        self.ask(who, req, "PUSHB", queue=queue, jobs=jobs, **key)
 
     @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, timeout=PULL_TIME)
     def pull(self, who: int, req: bool, queue: str, timeout: int | None) -> None:
@@ -327,7 +330,7 @@ class ServerMachine(RuleBasedStateMachine):
         if not self.pairs:
             self.connect("json")
 
-    @rule(ms=st.sampled_from([1, 4, 5, 39, 41, 999, 5001, 10_000, 29_999, 61_000]))
+    @rule(ms=st.sampled_from([1, 4, 5, 39, 41, 999, 5001, 10_000, 29_999, 61_000, 240_000]))
     def time_passes(self, ms: int) -> None:
         self.pass_time(ms)
         self.compare_replies()

@@ -76,6 +76,11 @@ CASES = [
     Case("fail behind others", ("FAIL", {"id": "ID"}), [PUSH, PULL, MANY]),
     Case("fail to who waits", ("FAIL", {"id": "ID"}), [("PUSH", {"queue": "q", "timeout": 10**6}), PULL], [PARKED]),
     Case("push with a retry policy", ("PUSH", {"queue": "q", "retry": {"type": "linear", "delay": 5, "jitter": 1}})),
+    Case("push with a key", ("PUSH", {"queue": "q", "push_key": "p" * 700, "data": DATA})),
+    Case("push of a known key", ("PUSH", {"queue": "q", "push_key": "p"}), [("PUSH", {"queue": "q", "push_key": "p"})]),
+    Case("push of a batch with a key", ("PUSHB", {"queue": "q", "push_key": "p", "jobs": [{"data": DATA}] * 300})),
+    Case("push that replaces", ("PUSH", {"queue": "q", "unique_key": "k", "on_duplicate": "replace", "data": DATA}),
+         [("PUSH", {"queue": "q", "unique_key": "k", "tags": ["a"]})]),
     Case("fail by a policy", ("FAIL", {"id": "ID", "error": DATA}),
          [("PUSH", {"queue": "q", "retry": {"type": "fixed", "delay": 5}}), PULL]),
     Case("fail without retry", ("FAIL", {"id": "ID", "retry": False}), [PUSH, PULL]),
@@ -233,8 +238,8 @@ def test_the_cases_reach_the_allocator() -> None:
         if scene.made == 0:
             none.add(case.name)
     small = {"ack of a batch"} if SLOW_BUILD else set()
-    assert none <= {"push of a known id", "ack", "heartbeat", "cancel", "getresult", "listqueues",
-                    "ack of a group's job", "retry of a group's job", "cancel of a group's job",
+    assert none <= {"push of a known id", "push of a known key", "ack", "heartbeat", "cancel", "getresult",
+                    "listqueues", "ack of a group's job", "retry of a group's job", "cancel of a group's job",
                     "settings of groups"} | small
 
 

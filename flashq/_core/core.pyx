@@ -11,7 +11,7 @@ from flashq._core.ready cimport Level, ready_close
 from flashq._core.retention cimport retention_close
 from flashq._core.shardmap cimport LEAF_BYTES, SHARDS, id_close, name_close
 from flashq._core.slab cimport blobs_init, memory_close, memory_init, slab_init
-from flashq._core.state cimport NEVER, Debounce, Grave, Group, Listening, Owner, Queue, Waiter
+from flashq._core.state cimport NEVER, Debounce, Grave, Group, Listening, Owner, PushKey, Queue, Waiter
 
 
 cdef void core_init(Core* core, uint64_t seed, uint64_t epoch) noexcept nogil:
@@ -31,6 +31,7 @@ cdef void core_init(Core* core, uint64_t seed, uint64_t epoch) noexcept nogil:
     slab_init(&core.awaited_slab, &core.memory, sizeof(Awaited))
     slab_init(&core.debounces_slab, &core.memory, sizeof(Debounce))
     slab_init(&core.groups_slab, &core.memory, sizeof(Group))
+    slab_init(&core.push_keys, &core.memory, sizeof(PushKey))
     slab_init(&core.listenings, &core.memory, sizeof(Listening))
     slab_init(&core.leaves, &core.memory, LEAF_BYTES)
     blobs_init(&core.blobs, &core.memory)
@@ -42,6 +43,7 @@ cdef void core_init(Core* core, uint64_t seed, uint64_t epoch) noexcept nogil:
         core.shards[i].uniques.leaves = &core.leaves
         core.shards[i].debounces.leaves = &core.leaves
         core.shards[i].groups.leaves = &core.leaves
+        core.shards[i].push_keys.leaves = &core.leaves
     core.sessions.leaves = &core.leaves
     core.awaited.leaves = &core.leaves
     core.listened.leaves = &core.leaves
@@ -71,6 +73,7 @@ cdef void core_close(Core* core) noexcept nogil:
         name_close(&core.shards[i].uniques)
         name_close(&core.shards[i].debounces)
         name_close(&core.shards[i].groups)
+        name_close(&core.shards[i].push_keys)
         heap_close(&core.shards[i].timers)
     heap_close(&core.timers)
     name_close(&core.sessions)

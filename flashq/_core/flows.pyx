@@ -44,7 +44,7 @@ cdef class Flows:
             for frame in children:
                 CHILDREN[made] = self._push(frame, msgpack, f"children[{made}]", 0, parent_id, 0)
                 made += 1
-            self._push(parent, msgpack, "", parent_id, 0, count)
+            parent_id = self._push(parent, msgpack, "", parent_id, 0, count)    # not the one put aside if it exists
         except Rejected:
             self._undo(made, parent_id)
             raise

@@ -9,17 +9,18 @@ from flashq._core.jobs cimport job_active, job_create, job_set_message
 from flashq._core.lifecycle cimport FailOrder, job_beat, job_complete, job_fail
 from flashq._core.manage cimport manage_execute
 from flashq._core.peers cimport peer_replied
+from flashq._core.pushkeys cimport push_key_answers, push_key_open, push_key_settle
 from flashq._core.queue cimport queue_name_check, queue_open
 from flashq._core.records cimport record_frame_end, record_state
 from flashq._core.request cimport (
-    BIT_DATA, BIT_ERROR, BIT_FAIL_RETRY, BIT_MESSAGE, BIT_QUEUE, BIT_RELEASE, BIT_RESULT, BIT_RETRY_AFTER, BIT_TIMEOUT,
-    BIT_TOKEN, BIT_TOKENS, KIND_IDS, MAX_BATCH, OP_ACK, OP_ACKB, OP_FAIL, OP_HEARTBEAT, OP_PROGRESS, OP_PULL, OP_PULLB,
-    OP_PUSH, OP_PUSHB, Failure, Format, PushItem, Slice, has,
+    BIT_DATA, BIT_ERROR, BIT_FAIL_RETRY, BIT_MESSAGE, BIT_PUSH_KEY, BIT_QUEUE, BIT_RELEASE, BIT_RESULT, BIT_RETRY_AFTER,
+    BIT_TIMEOUT, BIT_TOKEN, BIT_TOKENS, KIND_IDS, MAX_BATCH, OP_ACK, OP_ACKB, OP_FAIL, OP_HEARTBEAT, OP_PROGRESS,
+    OP_PULL, OP_PULLB, OP_PUSH, OP_PUSHB, Failure, Format, PushItem, Slice, has,
 )
-from flashq._core.state cimport Queue
+from flashq._core.state cimport PushKey, Queue
 from flashq._core.status cimport (
     BAD_TYPE, BATCH_TOO_LARGE, CONTRADICTION, DATA_TOO_LARGE, DEBOUNCED, DUPLICATE_KEY, JOB_NOT_FOUND, MEMORY_FULL,
-    MISSING_FIELD, NOT_IN_PROCESSING, NOT_PROCESSING, OK, PARTLY, STALE_TOKEN,
+    MISSING_FIELD, NOT_IN_PROCESSING, NOT_PROCESSING, OK, PARTLY, PUSH_KEY_TAKEN, STALE_TOKEN,
 )
 from flashq._core.waiters cimport pull_now, waiter_park, waiters_serve
 from flashq._core.wire cimport wire_count, wire_id, wire_ids, wire_no_job, wire_ok
@@ -67,7 +68,7 @@ cdef int push(Core* core, Peer* peer, Request* request) noexcept nogil:
     cdef Queue* queue
     cdef uint64_t id, shown
     cdef int status
-    if core.memory.used > core.limits.memory:
+    if core.memory.used > core.limits.memory and not push_key_answers(core, request):
         return problem(request, MEMORY_FULL, core.limits.memory)
     if has(&request.item, BIT_DATA) and request.item.data.size > core.limits.job_size:
         status = queue_name_check(request.queue.ptr, request.queue.size)    # of two faults the name is told first
@@ -75,39 +76,101 @@ cdef int push(Core* core, Peer* peer, Request* request) noexcept nogil:
     status = queue_open(core, &request.queue, &queue)
     if status != OK:
         return problem(request, status, core.limits.queue_names)
-    status = job_create(core, queue, &request.item, request.format, &id, &shown)
+    if keyed(request):
+        status = push_keyed(core, queue, request, &id, &shown)
+    else:
+        status = job_create(core, queue, &request.item, request.format, &id, &shown)
     if status != OK:
-        request.problem_text = refused_text(&request.item, status)
+        request.problem_text = request.push_key if status == PUSH_KEY_TAKEN else refused_text(&request.item, status)
         return status
     wire_id(peer.format, &peer.out, &request.req_id, id)
     peer_replied(core, peer, shown)
     return OK
 
 
+cdef inline bint keyed(const Request* request) noexcept nogil:
+    return has(&request.item, BIT_PUSH_KEY) and request.push_key.size != 0
+
+
+cdef int push_keyed(Core* core, Queue* queue, Request* request, uint64_t* id, uint64_t* shown) noexcept nogil:
+    """As job_create, once for each key."""
+    cdef PushKey* key
+    cdef uint32_t taken = 0
+    cdef int status = push_key_open(core, queue, &request.push_key, False, 1, &key)
+    if status != OK:
+        return status
+    if key.ids[0] == 0:
+        status = job_create(core, queue, &request.item, request.format, id, shown)
+        if status == OK:
+            key.ids[0] = id[0]
+            taken = 1
+        push_key_settle(core, key, taken)
+        if status != OK:
+            return status                   # the key is gone
+    id[0], shown[0] = key.ids[0], key.position
+    return OK
+
+
 cdef int push_batch(Core* core, Peer* peer, Request* request) noexcept nogil:
     cdef Queue* queue
-    cdef uint64_t shown
-    cdef uint32_t i
     cdef int status
     if request.item_count > MAX_BATCH:
         return problem(request, BATCH_TOO_LARGE, request.item_count)
-    if core.memory.used > core.limits.memory:
+    if core.memory.used > core.limits.memory and not push_key_answers(core, request):
         return problem(request, MEMORY_FULL, core.limits.memory)
     status = queue_open(core, &request.queue, &queue)
     if status != OK:
         return problem(request, status, core.limits.queue_names)
     outcome.made = outcome.refused = 0
     outcome.shown = core.committed
+    if keyed(request):
+        status = push_items_keyed(core, queue, request)
+        if status != OK:
+            request.problem_text = request.push_key
+            return status
+    else:
+        push_items(core, queue, request)
+    if outcome.refused:
+        return PARTLY
+    wire_ids(peer.format, &peer.out, &request.req_id, outcome.ids, outcome.made)
+    peer_replied(core, peer, outcome.shown)
+    return OK
+
+
+cdef void push_items(Core* core, Queue* queue, Request* request) noexcept nogil:
+    cdef uint64_t shown
+    cdef uint32_t i
+    cdef int status
     for i in range(request.item_count):
         status = push_item(core, queue, &request.items[i], request.format, &shown)
         if status != OK:
             refuse_item(&request.items[i], i, status)
         elif shown > outcome.shown:
             outcome.shown = shown
-    if outcome.refused:
-        return PARTLY
-    wire_ids(peer.format, &peer.out, &request.req_id, outcome.ids, outcome.made)
-    peer_replied(core, peer, outcome.shown)
+
+
+cdef int push_items_keyed(Core* core, Queue* queue, Request* request) noexcept nogil:
+    """As push_items, but what an earlier push with this key took is taken already."""
+    cdef PushKey* key
+    cdef uint64_t shown
+    cdef uint32_t i, taken = 0
+    cdef int status = push_key_open(core, queue, &request.push_key, True, request.item_count, &key)
+    if status != OK:
+        return status
+    for i in range(request.item_count):
+        if key.ids[i]:
+            outcome.ids[outcome.made] = key.ids[i]
+            outcome.made += 1
+            continue
+        status = push_item(core, queue, &request.items[i], request.format, &shown)
+        if status == OK:
+            key.ids[i] = outcome.ids[outcome.made - 1]
+            taken += 1
+        else:
+            refuse_item(&request.items[i], i, status)
+    push_key_settle(core, key, taken)
+    if outcome.made:
+        outcome.shown = key.position        # of the record that came after all of theirs
     return OK
 
 

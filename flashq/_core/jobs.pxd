@@ -8,7 +8,8 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 cdef Job* job_find(Core* core, uint64_t id) noexcept nogil         # NULL: unknown; COMPLETED(): only that is known
 cdef Job* job_active(Core* core, uint64_t id) noexcept nogil       # NULL unless active
 # OK or NO_MEMORY, and then nothing was changed. When item's custom id names a living job, `id` is that job's and
-# `shown` its position, and nothing was changed either.
+# `shown` its position, and nothing was changed either; likewise when item's `on_duplicate` wants the job that holds its
+# unique key, but that `replace` gives that job the payload.
 cdef int job_create(Core* core, Queue* queue, const PushItem* item, Format format, uint64_t* id,
                     uint64_t* shown) noexcept nogil
 cdef Extra* job_extra(Core* core, Job* job) noexcept nogil         # its side struct, made when missing; NULL: no memory

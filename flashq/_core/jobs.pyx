@@ -11,6 +11,7 @@ from flashq._core.job cimport (
     LOG_LEVEL, STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_WAITING,
     STATE_WAITING_CHILDREN, Delivery, Log, LogEntry,
 )
+from flashq._core.payload cimport payload_of_duplicate
 from flashq._core.queue cimport deadline_lower, list_append, queue_wants_service
 from flashq._core.records cimport record_job
 from flashq._core.relations cimport debounce_check, debounce_open, relations_free, relations_make, unique_check
@@ -25,7 +26,7 @@ from flashq._core.shardmap cimport (
 )
 from flashq._core.slab cimport blob_give, blob_take, slab_give, slab_take
 from flashq._core.state cimport COMPLETED, NODE_JOB, NEVER
-from flashq._core.status cimport NO_MEMORY, OK
+from flashq._core.status cimport DUPLICATE_KEY, NO_MEMORY, OK
 
 cdef enum:
     MAX_MESSAGE = 64 * 1024     # bytes kept of a progress message or an error: a long traceback is cut, not refused
@@ -233,6 +234,8 @@ cdef int job_create(Core* core, Queue* queue, const PushItem* item, Format forma
             return OK
     if tied:
         status = unique_check(core, queue, item, id)
+        if status == DUPLICATE_KEY:
+            return payload_of_duplicate(core, id[0], item, format, shown)
         if status != OK:
             return status
     job = <Job*>slab_take(&core.jobs)

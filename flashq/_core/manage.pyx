@@ -1,29 +1,26 @@
 """One function a command; each finds its job, refuses what the job's state does not allow, and leaves a record."""
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint64_t
 
 from flashq._core.events cimport EVENT_CANCELLED
 from flashq._core.failing cimport failing_note
 from flashq._core.groups cimport line_leave
 from flashq._core.job cimport (
     ENDED_DISCARDED,
-    IN_FIFO, IN_LIFO, IN_RETURNED, JOB_MSGPACK, STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_FAILED,
-    STATE_WAITING, Job, job_is,
+    IN_FIFO, IN_LIFO, IN_RETURNED, STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_FAILED, STATE_WAITING, Job,
 )
-from flashq._core.jobs cimport job_find, job_log, job_set_message, keep, saturated
+from flashq._core.jobs cimport job_find, job_log, job_set_message, saturated
 from flashq._core.lifecycle cimport job_beat, job_bury, job_detach, job_end_delivery, job_place, job_remove
+from flashq._core.payload cimport payload_replace
 from flashq._core.peers cimport peer_replied
-from flashq._core.records cimport record_failing, record_job, record_state
+from flashq._core.records cimport record_state
 from flashq._core.request cimport (
-    BIT_DATA, BIT_LEVEL, JSON, MSGPACK, OP_CANCEL, OP_CHANGEPRIORITY, OP_DISCARD, OP_LOG, OP_MOVETODELAYED, OP_PROMOTE,
-    OP_UPDATEJOB, Format, Slice, has,
+    BIT_LEVEL, OP_CANCEL, OP_CHANGEPRIORITY, OP_DISCARD, OP_LOG, OP_MOVETODELAYED, OP_PROMOTE, OP_UPDATEJOB, has,
 )
-from flashq._core.slab cimport blob_give
 from flashq._core.state cimport COMPLETED, Owner, Queue
 from flashq._core.status cimport (
     CANNOT_CANCEL, CANNOT_DISCARD, CANNOT_PRIORITIZE, DATA_TOO_LARGE, JOB_NOT_FOUND, MEMORY_FULL, NOT_DELAYED,
-    NOT_FOUND_DELAYED, NOT_PROCESSING, NO_MEMORY, OK, UNKNOWN_COMMAND,
+    NOT_FOUND_DELAYED, NOT_PROCESSING, OK, UNKNOWN_COMMAND,
 )
-from flashq._core.transcode cimport transcode
 from flashq._core.wire cimport wire_cancelled, wire_ok
 
 
@@ -133,41 +130,12 @@ cdef int move_to_delayed(Core* core, Job* job, uint64_t delay) noexcept nogil:
 
 
 cdef int update_data(Core* core, Job* job, Request* request) noexcept nogil:
-    """Tags and data share a format: while the job has tags, data of the other format is transcoded."""
-    cdef Slice value = request.item.data
-    cdef Format stored = MSGPACK if job_is(job, JOB_MSGPACK) else JSON
-    cdef uint8_t* data = NULL
-    cdef uint32_t size = 0
-    if not has(&request.item, BIT_DATA):
-        value.size = 0
-    if value.size > core.limits.job_size:
-        request.problem_number = value.size
-        return DATA_TOO_LARGE
-    if core.memory.used > core.limits.memory:
+    cdef int status = payload_replace(core, job, &request.item, request.format)
+    if status == DATA_TOO_LARGE:
+        request.problem_number = request.item.data.size
+    elif status == MEMORY_FULL:
         request.problem_number = core.limits.memory
-        return MEMORY_FULL
-    if value.size and request.format != stored and job.extra != NULL and job.extra.tags != NULL:
-        core.text.size = 0
-        if transcode(&core.text, value.ptr, value.size, request.format) != OK:
-            return NO_MEMORY
-        value.ptr, value.size, value.flags = core.text.data, <uint32_t>core.text.size, 0
-    elif value.size:
-        stored = request.format
-    if value.size:
-        data = keep(core, &value, &size)
-        if data == NULL:
-            return NO_MEMORY
-    if job.data != NULL:
-        blob_give(&core.blobs, job.data, job.data_size)
-    job.data, job.data_size = data, size
-    if stored == MSGPACK:
-        job.flags |= JOB_MSGPACK
-    else:
-        job.flags &= <uint8_t>~JOB_MSGPACK
-    record_job(core, job)
-    record_state(core, job)                 # a job's record tells a new one: what became of it since comes after
-    record_failing(core, job)
-    return OK
+    return status
 
 
 cdef int discard(Core* core, Job* job) noexcept nogil:

@@ -115,7 +115,8 @@ cdef int _create(Core* core, const Slice* name, Queue** out) noexcept nogil:
 cdef inline bint _idle(const Core* core, const Queue* queue) noexcept nogil:
     """Whether nothing points to the queue; a job in limbo might."""
     return (queue.ready.count == 0 and queue.delayed.count == 0 and queue.active.count == 0 and queue.dead.count == 0
-            and queue.blocked.count == 0 and queue.graves == 0 and queue.rate_limit == <uint64_t>NO_LIMIT
+            and queue.blocked.count == 0 and queue.graves == 0 and queue.push_keys == 0
+            and queue.rate_limit == <uint64_t>NO_LIMIT
             and queue.concurrency_limit == <uint64_t>NO_LIMIT and not queue_groups_set(queue)
             and queue.group_count == 0 and not queue.passing
             and queue.held == 0 and queue.first_waiter == NULL and not queue.paused and not queue.serving

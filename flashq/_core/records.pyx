@@ -16,6 +16,8 @@ then the records one after another. All numbers little-endian; a text is u32 siz
   FORGET  u64 id
   ATTEMPT u64 id, u32 number, u64 started_at, u64 ended_at, u8 reason (Ending), text error, worker
   LOSSES  u64 id, u32 losses, u32 missed
+  PUSH_KEY  u64 expires (wall ms), u8 batch (of PUSHB), text queue, key, ids (u64 an item; 0: it was refused); a CLEAR
+          that obliterates the queue ends those before it
 
 A change of the format needs a new version in the header that the store writes at the start of each file.
 """
@@ -202,6 +204,20 @@ cdef void record_clear(Core* core, Queue* queue) noexcept nogil:
         put_text(&core.records, queue.text, queue.name.size)
 
 
+cdef void record_push_key(Core* core, PushKey* key) noexcept nogil:
+    cdef WriteBuffer* out = &core.records
+    cdef uint32_t key_at = key.queue.name.size + 1
+    cdef bint wanted = begin(core, RECORD_PUSH_KEY)
+    key.position = core.position
+    if not wanted:
+        return
+    put64(out, key.expires)
+    put8(out, 1 if key.batch else 0)
+    put_text(out, key.queue.text, key.queue.name.size)
+    put_text(out, key.text + key_at, key.name.node.size - key_at)
+    put_text(out, <const uint8_t*>key.ids, key.count * <uint32_t>sizeof(uint64_t))
+
+
 cdef void record_frame_end(Core* core) noexcept nogil:
     cdef uint32_t size
     cdef size_t start = core.frame_start
@@ -222,6 +238,7 @@ _STATE_NAMES = ("id", "state", "flags", "progress", "generation", "priority", "a
 _ID = struct.Struct("<Q")
 _ATTEMPT = struct.Struct("<QIQQB")
 _LOSSES = struct.Struct("<QII")
+_PUSH_KEY = struct.Struct("<QB")
 _QUEUE = struct.Struct("<BQQQQB")
 _CLEAR = struct.Struct("<II")
 _LAYOUTS = {
@@ -234,6 +251,7 @@ _LAYOUTS = {
     RECORD_FORGET: ("forget", _ID, ("id",), ()),
     RECORD_ATTEMPT: ("attempt", _ATTEMPT, ("id", "number", "started_at", "ended_at", "reason"), ("error", "worker")),
     RECORD_LOSSES: ("losses", _LOSSES, ("id", "losses", "missed"), ()),
+    RECORD_PUSH_KEY: ("push_key", _PUSH_KEY, ("expires", "batch"), ("queue", "key", "ids")),
 }
 
 

@@ -52,14 +52,16 @@ cdef inline NameNode* find_in(Core* core, bint debounce, const Slice* name, uint
 
 cdef int debounce_check(Core* core, Queue* queue, const PushItem* item) noexcept nogil:
     cdef Slice name
+    cdef NameNode* node
     cdef Debounce* debounce
     if not has(item, BIT_DEBOUNCE_ID) or item.debounce_id.size == 0:
         return OK
     if not scoped(core, queue, &item.debounce_id, &name):
         return NO_MEMORY
-    if find_in(core, True, &name, name_hash(name.ptr, name.size)) == NULL:
+    node = find_in(core, True, &name, name_hash(name.ptr, name.size))
+    if node == NULL:
         return OK
-    debounce = (<DebounceName*>find_in(core, True, &name, name_hash(name.ptr, name.size))).debounce
+    debounce = (<DebounceName*>node).debounce
     if debounce.generation >= queue.obliterated:
         return DEBOUNCED
     debounce_end(core, debounce)            # it was opened before the queue was obliterated

@@ -18,6 +18,7 @@ cdef enum NodeKind:             # HeapNode.kind: what a timer belongs to
     NODE_QUEUE = 3
     NODE_DEBOUNCE = 4
     NODE_GROUP = 5
+    NODE_PUSH_KEY = 6
 
 cdef struct JobList:            # intrusive, by Job.place.links; all zero is empty
     Job* first                  # borrowed
@@ -90,6 +91,7 @@ cdef struct Queue:              # freed by `queue`, when it holds nothing and is
     uint32_t drained            # waiting and delayed jobs of an older generation are gone
     uint32_t obliterated        # and so are active, dead and blocked ones
     uint32_t graves             # of it that are still being emptied
+    uint32_t push_keys          # that are remembered of it
     uint64_t rate_limit         # jobs a second; NO_LIMIT without one
     uint64_t concurrency_limit  # active jobs; NO_LIMIT without one
     Bucket rate
@@ -111,6 +113,22 @@ cdef struct Debounce:           # a push with this id was taken not long ago; fr
     uint32_t size
     uint32_t shard
     uint32_t generation         # of its queue when it opened: an obliteration ends the older ones
+
+cdef struct PushKeyName:
+    NameNode node               # in its queue's shard's push_keys
+    PushKey* key                # borrowed: whose it is
+
+cdef struct PushKey:            # a push with this key was taken not long ago; freed by `pushkeys`
+    HeapNode timer              # Core.timers: when it is forgotten
+    PushKeyName name
+    Queue* queue                # borrowed: it stays for as long
+    uint8_t* text               # owned blob: queue name, NUL, key
+    uint64_t* ids               # owned blob: what the push was answered; 0 for an item that was refused
+    uint32_t count              # items of the push; 1 of PUSH
+    uint32_t generation         # of its queue when it was made: an obliteration ends the older ones
+    uint64_t expires            # wall ms
+    uint64_t position           # of its last record; 0 = nothing was taken yet
+    bint batch                  # of a PUSHB
 
 cdef struct Grave:              # jobs of a queue that are gone but still take memory; freed by `bulk`
     Grave* next                 # borrowed: Core.graves
@@ -184,7 +202,8 @@ cdef struct Shard:
     NameMap customs             # custom ids whose hash points here
     NameMap uniques             # unique keys held, likewise
     NameMap debounces           # windows that are open, likewise
-    NameMap groups              # likewise
+    NameMap groups              # of its queues
+    NameMap push_keys           # likewise
     Heap timers                 # jobs, by their earliest deadline
     uint64_t next_sequence
 
@@ -218,6 +237,7 @@ cdef struct Core:
     Slab awaited_slab
     Slab debounces_slab
     Slab groups_slab
+    Slab push_keys
     Slab listenings
     Slab leaves                 # of id tables and name maps
     Blobs blobs

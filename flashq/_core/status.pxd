@@ -39,4 +39,5 @@ cdef enum Status:
     CANNOT_DISCARD = -48        # number = id
     DUPLICATE_KEY = -49         # text = the key; number = id of the job that holds it
     DEBOUNCED = -50             # text = the id
+    PUSH_KEY_TAKEN = -51        # text = the key
     CONTRADICTION = -60         # field: what FAIL says there and `retry: false` exclude each other

@@ -7,6 +7,7 @@ from flashq._core.heap cimport Entry, HeapNode, heap_first, heap_remove
 from flashq._core.job cimport Job
 from flashq._core.lifecycle cimport LIMBO_RETRY_MS, job_due, limbo_retry
 from flashq._core.queue cimport QUEUE_IDLE_MS, QUEUE_SWEEP, deadline_lower, queue_sweep, queue_wants_service
+from flashq._core.pushkeys cimport push_key_end
 from flashq._core.records cimport record_frame_end
 from flashq._core.relations cimport debounce_end
 from flashq._core.reservations cimport owner_due
@@ -14,7 +15,8 @@ from flashq._core.retention cimport done_trim
 from flashq._core.shardmap cimport SHARDS
 from flashq._core.slab cimport CACHED_PAGES, memory_decay, memory_window
 from flashq._core.state cimport (
-    NEVER, NODE_DEBOUNCE, NODE_GROUP, NODE_QUEUE, NODE_WAITER, Debounce, Group, Owner, QueueTimer, Waiter,
+    NEVER, NODE_DEBOUNCE, NODE_GROUP, NODE_PUSH_KEY, NODE_QUEUE, NODE_WAITER, Debounce, Group, Owner, PushKey,
+    QueueTimer, Waiter,
 )
 from flashq._core.waiters cimport waiter_answer_empty, waiters_serve
 
@@ -57,6 +59,9 @@ cdef uint32_t run_engine(Core* core, uint32_t budget) noexcept nogil:
             group_due(core, <Group*>node)
             waiters_serve(core)
             record_frame_end(core)
+        elif node.kind == NODE_PUSH_KEY:
+            budget -= 1
+            push_key_end(core, <PushKey*>node)
         elif node.kind == NODE_QUEUE:
             budget -= 1
             heap_remove(&core.timers, node)

@@ -12,8 +12,15 @@ from flashq.errors import (
 from flashq.fields import Command, Field, Kind, ReplyField
 from flashq.job_shape import JOB_EXAMPLE
 
-# A window that a push of several jobs opens half-way could not be closed again when the rest is refused.
-OPTIONS = tuple(field for field in PUSH_OPTIONS if not field.name.startswith("debounce_"))
+_ON_DUPLICATE = Field("on_duplicate", Kind.CHOICE, "When another job holds `unique_key`: refuse the flow (`error`), or "
+                      "take that job in place of this one (`existing`).", default="error",
+                      choices=("error", "existing"))
+# A window that a push of several jobs opens half-way could not be closed again when the rest is refused, and no payload
+# that `replace` overwrote could be brought back.
+OPTIONS = tuple(
+    _ON_DUPLICATE if field.name == "on_duplicate" else field
+    for field in PUSH_OPTIONS if not field.name.startswith("debounce_")
+)
 _CHILD = (QUEUE, *OPTIONS)
 _PARENT = tuple(
     Field("data", Kind.RAW, "The parent's payload, any value.", aliases=("parent_data",)) if field.name == "data"

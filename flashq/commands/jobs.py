@@ -12,6 +12,7 @@ from flashq.errors import (
     MEMORY_FULL,
     NOT_IN_PROCESSING,
     NOT_PROCESSING,
+    PUSH_KEY_TAKEN,
     STALE_TOKEN,
     TOO_MANY_PENDING,
     ErrorCode,
@@ -21,7 +22,7 @@ from flashq.job_shape import JOB_EXAMPLE
 
 _TOKEN = Field("token", Kind.U64, "`token` of the delivered Job: refused when the job was delivered again since.")
 _PUSH_KEY = Field("push_key", Kind.STR, "For 5 minutes the same push with this key, to the same queue, is answered as "
-                  "this one was and makes no job.", limit=1024)
+                  "this one was and makes no job; what was refused of it is tried again.", limit=1024)
 _WHICH = (
     Field("queue", Kind.STR, f"The queue: {QUEUE_RULE}. Either it or `queues`."),
     Field("queues", Kind.TAGS, "Up to 100 queues, looked at in this order.", rule="a list of 1 to 100 queue names"),
@@ -35,8 +36,12 @@ _WHICH = (
 _WAIT = Field("timeout", Kind.U64, "ms to wait for a job; 0 = do not wait.", default=60_000)
 
 _JOB_REPLY = ReplyField("job", "Job or null", "The job, now `active`; null when the wait ended without one.")
-_PUSH_ERRORS: tuple[ErrorCode, ...] = (*QUEUE_ERRORS, MEMORY_FULL, DEBOUNCED, DUPLICATE_KEY)
-_ONCE_PUSH = "With `job_id` safe: the second answers with the same id. Without, it makes another job."
+_PUSH_ERRORS: tuple[ErrorCode, ...] = (*QUEUE_ERRORS, MEMORY_FULL, DEBOUNCED, DUPLICATE_KEY,
+                                        PUSH_KEY_TAKEN)
+_ONCE_PUSH = ("With `push_key` safe for 5 minutes, whatever becomes of the job; with `job_id` while that job exists: "
+              "the second answers with the same id. Without, it makes another job.")
+_ONCE_BATCH = ("With `push_key` safe for 5 minutes: the second answers with the same ids, and tries again what was "
+               "refused. Without, safe for jobs with `job_id`; of the others it makes second ones.")
 _PULL_AGAIN = ("Safe: jobs of an answer that never arrived come back when their reservation ends, "
                "with a connection that broke at once.")
 
@@ -54,7 +59,7 @@ COMMANDS = (
         (ReplyField("ids", "[u64]", "Ids of the jobs taken, in their order."),
          ReplyField("errors", "[{index, error}]", "What was refused, by its place in `jobs`; else left out."),
          ReplyField("failed", "[u64]", "Those places alone; else left out.")),
-        (BATCH_TOO_LARGE, *_PUSH_ERRORS), "hot", "Safe for jobs with `job_id`; of the others it makes second ones.",
+        (BATCH_TOO_LARGE, *_PUSH_ERRORS), "hot", _ONCE_BATCH,
         ({"cmd": "PUSHB", "queue": "emails", "jobs": [{"data": 1}, {"data": 2, "delay": 5000}]},
          {"ok": True, "success": True, "ids": [97, 129]}),
     ),

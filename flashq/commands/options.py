@@ -41,8 +41,8 @@ PUSH_OPTIONS = (
     Field("group_id", Kind.STR, "Of the jobs of a queue with the same group one is active at a time, in the order of "
           "the queue; SETGROUPS may say otherwise.", limit=1024),
     Field("on_duplicate", Kind.CHOICE, "When another job holds `unique_key`: refuse (`error`), answer with that job's "
-          "id (`existing`), or do so and, unless it is active, give it this payload (`replace`).", default="error",
-          choices=ON_DUPLICATE),
+          "id (`existing`), or do so and give it this payload, but refuse while it is active (`replace`).",
+          default="error", choices=ON_DUPLICATE),
     Field("on_parent_failure", Kind.CHOICE, "When a job of `depends_on` is dead or removed: `wait` on, `fail` as well, "
           "or `run` as if it were completed.", default="wait", choices=ON_PARENT_FAILURE),
     Field("name", Kind.STR, "What kind of job it is, for workers whose pulls say `names`.", limit=256),

@@ -373,6 +373,19 @@ ROWS: dict[str, Row] = {
     "beyond groups: so many at a time": Row("SETGROUPS lets more jobs of a group be active at once, or fewer again."),
     "beyond groups: fair": Row("With `fair` groups take turns: the flood of one does not delay the others."),
     "beyond groups: rate": Row("With `group_rate` no group has more jobs delivered at once than that."),
+    "beyond push_key: once": Row(
+        "A push with a key that is sent again is answered as before, whatever became of its job.", ("push_key",)
+    ),
+    "beyond push_key: of a batch": Row(
+        "So is a batch, and an item of it that was refused is tried again.", ("push_key", "unique_key")
+    ),
+    "beyond push_key: another push": Row("A key that another push was made with is refused and named.", ("push_key",)),
+    "beyond on_duplicate: existing": Row(
+        "A push whose unique key is held may ask for the id of the job that holds it.", ("on_duplicate", "unique_key")
+    ),
+    "beyond on_duplicate: replace": Row(
+        "It may give that job its payload, until a worker has it.", ("on_duplicate", "unique_key")
+    ),
     "beyond EXPLAIN: why not": Row(
         "EXPLAIN says why a job does not run: paused, delayed, or behind others.", ("explain",)
     ),

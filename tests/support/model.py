@@ -6,11 +6,12 @@ Time is the caller's. Ids are predicted from the shard of each queue, tokens fro
 from typing import Any
 
 from support.model_life import SHARDS, World, later, nothing
-from support.model_parts import Client, Job, Message, Queue, Waiter
+from support.model_parts import Client, Job, Message, PushKey, Queue, Waiter
 
 MAX_BACKOFF = 2**32 - 1
 MAX_BATCH = 1000
 DEFAULT_WAIT = 60_000
+PUSH_KEY_MS = 300_000
 
 
 class Refusal(Exception):
@@ -68,14 +69,45 @@ class Model(World):
         return job
 
     def do_push(self, client: Client, request: Message) -> Message:
-        return {"id": self.create(self.queue(request["queue"]), request)}
+        queue = self.queue(request["queue"])
+        key = self.push_key(request, [None])
+        if key.ids[0] is None:
+            key.ids[0] = self.create(queue, request)
+            self.remember(request, key)
+        return {"id": key.ids[0]}
 
     def do_pushb(self, client: Client, request: Message) -> Message:
         queue = self.queue(request["queue"])
-        return {"ids": [self.create(queue, options) for options in request["jobs"]]}
+        key = self.push_key(request, [None for _ in request["jobs"]])
+        before, errors = list(key.ids), []
+        for index, options in enumerate(request["jobs"]):
+            try:
+                key.ids[index] = key.ids[index] or self.create(queue, options)
+            except Refusal as refusal:
+                errors.append({"index": index, "error": refusal.reply["error"]})
+        if key.ids != before:
+            self.remember(request, key)
+        told = {"errors": errors, "failed": [one["index"] for one in errors]} if errors else {}
+        return {"ids": [one for one in key.ids if one is not None], **told}
+
+    def push_key(self, request: Message, ids: list[int | None]) -> PushKey:
+        """What is known of the push; without a key, or of a new one, nothing."""
+        batch, name = request["cmd"] == "PUSHB", request.get("push_key") or ""
+        known = self.push_keys.get((request["queue"], name))
+        if known is None:
+            return PushKey(batch, ids, 0, 0)
+        if (known.batch, len(known.ids)) != (batch, len(ids)):
+            raise Refusal("PUSH_KEY_TAKEN", f"Push key '{name}' belongs to another push")
+        return known
+
+    def remember(self, request: Message, key: PushKey) -> None:
+        """As long as a push that took something is answered by its key."""
+        key.expires, key.due = later(self.wall, PUSH_KEY_MS), self.mono + PUSH_KEY_MS
+        if request.get("push_key"):
+            self.push_keys[request["queue"], request["push_key"]] = key
 
     def create(self, queue: Queue, options: Message) -> int:
-        """The id of a new job, or of the living one that has its custom id."""
+        """The id of a new job, or of the living one that has its custom id or, if wished, its unique key."""
 
         def option(name: str, default: Any, *aliases: str) -> Any:
             given = [options[one] for one in (name, *aliases) if options.get(one) is not None]
@@ -85,6 +117,10 @@ class Model(World):
         for job in self.jobs.values():
             if custom_id is not None and job.custom_id == custom_id and job.state != "completed":
                 return job.id
+        unique_key = option("unique_key", "") or None
+        holder = self.holder(queue, unique_key) if unique_key else None
+        if holder is not None:
+            return self.duplicate(holder, option("on_duplicate", "error"), options.get("data"))
         shard = self.shards[queue.name]
         delay, ttl = option("delay", 0), option("ttl", 0)
         job = Job(
@@ -93,7 +129,8 @@ class Model(World):
             max_attempts=option("max_attempts", 0, "attempts", "maxAttempts"),
             backoff=min(option("backoff", 0), MAX_BACKOFF), ttl=ttl, timeout=option("timeout", 0),
             stall_timeout=option("stall_timeout", 0), lifo=option("lifo", False), tags=option("tags", []),
-            custom_id=custom_id, remove_on_complete=option("remove_on_complete", False),
+            custom_id=custom_id, unique_key=unique_key, holds_key=unique_key is not None,
+            remove_on_complete=option("remove_on_complete", False),
             remove_on_fail=option("remove_on_fail", False), retry=policy(option("retry", None)),
             group=option("group_id", "") or None,
         )
@@ -108,6 +145,14 @@ class Model(World):
         else:
             self.make_ready(job)
         return job.id
+
+    def duplicate(self, holder: Job, wish: str, data: Any) -> int:
+        """What becomes of a push whose key is held."""
+        if wish == "error" or (wish == "replace" and holder.state == "active"):
+            raise Refusal("DUPLICATE_KEY", f"Duplicate job with key: {holder.unique_key}")
+        if wish == "replace":
+            holder.data = data
+        return holder.id
 
     def do_pull(self, client: Client, request: Message) -> Message | None:
         return self.pull(client, request, 1)
@@ -281,5 +326,7 @@ class Model(World):
         """Whether nothing needs the queue, so that the server may forget it."""
         queue = self.queues[name]
         if queue.line or queue.paused or queue.concurrency is not None or queue.groups():
+            return False
+        if any(queue_name == name for queue_name, _ in self.push_keys):
             return False
         return not any(job.queue is queue for job in self.jobs.values())

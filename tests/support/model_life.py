@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Any
 
-from support.model_parts import Client, Job, Message, Owner, Queue, Waiter
+from support.model_parts import Client, Job, Message, Owner, PushKey, Queue, Waiter
 
 LAST_TIME = 2**53 - 1
 ATTEMPTS_KEPT = 10
@@ -45,6 +45,7 @@ class World(ABC):
         self.readied = 0
         self.places = 0
         self.customs: dict[str, Job] = {}
+        self.push_keys: dict[tuple[str, str], PushKey] = {}     # by queue and key
         self.cleaned: set[int] = set()          # completed ids whose job was removed since
         self.deliveries = 0
         self.wanting: list[Queue] = []          # got a ready job while pulls wait there
@@ -206,6 +207,7 @@ class World(ABC):
         job.times_out = job.lease_until = None
 
     def complete(self, job: Job, result: Any) -> None:
+        job.holds_key = False
         self.wants_service(job.queue)
         job.queue.completed += 1
         self.completed += 1
@@ -281,11 +283,17 @@ class World(ABC):
 
     def bury(self, job: Job, reason: str) -> None:
         job.state, job.reason, job.failed_at = "failed", reason, self.wall
+        job.holds_key = False
         job.delayed_until = None
         self.places += 1
         job.place = self.places
         if job.remove_on_fail:
             self.remove(job)
+
+    def holder(self, queue: Queue, key: str | None) -> Job | None:
+        """The job that holds this unique key."""
+        found = [job for job in self.jobs.values() if job.queue is queue and job.holds_key and job.unique_key == key]
+        return found[0] if found else None
 
     def remove(self, job: Job) -> None:
         del self.jobs[job.id]
@@ -321,11 +329,13 @@ class World(ABC):
 
     def deadlines(self) -> list[int]:
         times = [job.deadline() for job in self.jobs.values()] + [owner.due for owner in self.owners]
+        times += [key.due for key in self.push_keys.values()]
         return [one for one in times if one is not None] + [
             waiter.due for queue in self.queues.values() for waiter in queue.line]
 
     def run_due(self) -> None:
         """At one instant: parked pulls and owners first, then jobs by shard and id."""
+        self.push_keys = {name: key for name, key in self.push_keys.items() if key.due > self.mono}
         for queue in list(self.queues.values()):
             for waiter in list(queue.line):
                 if waiter.due <= self.mono:

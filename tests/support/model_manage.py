@@ -125,6 +125,7 @@ class FullModel(Model):
         chosen = [job for job in self.dead(request["queue"]) if request.get("id") in (None, job.id)]
         for job in chosen:
             job.attempts, job.run_at, job.losses, job.missed = 0, self.wall, 0, 0
+            job.holds_key = job.unique_key is not None and self.holder(job.queue, job.unique_key) is None
             self.make_ready(job)
         return {"ids": [len(chosen)], "count": len(chosen)}
 
@@ -171,6 +172,7 @@ class FullModel(Model):
         reply = self.removed(self.of_queue(queue, "waiting", "delayed", "active", "failed"))
         if queue is not None:
             queue.paused, queue.concurrency, queue.group_concurrency = False, None, 1
+            self.push_keys = {name: key for name, key in self.push_keys.items() if name[0] != queue.name}
             self.wants_service(queue)
         return reply
 

@@ -60,6 +60,16 @@ class Queue:
 
 
 @dataclass(eq=False)
+class PushKey:
+    """What a push with a key was answered: of each item the id, None where it was refused."""
+
+    batch: bool
+    ids: list[int | None]
+    expires: int                # wall ms, for who reads the records
+    due: int                    # monotonic
+
+
+@dataclass(eq=False)
 class Job:
     id: int
     queue: Queue
@@ -75,11 +85,13 @@ class Job:
     lifo: bool
     tags: list[str]
     custom_id: str | None
+    unique_key: str | None
     remove_on_complete: bool
     remove_on_fail: bool
     group: str | None = None
     retry: Message | None = None
     state: str = "waiting"
+    holds_key: bool = False
     attempts: int = 0
     progress: int = 0
     message: str | None = None
@@ -123,7 +135,7 @@ class Job:
             "id": self.id, "queue": self.queue.name, "data": self.data, "priority": self.priority,
             "created_at": self.created_at, "run_at": self.run_at, "started_at": self.started_at,
             "attempts": self.attempts, "max_attempts": self.max_attempts, "backoff": self.backoff, "ttl": self.ttl,
-            "timeout": self.timeout, "unique_key": None, "depends_on": [], "progress": self.progress,
+            "timeout": self.timeout, "unique_key": self.unique_key, "depends_on": [], "progress": self.progress,
             "progress_msg": self.message, "tags": self.tags, "lifo": self.lifo,
             "remove_on_complete": self.remove_on_complete, "remove_on_fail": self.remove_on_fail,
             "last_heartbeat": self.last_heartbeat, "stall_timeout": self.stall_timeout,

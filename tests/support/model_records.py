@@ -44,6 +44,14 @@ def check_failing(found: Message, attempts: dict[int, Message], job: Job) -> Non
     } for one in (attempts[number] for number in last)] == job.history
 
 
+def check_push_keys(found: dict[tuple[bytes, bytes], Message], model: FullModel) -> None:
+    """Those that are remembered; the clock tells which of the records are of the past."""
+    for (queue, name), key in model.push_keys.items():
+        record = found[queue.encode(), name.encode()]
+        ids = [one or None for one in struct.unpack(f"<{len(key.ids)}Q", record["ids"])]
+        assert (record["batch"], ids, record["expires"]) == (key.batch, key.ids, key.expires)
+
+
 def check_records(store: DelayedStore, model: FullModel) -> None:
     """The records alone, read one after another, give every job's state and every queue's settings."""
     jobs: dict[int, Message] = {}
@@ -51,6 +59,7 @@ def check_records(store: DelayedStore, model: FullModel) -> None:
     settings_of: dict[str, tuple[bool, int, int]] = {}
     cleared: dict[bytes, Message] = {}
     attempts: dict[int, dict[int, Message]] = defaultdict(dict)
+    keys: dict[tuple[bytes, bytes], Message] = {}
     for record in store.records():
         if record["kind"] == "job":
             jobs[record["id"]] = record
@@ -67,7 +76,10 @@ def check_records(store: DelayedStore, model: FullModel) -> None:
         elif record["kind"] == "clear":
             if record["obliterated"] > cleared.get(record["name"], {"obliterated": 0})["obliterated"]:
                 settings_of.pop(record["name"].decode(), None)
+                keys = {name: key for name, key in keys.items() if name[0] != record["name"]}
             cleared[record["name"]] = record
+        elif record["kind"] == "push_key":
+            keys[record["queue"], record["key"]] = record
         else:
             settings_of[record["name"].decode()] = (
                 bool(record["paused"]), record["concurrency_limit"], record["group_concurrency"])
@@ -77,6 +89,7 @@ def check_records(store: DelayedStore, model: FullModel) -> None:
         if (one := (queue.paused, NO_LIMIT if queue.concurrency is None else queue.concurrency,
                     queue.group_concurrency)) != plain
     }
+    check_push_keys(keys, model)
     jobs = {job_id: job for job_id, job in jobs.items() if not is_cleared(job, cleared.get(job["queue"]))}
     assert done == set(model.completed_ids) - model.cleaned
     assert set(jobs) == set(model.jobs) | done

@@ -8,6 +8,7 @@ from libc.string cimport memset
 
 from flashq._core.buffer cimport WriteBuffer, buffer_close, copied
 from flashq._core.chance cimport chance_seed
+from flashq._core.edges cimport command_tells
 from flashq._core.events cimport events_close
 from flashq._core.heap cimport heap_close
 from flashq._core.hot cimport hot_execute
@@ -67,6 +68,7 @@ cdef bytes job_bytes(Core* core, const Job* job, bint msgpack, bint history=Fals
 
 
 cdef void engine_done(Core* core) noexcept nogil:
+    command_tells(core)
     waiters_serve(core)
     record_frame_end(core)
 
@@ -116,6 +118,7 @@ cdef class Engine:
             core.shards[i].debounces.leaves = &core.leaves
         core.sessions.leaves = &core.leaves
         core.awaited.leaves = &core.leaves
+        core.minded.leaves = &core.leaves
         core.listened.leaves = &core.leaves
         core.next_deadline = <uint64_t>NEVER
         core.trim_at = <uint64_t>NEVER
@@ -162,6 +165,7 @@ cdef class Engine:
         heap_close(&core.timers)
         name_close(&core.sessions)
         name_close(&core.awaited)
+        name_close(&core.minded)
         name_close(&core.listened)
         events_close(core)
         buffer_close(&core.records)

@@ -12,7 +12,7 @@ from flashq._core.job cimport (
 )
 from flashq._core.queue cimport deadline_lower, list_append, queue_wants_service
 from flashq._core.ready cimport ready_push
-from flashq._core.records cimport record_job
+from flashq._core.records cimport record_job, record_ties
 from flashq._core.relations cimport debounce_check, debounce_open, relations_free, relations_make, unique_check
 from flashq._core.request cimport (
     BIT_BACKOFF, BIT_DATA, BIT_DELAY, BIT_JOB_ID, BIT_LIFO, BIT_MAX_ATTEMPTS, BIT_PRIORITY, BIT_REMOVE_ON_COMPLETE,
@@ -266,6 +266,8 @@ cdef int job_create(Core* core, Queue* queue, const PushItem* item, Format forma
     if tied:
         debounce_open(core, queue, item)
     record_job(core, job)
+    if tied:
+        record_ties(core, job)
     if core.listening:
         event_pushed(core, job)
     id[0] = job.id

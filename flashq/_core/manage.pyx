@@ -12,7 +12,7 @@ from flashq._core.jobs cimport job_find, job_log, job_set_message, keep, saturat
 from flashq._core.lifecycle cimport job_beat, job_bury, job_detach, job_end_delivery, job_place, job_remove
 from flashq._core.peers cimport peer_replied
 from flashq._core.ready cimport ready_remove
-from flashq._core.records cimport record_failing, record_job, record_state
+from flashq._core.records cimport record_failing, record_job, record_state, record_ties
 from flashq._core.request cimport (
     BIT_DATA, BIT_LEVEL, JSON, MSGPACK, OP_CANCEL, OP_CHANGEPRIORITY, OP_DISCARD, OP_LOG, OP_MOVETODELAYED, OP_PROMOTE,
     OP_UPDATEJOB, Format, Slice, has,
@@ -165,6 +165,7 @@ cdef int update_data(Core* core, Job* job, Request* request) noexcept nogil:
     else:
         job.flags &= <uint8_t>~JOB_MSGPACK
     record_job(core, job)
+    record_ties(core, job)
     record_state(core, job)                 # a job's record tells a new one: what became of it since comes after
     record_failing(core, job)
     return OK

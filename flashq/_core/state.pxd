@@ -4,7 +4,7 @@ The Engine class owns the Core; every struct below comes from the Core's slabs a
 """
 from flashq._core.buffer cimport WriteBuffer
 from flashq._core.heap cimport Heap, HeapNode
-from flashq._core.job cimport Job
+from flashq._core.job cimport Awaited, Job
 from flashq._core.ready cimport Ready
 from flashq._core.request cimport Format
 from flashq._core.shardmap cimport IdTable, NameMap, NameNode
@@ -184,7 +184,12 @@ cdef struct Core:
     Shard[32] shards
     Heap timers                 # waiters and owners
     NameMap sessions
-    NameMap awaited             # ids that jobs wait for
+    NameMap awaited             # ids that jobs wait for until they are completed
+    NameMap minded              # ids whose death or removal ends the wait as well
+    uint64_t awaited_count      # of both: whoever ends a job tests it
+    Awaited* first_told         # borrowed: ids that have ended, those who wait for them are yet to be told
+    Awaited* last_told          # borrowed
+    bint telling                # the timers work them off, slice by slice: more than one command could
     NameMap listened            # names of queues, also of those that do not exist now
     EventQueue endings          # of watched jobs
     EventQueue news             # of queues that are listened to

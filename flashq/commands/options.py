@@ -29,8 +29,9 @@ PUSH_OPTIONS = (
           limit=1024),
     Field("debounce_ttl", Kind.U64, "ms of the window that this push opens with `debounce_id`; 0 = none.",
           default=5000),
-    Field("depends_on", Kind.ID_LIST, "Ids of jobs, up to 1000: it waits until all of them are completed. One that is "
-          "dead or removed keeps it waiting, unless it was removed before this push.", default=(), limit=MAX_DEPENDS_ON,
+    Field("depends_on", Kind.ID_LIST, "Ids of jobs, up to 1000: it waits until all of them are completed. What one "
+          "that is dead or removed means for it, `on_parent_failure` says; one removed before this push counts as "
+          "completed.", default=(), limit=MAX_DEPENDS_ON,
           rule=f"a list of at most {MAX_DEPENDS_ON} non-negative integers"),
     Field("keep_completed_age", Kind.U64, "ms for which the completed job and its result are kept, whatever else is "
           "completed, then as the server's limits say; 0 = as they say at once. At most `keep_completed` jobs are kept "
@@ -43,8 +44,9 @@ PUSH_OPTIONS = (
     Field("on_duplicate", Kind.CHOICE, "When another job holds `unique_key`: refuse (`error`), answer with that job's "
           "id (`existing`), or do so and, unless it is active, give it this payload (`replace`).", default="error",
           choices=ON_DUPLICATE),
-    Field("on_parent_failure", Kind.CHOICE, "When a job of `depends_on` is dead or removed: `wait` on, `fail` as well, "
-          "or `run` as if it were completed.", default="wait", choices=ON_PARENT_FAILURE),
+    Field("on_parent_failure", Kind.CHOICE, "When a job of `depends_on` is dead or removed: `wait` on, `fail` as well "
+          "(as `dependency_failed`; retrying that job does not bring this one back), or `run` as if it were completed.",
+          default="wait", choices=ON_PARENT_FAILURE),
     Field("name", Kind.STR, "What kind of job it is, for workers whose pulls say `names`.", limit=256),
     Field("version", Kind.U32, "Of that kind: goes only to workers that can run at least this one.", default=0),
 )

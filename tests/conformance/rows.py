@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 # Features that this build does not serve. A test that needs one is expected to fail, and fails when it does not:
 # whoever builds the feature takes its word away here.
-NOT_SERVED = frozenset(("group", "parent_policy"))
+NOT_SERVED = frozenset(("group",))
 
 
 class Row(NamedTuple):

@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from conftest import SLOW_BUILD
 from flashq import __version__
-from flashq.commands import COMMANDS, MAX_BATCH, RETRY_TYPES, STATES
+from flashq.commands import COMMANDS, MAX_BATCH, ON_PARENT_FAILURE, RETRY_TYPES, STATES
 from flashq.config import Settings
 from support.model_life import SHARDS
 from support.model_manage import FullModel
@@ -55,11 +55,13 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
     "stall_timeout": st.sampled_from([0, 40, 6000, 60_000]),
     "remove_on_complete": st.booleans(),
     "remove_on_fail": st.booleans(),
+    "depends_on": st.lists(NTH, max_size=3),    # as some_id counts them
     "retry": st.fixed_dictionaries(
         {"type": st.sampled_from(RETRY_TYPES), "delay": st.sampled_from([0, 1, 20, 2**63 - 1])},
         optional={"max": st.sampled_from([None, 0, 30, 2**63 - 1]), "jitter": st.sampled_from([None, 0])},
     ),
 }
+POLICY = st.sampled_from([None, *ON_PARENT_FAILURE])
 FAIL_ORDER = st.fixed_dictionaries({}, optional={
     "retry": st.sampled_from([None, True, False]),
     "retry_after": st.sampled_from([None, 0, 1, 40, 2**63 - 1]),
@@ -71,7 +73,10 @@ FAIL_ORDER = st.fixed_dictionaries({}, optional={
 def push_options(draw: st.DrawFn) -> Message:
     """Some of the push options, some of them null, some by an alias."""
     chosen = draw(st.sets(st.sampled_from(list(OPTIONS)), max_size=4))
-    return {draw(NAMES.get(name, st.just(name))): draw(st.none() | OPTIONS[name]) for name in sorted(chosen)}
+    options = {draw(NAMES.get(name, st.just(name))): draw(st.none() | OPTIONS[name]) for name in sorted(chosen)}
+    if options.get("depends_on"):
+        options["on_parent_failure"] = draw(POLICY)
+    return options
 
 
 class ServerMachine(RuleBasedStateMachine):
@@ -181,11 +186,11 @@ class ServerMachine(RuleBasedStateMachine):
 
     @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, options=push_options())
     def push(self, who: int, req: bool, queue: str, options: Message) -> None:
-        self.ask(who, req, "PUSH", queue=queue, **options)
+        self.ask(who, req, "PUSH", queue=queue, **self.tied(options))
 
     @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, jobs=st.lists(push_options(), max_size=4))
     def push_batch(self, who: int, req: bool, queue: str, jobs: list[Message]) -> None:
-        self.ask(who, req, "PUSHB", queue=queue, jobs=jobs)
+        self.ask(who, req, "PUSHB", queue=queue, jobs=[self.tied(options) for options in jobs])
 
     @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, timeout=PULL_TIME)
     def pull(self, who: int, req: bool, queue: str, timeout: int | None) -> None:
@@ -337,6 +342,12 @@ class ServerMachine(RuleBasedStateMachine):
         """One of the newest jobs, or an id that never was."""
         self.ids.extend(sorted(set(self.model.jobs) - set(self.ids)))
         return self.ids[-1 - nth] if nth < len(self.ids) else 2**52 + nth
+
+    def tied(self, options: Message) -> Message:
+        """The options with real ids in `depends_on`."""
+        if not options.get("depends_on"):
+            return options
+        return {**options, "depends_on": [self.some_id(nth) for nth in options["depends_on"]]}
 
     def token_of(self, job_id: int, which: str) -> Message:
         job = self.model.jobs.get(job_id)

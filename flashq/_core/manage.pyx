@@ -6,7 +6,7 @@ from flashq._core.failing cimport failing_note
 from flashq._core.job cimport (
     ENDED_DISCARDED,
     IN_FIFO, IN_LIFO, IN_RETURNED, JOB_MSGPACK, STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_FAILED,
-    STATE_WAITING, Job, job_is,
+    STATE_WAITING, Extra, Job, job_is,
 )
 from flashq._core.jobs cimport job_find, job_log, job_set_message, keep, saturated
 from flashq._core.lifecycle cimport job_beat, job_bury, job_detach, job_end_delivery, job_place, job_remove
@@ -132,8 +132,12 @@ cdef int move_to_delayed(Core* core, Job* job, uint64_t delay) noexcept nogil:
     return OK
 
 
+cdef inline bint keeps_format(const Extra* extra) noexcept nogil:
+    return extra.tags != NULL or (extra.relations != NULL and extra.relations.depends_on != NULL)
+
+
 cdef int update_data(Core* core, Job* job, Request* request) noexcept nogil:
-    """Tags and data share a format: while the job has tags, data of the other format is transcoded."""
+    """Data shares its format with tags and `depends_on`: while the job has any, other data is transcoded."""
     cdef Slice value = request.item.data
     cdef Format stored = MSGPACK if job_is(job, JOB_MSGPACK) else JSON
     cdef uint8_t* data = NULL
@@ -146,7 +150,7 @@ cdef int update_data(Core* core, Job* job, Request* request) noexcept nogil:
     if core.memory.used > core.limits.memory:
         request.problem_number = core.limits.memory
         return MEMORY_FULL
-    if value.size and request.format != stored and job.extra != NULL and job.extra.tags != NULL:
+    if value.size and request.format != stored and job.extra != NULL and keeps_format(job.extra):
         core.text.size = 0
         if transcode(&core.text, value.ptr, value.size, request.format) != OK:
             return NO_MEMORY

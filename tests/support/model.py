@@ -50,6 +50,7 @@ class Model(World):
         else:
             if body is not None:        # a parked pull is answered later
                 self.reply(client, request, {"ok": True, "success": True, **body})
+        self.tell()
         self.serve()
 
     def queue(self, name: str) -> Queue:
@@ -95,6 +96,7 @@ class Model(World):
             stall_timeout=option("stall_timeout", 0), lifo=option("lifo", False), tags=option("tags", []),
             custom_id=custom_id, remove_on_complete=option("remove_on_complete", False),
             remove_on_fail=option("remove_on_fail", False), retry=policy(option("retry", None)),
+            depends_on=option("depends_on", []), on_parent_failure=option("on_parent_failure", "wait"),
         )
         self.sequences[shard] += 1
         self.jobs[job.id] = job
@@ -102,7 +104,12 @@ class Model(World):
             self.customs[custom_id] = job
         if ttl:
             job.expires = later(self.mono, ttl) + 1     # it lives while now - created_at <= ttl
-        if delay:
+        for one in job.depends_on:
+            self.wait_for(job, one)
+        if job.unmet:
+            job.state = "waiting-children"
+            self.stand(job)
+        elif delay:
             self.delay(job, delay)
         else:
             self.make_ready(job)

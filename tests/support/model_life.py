@@ -46,6 +46,9 @@ class World:
         self.customs: dict[str, Job] = {}
         self.cleaned: set[int] = set()          # completed ids whose job was removed since
         self.deliveries = 0
+        self.awaited: dict[int, list[Job]] = {}     # who waits for an id to be completed, newest first
+        self.minded: dict[int, list[Job]] = {}      # likewise, and is told of its death or removal as well
+        self.told: list[tuple[int, str, list[Job]]] = []    # ids that have ended, how, and who is yet to be told
         self.wanting: list[Queue] = []          # got a ready job while pulls wait there
 
     # --- clients ----------------------------------------------------------------------------------------------------
@@ -119,14 +122,13 @@ class World:
         """The job that runs next: by priority; LIFO before FIFO, newest first; then by run_at and id."""
         if queue.paused:
             return None
-
-        def rank(job: Job) -> tuple[int, int, int, int]:
-            if job.lifo:
-                return -job.priority, 0, -job.ready_order, 0
-            return -job.priority, 1, job.run_at, job.id
-
         return min((job for job in self.jobs.values() if job.queue is queue and job.state == "waiting"),
-                   key=rank, default=None)
+                   key=self.ready_rank, default=None)
+
+    def ready_rank(self, job: Job) -> tuple[int, ...]:
+        if job.lifo:
+            return -job.priority, 0, -job.ready_order, 0
+        return -job.priority, 1, job.run_at, job.id
 
     def taken(self, waiter: Waiter) -> Message | None:
         """The reply with the jobs that a pull gets now; None without any."""
@@ -190,6 +192,10 @@ class World:
         """It waits for its time; `run_at` is the caller's."""
         job.state = "delayed"
         job.delayed_until = later(self.mono, ms)
+        self.stand(job)
+
+    def stand(self, job: Job) -> None:
+        """At the end of a line."""
         self.places += 1
         job.place = self.places
 
@@ -200,6 +206,7 @@ class World:
 
     def complete(self, job: Job, result: Any) -> None:
         self.wants_service(job.queue)
+        self.ended(job, "completed")
         job.queue.completed += 1
         self.completed += 1
         if job.remove_on_complete:
@@ -275,12 +282,13 @@ class World:
     def bury(self, job: Job, reason: str) -> None:
         job.state, job.reason, job.failed_at = "failed", reason, self.wall
         job.delayed_until = None
-        self.places += 1
-        job.place = self.places
+        self.stand(job)
+        self.ended(job, "failed")
         if job.remove_on_fail:
             self.remove(job)
 
     def remove(self, job: Job) -> None:
+        self.ended(job, "was removed")
         del self.jobs[job.id]
         if job.custom_id is not None and self.customs.get(job.custom_id) is job:
             del self.customs[job.custom_id]
@@ -299,6 +307,52 @@ class World:
             return                              # its connection holds it, or its session has time to come back
         if lost:
             job.owner = None
+
+    # --- waiting for others -----------------------------------------------------------------------------------------
+
+    def outcome(self, job_id: int) -> str | None:
+        """How an id has ended; None: not yet, or it was never given out."""
+        if job_id in self.jobs:
+            state = self.jobs[job_id].state
+            return state if state in ("completed", "failed") else None
+        return "completed" if 0 < job_id // SHARDS < self.sequences.get(job_id % SHARDS, 1) else None
+
+    def wait_for(self, job: Job, job_id: int) -> None:
+        """A new job depends on that id."""
+        outcome = self.outcome(job_id)
+        if outcome == "completed" or (outcome == "failed" and job.on_parent_failure == "run"):
+            return
+        job.unmet += 1
+        if outcome == "failed" and job.on_parent_failure == "fail":
+            self.told.append((job_id, outcome, [job]))
+        else:
+            who = self.awaited if job.on_parent_failure == "wait" else self.minded
+            who.setdefault(job_id, []).insert(0, job)
+
+    def ended(self, job: Job, outcome: str) -> None:
+        for who in (self.awaited, self.minded) if outcome == "completed" else (self.minded,):
+            if job.id in who:
+                self.told.append((job.id, outcome, who.pop(job.id)))
+
+    def tell(self) -> None:
+        """Those who wait hear what has ended; what they die of that, others hear in turn."""
+        while self.told:
+            job_id, outcome, waiting = self.told.pop(0)
+            for job in waiting:
+                if self.jobs.get(job.id) is job:
+                    self.hear(job, job_id, outcome)
+
+    def hear(self, job: Job, job_id: int, outcome: str) -> None:
+        job.unmet -= 1
+        if job.state != "waiting-children":
+            return
+        if outcome != "completed" and job.on_parent_failure == "fail":
+            job.message = f"Dependency {job_id} {outcome}"
+            self.bury(job, "dependency_failed")
+        elif job.unmet == 0 and job.run_at > self.wall and (job.expires is None or job.expires > self.mono):
+            self.delay(job, job.run_at - self.wall)
+        elif job.unmet == 0:
+            self.make_ready(job)
 
     # --- time -------------------------------------------------------------------------------------------------------
 
@@ -332,6 +386,8 @@ class World:
             if job.id in self.jobs and deadline is not None and deadline <= self.mono:
                 self.job_due(job)
                 self.serve()
+        self.tell()
+        self.serve()
         self.run_deferred()
 
     def owner_due(self, owner: Owner) -> None:

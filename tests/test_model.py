@@ -192,6 +192,10 @@ class ServerMachine(RuleBasedStateMachine):
     def push_batch(self, who: int, req: bool, queue: str, jobs: list[Message]) -> None:
         self.ask(who, req, "PUSHB", queue=queue, jobs=[self.tied(options) for options in jobs])
 
+    @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, nths=st.lists(NTH, min_size=1, max_size=2), policy=POLICY)
+    def push_dependent(self, who: int, req: bool, queue: str, nths: list[int], policy: str | None) -> None:
+        self.ask(who, req, "PUSH", queue=queue, on_parent_failure=policy, **self.tied({"depends_on": nths}))
+
     @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, timeout=PULL_TIME)
     def pull(self, who: int, req: bool, queue: str, timeout: int | None) -> None:
         self.ask(who, req, "PULL", queue=queue, timeout=timeout)

@@ -8,6 +8,7 @@ from libc.string cimport memset
 
 from flashq._core.buffer cimport WriteBuffer, buffer_close, copied
 from flashq._core.chance cimport chance_seed
+from flashq._core.defaults cimport defaults_set, defaults_shown
 from flashq._core.edges cimport command_tells
 from flashq._core.events cimport events_close
 from flashq._core.heap cimport heap_close
@@ -122,6 +123,7 @@ cdef class Engine:
         core.listened.leaves = &core.leaves
         core.next_deadline = <uint64_t>NEVER
         core.trim_at = <uint64_t>NEVER
+        defaults_set(core, None, None, None, None)
         core.seed = seed | 1
         chance_seed(core, seed)
         core.epoch = epoch
@@ -174,6 +176,18 @@ cdef class Engine:
         retention_close(core)
         scratch_close(&self.scratch)
         memory_close(&core.memory)
+
+    def set_defaults(self, timeout=None, max_attempts=None, backoff=None, ttl=None):
+        """From now on pushes that leave out one of these options get this value of it; None: 0, as on the wire.
+
+        ValueError and no change for a value that a push could not have.
+        """
+        defaults_set(&self.core, timeout, max_attempts, backoff, ttl)
+
+    @property
+    def defaults(self):
+        """What `set_defaults` was given last, by name; None for what has no default."""
+        return defaults_shown(&self.core)
 
     # --- time, durability -------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from flashq._core.defaults cimport with_defaults
 from flashq._core.events cimport event_pushed
 from flashq._core.failing cimport failing_free, failing_set
 from flashq._core.heap cimport heap_move, heap_push, heap_remove
@@ -179,7 +180,7 @@ cdef void fill(Core* core, Queue* queue, Job* job, const PushItem* item, Format 
     job.run_at = core.now
     if format == MSGPACK:
         job.flags = JOB_MSGPACK
-    if item.seen == 1 << BIT_DATA:
+    if item.seen == core.plain_push:
         return                              # a job with data alone: most of them
     if has(item, BIT_PRIORITY):
         job.priority = <int>item.priority
@@ -220,6 +221,9 @@ cdef int job_create(Core* core, Queue* queue, const PushItem* item, Format forma
     cdef uint64_t sequence = shard.next_sequence
     cdef bint tied = item.seen & tied_bits() != 0
     cdef int status = OK
+    cdef PushItem room
+    if item.seen != core.plain_push and core.defaults.given:
+        item = with_defaults(&core.defaults, item, &room)
     if tied:
         status = debounce_check(core, queue, item)
         if status != OK:

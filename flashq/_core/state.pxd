@@ -163,6 +163,13 @@ cdef struct Limits:             # set by the server from flashq/config.py
     uint64_t reply_size         # bytes after which PULLB stops adding jobs
     uint64_t event_bytes        # of events that listeners have not been told yet; more are lost
 
+cdef struct Defaults:           # of options that a push leaves out; set by the server
+    uint64_t given              # bit per option that has one
+    uint64_t timeout            # ms
+    uint64_t max_attempts
+    uint64_t backoff            # ms
+    uint64_t ttl                # ms
+
 cdef struct Core:
     Memory memory
     Slab jobs
@@ -218,6 +225,8 @@ cdef struct Core:
     Peer* dirty                 # borrowed: first of the list
     Peer* gated                 # borrowed: first of the list
     Limits limits
+    Defaults defaults
+    uint64_t plain_push         # PushItem.seen of a push that has nothing to look at but data
     uint64_t now                # wall ms
     uint64_t mono               # monotonic ms
     uint64_t next_deadline      # monotonic ms, a lower bound; 2^64-1 = none

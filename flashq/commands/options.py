@@ -10,11 +10,14 @@ PUSH_OPTIONS = (
     Field("data", Kind.RAW, "The payload, any value; at most `max_job_size` bytes."),
     Field("priority", Kind.I32, "Greater runs sooner.", default=0),
     Field("delay", Kind.U64, "ms from now until the job may run.", default=0),
-    Field("ttl", Kind.U64, "ms after which a job nobody has taken is dropped; 0 = never.", default=0),
-    Field("timeout", Kind.U64, "ms a worker may take; then the attempt has failed. 0 = no limit.", default=0),
-    Field("max_attempts", Kind.U32, "Failures until the job is dead; 0 = retried for ever.", default=0,
-          aliases=("attempts", "maxAttempts")),
-    Field("backoff", Kind.U64, "ms; a retry waits backoff * 2^min(attempts, 10). 0 = no wait.", default=0),
+    Field("ttl", Kind.U64, "ms after which a job nobody has taken is dropped; 0 = never. Unset: `--default-ttl`, or "
+          "0.", default=None),
+    Field("timeout", Kind.U64, "ms a worker may take; then the attempt has failed. 0 = no limit. Unset: "
+          "`--default-timeout`, or 0.", default=None),
+    Field("max_attempts", Kind.U32, "Failures until the job is dead; 0 = retried for ever. Unset: "
+          "`--default-max-attempts`, or 0.", default=None, aliases=("attempts", "maxAttempts")),
+    Field("backoff", Kind.U64, "ms; a retry waits backoff * 2^min(attempts, 10). 0 = no wait. Unset: "
+          "`--default-backoff`, or 0.", default=None),
     Field("lifo", Kind.BOOL, "Newest first among jobs of the same priority, before those that are not.", default=False),
     Field("tags", Kind.TAGS, "Free labels.", default=()),
     Field("job_id", Kind.STR, "A custom id: while that job exists, a push only answers with its id.", limit=1024,

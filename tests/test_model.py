@@ -10,9 +10,8 @@ from conftest import SLOW_BUILD
 from flashq import __version__
 from flashq.commands import COMMANDS, MAX_BATCH, ON_PARENT_FAILURE, RETRY_TYPES, STATES
 from flashq.config import Settings
-from support.model_life import SHARDS
 from support.model_manage import FullModel
-from support.model_parts import Client
+from support.model_parts import SHARDS, Client
 from support.model_records import check_records
 from support.simulated import EPOCH, DelayedStore, Simulation
 from support.simulated import Client as WireClient

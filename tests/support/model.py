@@ -5,8 +5,8 @@ Time is the caller's. Ids are predicted from the shard of each queue, tokens fro
 
 from typing import Any
 
-from support.model_life import SHARDS, World, later, nothing
-from support.model_parts import Client, Job, Message, Queue, Waiter
+from support.model_life import World, later, nothing
+from support.model_parts import SHARDS, Client, Job, Message, Queue, Waiter
 
 MAX_BACKOFF = 2**32 - 1
 MAX_BATCH = 1000

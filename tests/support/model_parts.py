@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Message = dict[str, Any]
+SHARDS = 32
 
 
 @dataclass(eq=False)

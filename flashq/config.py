@@ -110,6 +110,16 @@ class Settings:
         "Keeping", types.CHOICE, "memory", "What a restart keeps. `memory`: nothing.", choices=("memory",)
     )
 
+    default_timeout: int | None = setting(
+        "Jobs", types.TIME, None, "`timeout` of jobs whose push leaves it out or null; an explicit 0 is kept. Here and "
+        "below, jobs of FLOW and CRON too.", default_text="none",
+    )
+    default_max_attempts: int | None = setting(
+        "Jobs", types.COUNT, None, "Likewise `max_attempts`.", high=2**32 - 1, default_text="none"
+    )
+    default_backoff: int | None = setting("Jobs", types.TIME, None, "Likewise `backoff`.", default_text="none")
+    default_ttl: int | None = setting("Jobs", types.TIME, None, "Likewise `ttl`.", default_text="none")
+
     lease: int = setting(
         "Reservations", types.TIME, 30 * SECOND, "Time for a worker whose connection is lost, before its jobs go to "
         "others; renewed by PROGRESS and HEARTBEAT.", low=1, high=MAX_TIME,
@@ -152,6 +162,15 @@ class Settings:
             # Half a frame leaves room for the job that crosses it: clients refuse replies of over 16 MiB.
             "reply_size": self.max_frame // 2,
             "event_bytes": self.event_buffer,
+        }
+
+    def push_defaults(self) -> dict[str, int | None]:
+        """What pushes get for options that they leave out, as Engine.set_defaults takes it."""
+        return {
+            "timeout": self.default_timeout,
+            "max_attempts": self.default_max_attempts,
+            "backoff": self.default_backoff,
+            "ttl": self.default_ttl,
         }
 
 

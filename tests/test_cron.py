@@ -122,7 +122,7 @@ def test_push_options_at_the_top_and_in_options(sim: Simulation, client: Client)
     assert shown == {"priority": 7, "max_attempts": 4, "backoff": 50, "timeout": 60_000, "tags": ["t"]}
     listed = entry(client)
     assert listed["priority"] == 7
-    assert listed["options"] == {"max_attempts": 4, "backoff": 50, "timeout": 60_000, "tags": ["t"]}
+    assert listed["options"] == {"max_attempts": 4, "backoff": 50, "timeout": 60_000, "tags": ["t"], "ttl": 0}
 
 
 @pytest.mark.parametrize("data", [None, {"a": [1, 2.5, "ü", None, True]}, [], "", 0, 2**63, {"nul": "\0\n"}])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flashq._core import records
-from flashq.commands import STATES
+from flashq.commands import REASONS, STATES
 from support.simulated import Client, DelayedStore, Simulation, simulation
 from support.wire import CODECS, Codec
 
@@ -247,6 +247,58 @@ def test_records_tell_the_whole_job(sim: Simulation, store: DelayedStore) -> Non
         "ttl": 100, "timeout": 7, "stall_timeout": 11, "queue": b"q", "data": b'{"a": [1]}', "tags": b'["t"]',
         "custom_id": b"c", "retry": b"",
     }
+
+
+def test_records_tell_what_ties_a_job_to_others(sim: Simulation, store: DelayedStore) -> None:
+    client = sim.connect(CODECS["json"])
+    first = stored(client, store, "PUSH", queue="a")["id"]
+    options = {"unique_key": "k", "depends_on": [first], "on_parent_failure": "fail", "keep_completed_age": 7,
+               "keep_completed_count": 8}
+    reply = stored(client, store, "FLOW", queue="q", children=[{"queue": "a"}, {"queue": "a"}], fail_parent=True,
+                   **options)
+    parent, ids = reply["parent_id"], reply["children_ids"]
+    empty = {"parent_id": 0, "keep_age": 0, "keep_count": 0, "children_completed": 0, "version": 0,
+             "on_parent_failure": 0, "fail_parent": 0, "unique_key": b"", "depends_on": b"", "children": b"",
+             "group": b"", "name": b""}
+    children = b"".join(one.to_bytes(8, "little") for one in ids)
+    whole = {**empty, "id": parent, "keep_age": 7, "keep_count": 8, "on_parent_failure": 1, "fail_parent": 1,
+             "unique_key": b"k", "depends_on": f"[{first}]".encode(), "children": children}
+    kinds = [(one["kind"], one["id"]) for one in store.records()]
+    assert kinds == [("job", first), ("job", ids[0]), ("ties", ids[0]), ("job", ids[1]), ("ties", ids[1]),
+                     ("job", parent), ("ties", parent)]
+    ties = [ties_of(one) for one in store.records() if one["kind"] == "ties"]
+    assert ties == [*({**empty, "id": one, "parent_id": parent} for one in ids), whole]
+    stored(client, store, "UPDATEJOB", id=parent, data=5)
+    assert [one["kind"] for one in store.records()[-3:]] == ["job", "ties", "state"]
+    assert ties_of(store.records()[-2]) == whole
+    for _ in range(2):
+        pulled = stored(client, store, "PULL", queue="a", timeout=0)["job"]["id"]
+    stored(client, store, "ACK", id=pulled)
+    assert pulled == ids[0]
+    assert ties_of(store.records()[-1]) == {**whole, "children_completed": 1}
+
+
+def ties_of(record: dict[str, Any]) -> dict[str, Any]:
+    assert record["kind"] == "ties"
+    return {name: value for name, value in record.items() if name not in ("kind", "position")}
+
+
+def test_options_that_say_nothing_tie_to_nothing(sim: Simulation, store: DelayedStore) -> None:
+    client = sim.connect()
+    stored(client, store, "PUSH", queue="q", depends_on=[], unique_key="", keep_completed_age=0)
+    assert [one["kind"] for one in store.records()] == ["job"]
+
+
+def test_those_who_die_with_a_job_are_recorded(sim: Simulation, store: DelayedStore) -> None:
+    client = sim.connect()
+    first = stored(client, store, "PUSH", queue="a")["id"]
+    then = stored(client, store, "PUSH", queue="q", depends_on=[first], on_parent_failure="fail")["id"]
+    stored(client, store, "CANCEL", id=first)
+    gone, failed = store.records()[-2:]
+    assert (gone["kind"], gone["id"], gone["position"]) == ("gone", first, failed["position"])
+    assert (failed["id"], STATES[failed["state"]], REASONS[failed["reason"] - 1]) == (
+        then, "failed", "dependency_failed")
+    assert failed["message"] == f"Dependency {first} was removed".encode()
 
 
 def test_one_command_is_one_frame(sim: Simulation, store: DelayedStore) -> None:

@@ -8,11 +8,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from conftest import SLOW_BUILD
 from flashq import __version__
-from flashq.commands import COMMANDS, MAX_BATCH, ON_DUPLICATE, RETRY_TYPES, STATES
+from flashq.commands import COMMANDS, MAX_BATCH, ON_DUPLICATE, ON_PARENT_FAILURE, RETRY_TYPES, STATES
 from flashq.config import Settings
-from support.model_life import SHARDS
 from support.model_manage import FullModel
-from support.model_parts import Client
+from support.model_parts import SHARDS, Client
 from support.model_records import check_records
 from support.simulated import EPOCH, DelayedStore, Simulation
 from support.simulated import Client as WireClient
@@ -58,12 +57,14 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
     "remove_on_complete": st.booleans(),
     "remove_on_fail": st.booleans(),
     "group_id": st.sampled_from(["", "g", "g", "h"]),
+    "depends_on": st.lists(NTH, max_size=3),    # as some_id counts them
     "retry": st.fixed_dictionaries(
         {"type": st.sampled_from(RETRY_TYPES), "delay": st.sampled_from([0, 1, 20, 2**63 - 1])},
         optional={"max": st.sampled_from([None, 0, 30, 2**63 - 1]), "jitter": st.sampled_from([None, 0])},
     ),
 }
 PUSH_KEY = st.just({}) | st.fixed_dictionaries({"push_key": st.sampled_from([None, "", "p", "ü"])})
+POLICY = st.sampled_from([None, *ON_PARENT_FAILURE])
 FAIL_ORDER = st.fixed_dictionaries({}, optional={
     "retry": st.sampled_from([None, True, False]),
     "retry_after": st.sampled_from([None, 0, 1, 40, 2**63 - 1]),
@@ -77,7 +78,10 @@ def push_options(draw: st.DrawFn) -> Message:
     chosen = draw(st.sets(st.sampled_from(list(OPTIONS)), max_size=4))
     if "group_id" in chosen:
         chosen.discard("lifo")          # the turns of LIFO jobs of different groups: see test_groups
-    return {draw(NAMES.get(name, st.just(name))): draw(st.none() | OPTIONS[name]) for name in sorted(chosen)}
+    options = {draw(NAMES.get(name, st.just(name))): draw(st.none() | OPTIONS[name]) for name in sorted(chosen)}
+    if options.get("depends_on"):
+        options["on_parent_failure"] = draw(POLICY)
+    return options
 
 
 class ServerMachine(RuleBasedStateMachine):
@@ -187,11 +191,15 @@ class ServerMachine(RuleBasedStateMachine):
 
     @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, options=push_options(), key=PUSH_KEY)
     def push(self, who: int, req: bool, queue: str, options: Message, key: Message) -> None:
-        self.ask(who, req, "PUSH", queue=queue, **options, **key)
+        self.ask(who, req, "PUSH", queue=queue, **self.tied(options), **key)
 
     @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, jobs=st.lists(push_options(), max_size=4), key=PUSH_KEY)
     def push_batch(self, who: int, req: bool, queue: str, jobs: list[Message], key: Message) -> None:
-        self.ask(who, req, "PUSHB", queue=queue, jobs=jobs, **key)
+        self.ask(who, req, "PUSHB", queue=queue, jobs=[self.tied(options) for options in jobs], **key)
+
+    @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, nths=st.lists(NTH, min_size=1, max_size=2), policy=POLICY)
+    def push_dependent(self, who: int, req: bool, queue: str, nths: list[int], policy: str | None) -> None:
+        self.ask(who, req, "PUSH", queue=queue, on_parent_failure=policy, **self.tied({"depends_on": nths}))
 
     @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, timeout=PULL_TIME)
     def pull(self, who: int, req: bool, queue: str, timeout: int | None) -> None:
@@ -347,6 +355,12 @@ class ServerMachine(RuleBasedStateMachine):
         """One of the newest jobs, or an id that never was."""
         self.ids.extend(sorted(set(self.model.jobs) - set(self.ids)))
         return self.ids[-1 - nth] if nth < len(self.ids) else 2**52 + nth
+
+    def tied(self, options: Message) -> Message:
+        """The options with real ids in `depends_on`."""
+        if not options.get("depends_on"):
+            return options
+        return {**options, "depends_on": [self.some_id(nth) for nth in options["depends_on"]]}
 
     def token_of(self, job_id: int, which: str) -> Message:
         job = self.model.jobs.get(job_id)

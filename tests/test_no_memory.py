@@ -95,6 +95,12 @@ CASES = [
     Case("hello after a pull", ("HELLO", {"session": "s"}), [PUSH, PULL]),
     Case("getjob", ("GETJOB", {"id": "ID"}), [("PUSH", {"queue": "q", **RARE})]),
     Case("getresult", ("GETRESULT", {"id": "ID"}), [PUSH, PULL, ("ACK", {"id": "ID", "result": DATA})]),
+    Case("push with dependencies", ("PUSH", {"queue": "q", "depends_on": "IDS", "on_parent_failure": "fail"}), [PUSH]),
+    Case("push of who is dead at once", ("PUSH", {"queue": "q", "depends_on": "IDS", "on_parent_failure": "fail"}),
+         [PUSH, ("DISCARD", {"id": "ID"})]),
+    Case("discard of what others depend on", ("DISCARD", {"id": "ID"}), [PUSH, *(
+        ("PUSH", {"queue": "q", "depends_on": "IDS", "on_parent_failure": policy, "data": DATA})
+        for policy in ("wait", "fail", "run"))]),
     Case("cancel of what is waited for", ("CANCEL", {"id": "ID"}), [PUSH], [("WAITJOB", {"id": "ID"})]),
     Case("subscribe", ("SUBSCRIBE", {"queue": "q"})),
     Case("push to listeners", ("PUSH", {"queue": "q", "data": DATA}), waiting=LISTENING),
@@ -102,7 +108,10 @@ CASES = [
     Case("listqueues", ("LISTQUEUES", {}), [PUSH]),
 ]
 
-DEAD = ("fail for good", "fail without retry", "getjob of a dead one")     # cases that leave a dead letter
+DEAD = {                                    # cases that leave dead letters
+    "fail for good": 1, "fail without retry": 1, "getjob of a dead one": 1, "push with dependencies": 1,
+    "push of who is dead at once": 2, "discard of what others depend on": 2,
+}
 
 
 class Scene:
@@ -222,7 +231,7 @@ def test_nothing_is_left_of_a_case_when_all_is_done(case: Case, codec: Codec) ->
     assert none["objects"] == 1
     assert (left["completed_ids"] > 0) == (case.request[0].startswith("ACK") or case.name == "getresult")
     assert scene.sim.engine.stats() == {
-        "queued": 0, "processing": 0, "delayed": 0, "dlq": int(case.name in DEAD),
+        "queued": 0, "processing": 0, "delayed": 0, "dlq": DEAD.get(case.name, 0),
         "completed": left["completed_ids"]}
     if left["completed_ids"] == 0 and case.name not in DEAD:
         assert left["used"] == left["objects"] * none["used"], "something else than leaves"

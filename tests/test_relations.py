@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from support.simulated import Client, Simulation
+from support.wire import CODECS
 
 DUPLICATE = "Duplicate job with key: k"
 DEBOUNCED = "Debounced: job with id 'd' was pushed recently"
@@ -221,6 +222,15 @@ def test_a_dead_letter_that_succeeds_later_releases(client: Client) -> None:
     client.ok("RETRYDLQ", queue="a")
     client.ok("ACK", id=client.pull("a")["id"])
     assert client.state(job_id) == "waiting"
+
+
+def test_data_of_the_other_format_leaves_the_ids_readable(sim: Simulation, client: Client) -> None:
+    job_id = client.push(depends_on=[2**52 + 1], data={"a": 1})
+    for codec in CODECS.values():
+        other = sim.connect(codec)
+        other.ok("UPDATEJOB", id=job_id, data={"b": 2})
+        for reader in (client, other):
+            assert [reader.job(job_id)[name] for name in ("depends_on", "data")] == [[2**52 + 1], {"b": 2}]
 
 
 def test_an_id_that_is_not_there_yet_is_waited_for(client: Client) -> None:

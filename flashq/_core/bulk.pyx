@@ -6,9 +6,10 @@ treats it as unknown (jobs.job_gone). The timers empty the graves, some hundred 
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
+from flashq._core.edges cimport awaited_ended
 from flashq._core.events cimport EVENT_REMOVED, event_told
 from flashq._core.groups cimport groups_look, queue_waiting
-from flashq._core.job cimport IN_OWNER
+from flashq._core.job cimport IN_OWNER, OUTCOME_REMOVED
 from flashq._core.jobs cimport job_free, job_shard
 from flashq._core.queue cimport active_remove, deadline_lower, list_remove, queue_ungroup, queue_wants_service
 from flashq._core.ready cimport ready_close, ready_first, ready_remove
@@ -127,6 +128,8 @@ cdef void grave_free(Core* core, Job* job) noexcept nogil:
     if core.listening:
         event_told(core, job, EVENT_REMOVED, core.position)
     id_remove(&job_shard(core, job).ids, job.id >> SHARD_BITS)
+    if core.awaited_count:
+        awaited_ended(core, job.id, OUTCOME_REMOVED)
     job_free(core, job)
 
 

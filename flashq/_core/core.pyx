@@ -46,6 +46,7 @@ cdef void core_init(Core* core, uint64_t seed, uint64_t epoch) noexcept nogil:
         core.shards[i].push_keys.leaves = &core.leaves
     core.sessions.leaves = &core.leaves
     core.awaited.leaves = &core.leaves
+    core.minded.leaves = &core.leaves
     core.listened.leaves = &core.leaves
     core.next_deadline = <uint64_t>NEVER
     core.trim_at = <uint64_t>NEVER
@@ -78,6 +79,7 @@ cdef void core_close(Core* core) noexcept nogil:
     heap_close(&core.timers)
     name_close(&core.sessions)
     name_close(&core.awaited)
+    name_close(&core.minded)
     name_close(&core.listened)
     events_close(core)
     buffer_close(&core.records)

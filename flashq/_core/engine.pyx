@@ -8,6 +8,8 @@ from libc.string cimport memset
 
 from flashq._core.buffer cimport WriteBuffer, buffer_close, copied
 from flashq._core.core cimport core_close, core_init
+from flashq._core.defaults cimport defaults_set, defaults_shown
+from flashq._core.edges cimport command_tells
 from flashq._core.groups cimport queue_waiting
 from flashq._core.hot cimport hot_execute
 from flashq._core.job cimport JOB_RESULT_MSGPACK, STATE_ACTIVE, STATE_COMPLETED, Job, job_is
@@ -58,6 +60,7 @@ cdef bytes job_bytes(Core* core, const Job* job, bint msgpack, bint history=Fals
 
 
 cdef void engine_done(Core* core) noexcept nogil:
+    command_tells(core)
     waiters_serve(core)
     record_frame_end(core)
 
@@ -80,6 +83,7 @@ cdef class Engine:
 
     def __cinit__(self, limits, uint64_t seed, uint64_t epoch):
         core_init(&self.core, seed, epoch)
+        defaults_set(&self.core, None, None, None, None)
         self._limit(limits)
         if scratch_open(&self.scratch) != OK or retention_open(&self.core) != OK:
             raise MemoryError("engine")
@@ -102,6 +106,18 @@ cdef class Engine:
     def __dealloc__(self):
         core_close(&self.core)
         scratch_close(&self.scratch)
+
+    def set_defaults(self, timeout=None, max_attempts=None, backoff=None, ttl=None):
+        """From now on pushes that leave out one of these options get this value of it; None: 0, as on the wire.
+
+        ValueError and no change for a value that a push could not have.
+        """
+        defaults_set(&self.core, timeout, max_attempts, backoff, ttl)
+
+    @property
+    def defaults(self):
+        """What `set_defaults` was given last, by name; None for what has no default."""
+        return defaults_shown(&self.core)
 
     # --- time, durability -------------------------------------------------------------------------------------------
 

@@ -26,9 +26,10 @@ cdef class Flows:
     def __init__(self, Engine engine):
         self.engine = engine
 
-    def create(self, bytes parent, list children, bint msgpack):
+    def create(self, bytes parent, list children, bint msgpack, bint fail_parent=False):
         """Push the children and the parent, each a PUSH request of that format: (parent id, [child id, ...]).
 
+        With `fail_parent` the parent dies when a child dies or is removed.
         Rejected names in `field` who was refused ("children[2]", "" for the parent); then nothing has changed.
         """
         cdef Core* core = &self.engine.core
@@ -42,9 +43,10 @@ cdef class Flows:
         parent_id = self._reserve(parent, msgpack)
         try:
             for frame in children:
-                CHILDREN[made] = self._push(frame, msgpack, f"children[{made}]", 0, parent_id, 0)
+                CHILDREN[made] = self._push(frame, msgpack, f"children[{made}]", 0, parent_id, 0, False)
                 made += 1
-            parent_id = self._push(parent, msgpack, "", parent_id, 0, count)    # not the one put aside if it exists
+            # Not the id that was put aside if the parent exists.
+            parent_id = self._push(parent, msgpack, "", parent_id, 0, count, fail_parent)
         except Rejected:
             self._undo(made, parent_id)
             raise
@@ -98,7 +100,7 @@ cdef class Flows:
         return sequence << SHARD_BITS | queue.shard
 
     cdef uint64_t _push(self, bytes frame, bint msgpack, str where, uint64_t id, uint64_t parent,
-                        uint32_t children) except? 0:
+                        uint32_t children, bint fail_parent) except? 0:
         cdef Request request
         cdef Queue* queue
         cdef uint64_t made, shown
@@ -107,6 +109,7 @@ cdef class Flows:
         request.item.seen |= <uint64_t>1 << BIT_FLOW
         request.item.flow_id, request.item.flow_parent = id, parent
         request.item.flow_children, request.item.flow_count = CHILDREN, children
+        request.item.flow_fails = fail_parent
         status = job_create(&self.engine.core, queue, &request.item, request.format, &made, &shown)
         if status != OK:
             raise Rejected(status, where, request.problem_number)

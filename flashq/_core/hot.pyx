@@ -2,6 +2,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from flashq._core.edges cimport command_tells
 from flashq._core.events cimport event_progress
 from flashq._core.failing cimport losses_forgive
 from flashq._core.job cimport ENDED_FAILED, Job
@@ -52,6 +53,8 @@ cdef int hot_execute(Core* core, Peer* peer, Request* request) noexcept nogil:
         status = heartbeat(core, peer, request)
     else:
         status = manage_execute(core, peer, request)
+    if core.first_told != NULL:
+        command_tells(core)
     if core.serve != NULL:
         waiters_serve(core)
     if core.recording:

@@ -63,12 +63,23 @@ cdef struct Edge:               # one job waits for one id; owner: the waiting j
     Edge* prev                  # borrowed: others that wait for the same id
     Edge* next                  # borrowed
     Edge* sibling               # owned: what else the job waits for
-    bint child                  # that id is a child of its flow
+    uint8_t child               # 1: that id is a child of its flow
+    uint8_t policy              # OnParentFailure
 
-cdef struct Awaited:            # an id that jobs wait for; freed with its last edge
-    NameNode node               # in Core.awaited, by the bytes of `id`
+cdef enum Outcome:              # how an id ended that jobs wait for
+    OUTCOME_NONE = 0            # it has not
+    OUTCOME_COMPLETED = 1
+    OUTCOME_FAILED = 2
+    OUTCOME_REMOVED = 3
+
+cdef struct Awaited:            # an id that jobs wait for; freed by `edges`, with its last edge
+    NameNode node               # by the bytes of `id` in Core.minded or Core.awaited, until its outcome is known
     uint64_t id
-    Edge* first                 # borrowed
+    Edge* first                 # borrowed: never NULL
+    Awaited* prev               # borrowed: in Core.first_told, from then on
+    Awaited* next               # borrowed
+    uint8_t outcome             # Outcome
+    uint8_t minded              # 1: its edges have another policy than PARENT_WAIT
 
 cdef struct Relations:          # what ties a job to others; all zero = nothing
     NameNode unique             # in its shard's uniques; name NULL while the key is not held
@@ -79,6 +90,8 @@ cdef struct Relations:          # what ties a job to others; all zero = nothing
     uint8_t* depends_on         # owned blob, raw array in the job's format
     uint32_t depends_on_size
     uint32_t unmet              # edges not done yet
+    uint8_t on_parent_failure   # OnParentFailure
+    uint8_t fail_parent         # 1: it dies with a child of its flow
     Edge* edges                 # owned
     uint64_t parent_id          # of the flow it is a child of; 0 = none
     uint64_t* children          # owned blob: ids of its flow

@@ -2,6 +2,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from flashq._core.defaults cimport with_defaults
 from flashq._core.events cimport event_pushed
 from flashq._core.failing cimport failing_free, failing_set
 from flashq._core.groups cimport line_enter
@@ -13,7 +14,7 @@ from flashq._core.job cimport (
 )
 from flashq._core.payload cimport payload_of_duplicate
 from flashq._core.queue cimport deadline_lower, list_append, queue_wants_service
-from flashq._core.records cimport record_job
+from flashq._core.records cimport record_job, record_ties
 from flashq._core.relations cimport debounce_check, debounce_open, relations_free, relations_make, unique_check
 from flashq._core.request cimport (
     BIT_BACKOFF, BIT_DATA, BIT_DELAY, BIT_JOB_ID, BIT_LIFO, BIT_MAX_ATTEMPTS, BIT_PRIORITY, BIT_REMOVE_ON_COMPLETE,
@@ -181,7 +182,7 @@ cdef void fill(Core* core, Queue* queue, Job* job, const PushItem* item, Format 
     job.run_at = core.now
     if format == MSGPACK:
         job.flags = JOB_MSGPACK
-    if item.seen == 1 << BIT_DATA:
+    if item.seen == core.plain_push:
         return                              # a job with data alone: most of them
     if has(item, BIT_PRIORITY):
         job.priority = <int>item.priority
@@ -222,6 +223,9 @@ cdef int job_create(Core* core, Queue* queue, const PushItem* item, Format forma
     cdef uint64_t sequence = shard.next_sequence
     cdef bint tied = item.seen & tied_bits() != 0
     cdef int status = OK
+    cdef PushItem room
+    if item.seen != core.plain_push and core.defaults.given:
+        item = with_defaults(&core.defaults, item, &room)
     if tied:
         status = debounce_check(core, queue, item)
         if status != OK:
@@ -270,6 +274,8 @@ cdef int job_create(Core* core, Queue* queue, const PushItem* item, Format forma
     if tied:
         debounce_open(core, queue, item)
     record_job(core, job)
+    if tied:
+        record_ties(core, job)
     if core.listening:
         event_pushed(core, job)
     id[0] = job.id

@@ -8,6 +8,7 @@ Steps that may not fail (a retry, a lost worker) never do: a job that finds no m
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport strlen
 
+from flashq._core.edges cimport awaited_ended
 from flashq._core.events cimport (
     EVENT_COMPLETED, EVENT_EXPIRED, EVENT_FAILED, EVENT_REMOVED, EVENT_RETRY, EVENT_STALLED, EVENT_TIMEOUT,
     EVENT_WORKER_LOST, event_failed, event_told, event_value,
@@ -16,9 +17,9 @@ from flashq._core.failing cimport failing_note, has_policy
 from flashq._core.groups cimport group_release, has_group, line_enter, line_leave, line_take
 from flashq._core.heap cimport heap_remove
 from flashq._core.job cimport (
-    ENDED_STALLED, ENDED_TIMEOUT, ENDED_WORKER_LOST,
-    IN_BLOCKED, IN_DEAD, IN_DELAYED, IN_FIFO, IN_LIFO, IN_LIMBO, IN_OWNER, IN_RETURNED, JOB_REMOVE_ON_COMPLETE,
-    JOB_REMOVE_ON_FAIL, JOB_RESULT_MSGPACK, STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_FAILED, STATE_WAITING,
+    ENDED_STALLED, ENDED_TIMEOUT, ENDED_WORKER_LOST, IN_BLOCKED, IN_DEAD, IN_DELAYED, IN_FIFO, IN_LIFO, IN_LIMBO,
+    IN_OWNER, IN_RETURNED, JOB_REMOVE_ON_COMPLETE, JOB_REMOVE_ON_FAIL, JOB_RESULT_MSGPACK, OUTCOME_COMPLETED,
+    OUTCOME_FAILED, OUTCOME_REMOVED, STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_FAILED, STATE_WAITING,
     Delivery, Extra, job_is,
 )
 from flashq._core.jobs cimport job_arm, job_extra, job_free, job_gone, job_set_message, job_shard, keep, saturated
@@ -26,7 +27,7 @@ from flashq._core.queue cimport (
     active_append, active_remove, deadline_lower, list_append, list_remove, queue_wants_service,
 )
 from flashq._core.records cimport record_gone, record_losses, record_state
-from flashq._core.relations cimport relations_completed, unique_release
+from flashq._core.relations cimport unique_release
 from flashq._core.request cimport MSGPACK
 from flashq._core.retention cimport done_add, kept_end
 from flashq._core.retry cimport retry_wait
@@ -161,8 +162,10 @@ cdef int job_complete(Core* core, Job* job, const Slice* result, Format format) 
     job_detach(core, job)
     queue.completed += 1
     core.completed += 1
-    if job.extra != NULL or core.awaited.count:
-        relations_completed(core, job)
+    if job.extra != NULL:
+        unique_release(core, job)
+    if core.awaited_count:
+        awaited_ended(core, job.id, OUTCOME_COMPLETED)
     if core.listening:
         event_value(core, job, EVENT_COMPLETED, core.position + 1, result, format)
     if job_is(job, JOB_REMOVE_ON_COMPLETE):
@@ -211,6 +214,8 @@ cdef void bury(Core* core, Job* job, Ending reason, bint why) noexcept nogil:
     """As job_bury; `why`: whether the job's message says why."""
     cdef Queue* queue = <Queue*>job.queue
     unique_release(core, job)
+    if core.awaited_count:
+        awaited_ended(core, job.id, OUTCOME_FAILED)
     queue.failed += 1
     core.failed += 1
     job.state = STATE_FAILED
@@ -297,6 +302,8 @@ cdef void job_remove(Core* core, Job* job, EventType why) noexcept nogil:
     job_detach(core, job)
     if core.listening:
         event_told(core, job, why, core.position + 1)
+    if core.awaited_count:
+        awaited_ended(core, job.id, OUTCOME_REMOVED)
     job_erase(core, job)
 
 

@@ -1,9 +1,9 @@
 """The one way to give a job another payload, and who may."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from flashq._core.job cimport JOB_MSGPACK, STATE_ACTIVE, job_is
+from flashq._core.job cimport JOB_MSGPACK, STATE_ACTIVE, Extra, job_is
 from flashq._core.jobs cimport job_find, keep
-from flashq._core.records cimport record_failing, record_job, record_state
+from flashq._core.records cimport record_failing, record_job, record_state, record_ties
 from flashq._core.request cimport (
     BIT_DATA, BIT_ON_DUPLICATE, DUPLICATE_ERROR, DUPLICATE_REPLACE, JSON, MSGPACK, Slice, has,
 )
@@ -12,8 +12,12 @@ from flashq._core.status cimport DATA_TOO_LARGE, DUPLICATE_KEY, MEMORY_FULL, NO_
 from flashq._core.transcode cimport transcode
 
 
+cdef inline bint keeps_format(const Extra* extra) noexcept nogil:
+    return extra.tags != NULL or (extra.relations != NULL and extra.relations.depends_on != NULL)
+
+
 cdef int payload_replace(Core* core, Job* job, const PushItem* item, Format format) noexcept nogil:
-    """Tags and data share a format: while the job has tags, data of the other format is transcoded."""
+    """Data shares its format with tags and `depends_on`: while the job has any, other data is transcoded."""
     cdef Slice value = item.data
     cdef Format stored = MSGPACK if job_is(job, JOB_MSGPACK) else JSON
     cdef uint8_t* data = NULL
@@ -24,7 +28,7 @@ cdef int payload_replace(Core* core, Job* job, const PushItem* item, Format form
         return DATA_TOO_LARGE
     if core.memory.used > core.limits.memory:
         return MEMORY_FULL
-    if value.size and format != stored and job.extra != NULL and job.extra.tags != NULL:
+    if value.size and format != stored and job.extra != NULL and keeps_format(job.extra):
         core.text.size, core.text.failed = 0, False
         if transcode(&core.text, value.ptr, value.size, format) != OK:
             return NO_MEMORY
@@ -43,6 +47,7 @@ cdef int payload_replace(Core* core, Job* job, const PushItem* item, Format form
     else:
         job.flags &= <uint8_t>~JOB_MSGPACK
     record_job(core, job)
+    record_ties(core, job)
     record_state(core, job)                 # a job's record tells a new one: what became of it since comes after
     record_failing(core, job)
     return OK

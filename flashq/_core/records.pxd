@@ -13,6 +13,7 @@ cdef enum RecordKind:
     RECORD_ATTEMPT = 7          # the nth attempt of a job that ended badly; the last ATTEMPTS_KEPT count
     RECORD_LOSSES = 8           # lost workers and missed heartbeats that count against a job
     RECORD_PUSH_KEY = 9         # what a push with a key was answered
+    RECORD_TIES = 10            # what ties a job to others
 
 # Each does nothing but count while nobody records. Called after the change; they cannot fail the command:
 # running out of memory here sets Core.records.failed, which ends acknowledgement (the store checks it).
@@ -22,6 +23,7 @@ cdef void record_attempt(Core* core, uint64_t id, const Attempt* attempt) noexce
 cdef void record_losses(Core* core, const Job* job) noexcept nogil
 # All that record_attempt and record_losses have said of the job: after another record_job.
 cdef void record_failing(Core* core, const Job* job) noexcept nogil
+cdef void record_ties(Core* core, Job* job) noexcept nogil             # nothing for a job without any
 cdef void record_gone(Core* core, uint64_t id) noexcept nogil
 cdef void record_forget(Core* core, uint64_t id) noexcept nogil
 cdef void record_push_key(Core* core, PushKey* key) noexcept nogil

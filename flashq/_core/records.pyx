@@ -18,6 +18,13 @@ then the records one after another. All numbers little-endian; a text is u32 siz
   LOSSES  u64 id, u32 losses, u32 missed
   PUSH_KEY  u64 expires (wall ms), u8 batch (of PUSHB), text queue, key, ids (u64 an item; 0: it was refused); a CLEAR
           that obliterates the queue ends those before it
+  TIES    u64 id, u64 parent_id, u64 keep_age, u64 keep_count, u32 children_completed, u32 version,
+          u8 on_parent_failure (OnParentFailure), u8 fail_parent,
+          text unique_key, depends_on (raw array in the job's format), children (ids, u64 each), group, name
+
+TIES follows the JOB of a job that is tied to others, and comes again when one of its fields changes; a JOB alone has
+none. Whether the key is held, and what is still waited for, follows from the states of the jobs. A job that waits may
+still have to be told that an id has ended: of many who wait for one, most are told in later frames.
 
 A change of the format needs a new version in the header that the store writes at the start of each file.
 """
@@ -26,7 +33,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from flashq._core.buffer cimport WriteBuffer, buffer_grow, buffer_put
 from flashq._core.failing cimport attempt_error, attempt_worker, has_policy
-from flashq._core.job cimport JOB_WATCHED, STATE_COMPLETED, STATE_DELAYED, STATE_FAILED, Delivery, Extra
+from flashq._core.job cimport JOB_WATCHED, STATE_COMPLETED, STATE_DELAYED, STATE_FAILED, Delivery, Extra, Relations
 from flashq._core.request cimport RetryPolicy
 
 import struct
@@ -176,6 +183,31 @@ cdef void record_failing(Core* core, const Job* job) noexcept nogil:
         record_losses(core, job)
 
 
+cdef void record_ties(Core* core, Job* job) noexcept nogil:
+    cdef const Relations* ties = NULL if job.extra == NULL else job.extra.relations
+    cdef WriteBuffer* out = &core.records
+    cdef bint wanted
+    if ties == NULL:
+        return
+    wanted = begin(core, RECORD_TIES)
+    job.position = core.position
+    if not wanted:
+        return
+    put64(out, job.id)
+    put64(out, ties.parent_id)
+    put64(out, ties.keep_age)
+    put64(out, ties.keep_count)
+    put32(out, ties.children_completed)
+    put32(out, 0)                           # version
+    put8(out, ties.on_parent_failure)
+    put8(out, ties.fail_parent)
+    put_text(out, ties.unique_text + ties.key_at, ties.unique_size - ties.key_at)   # without the queue: JOB names it
+    put_text(out, ties.depends_on, ties.depends_on_size)
+    put_text(out, <const uint8_t*>ties.children, ties.children_count * <uint32_t>sizeof(uint64_t))
+    put_text(out, ties.group, ties.group_size)
+    put32(out, 0)                           # name
+
+
 cdef void record_gone(Core* core, uint64_t id) noexcept nogil:
     if begin(core, RECORD_GONE):
         put64(&core.records, id)
@@ -239,6 +271,7 @@ _ID = struct.Struct("<Q")
 _ATTEMPT = struct.Struct("<QIQQB")
 _LOSSES = struct.Struct("<QII")
 _PUSH_KEY = struct.Struct("<QB")
+_TIES = struct.Struct("<QQQQIIBB")
 _QUEUE = struct.Struct("<BQQQQB")
 _CLEAR = struct.Struct("<II")
 _LAYOUTS = {
@@ -252,6 +285,9 @@ _LAYOUTS = {
     RECORD_ATTEMPT: ("attempt", _ATTEMPT, ("id", "number", "started_at", "ended_at", "reason"), ("error", "worker")),
     RECORD_LOSSES: ("losses", _LOSSES, ("id", "losses", "missed"), ()),
     RECORD_PUSH_KEY: ("push_key", _PUSH_KEY, ("expires", "batch"), ("queue", "key", "ids")),
+    RECORD_TIES: ("ties", _TIES, ("id", "parent_id", "keep_age", "keep_count", "children_completed", "version",
+                                  "on_parent_failure", "fail_parent"),
+                  ("unique_key", "depends_on", "children", "group", "name")),
 }
 
 

@@ -22,5 +22,3 @@ cdef Relations* job_relations(Core* core, Job* job) noexcept nogil     # made wh
 cdef void unique_release(Core* core, Job* job) noexcept nogil          # the key is free again; the job still shows it
 cdef void unique_regain(Core* core, Job* job) noexcept nogil           # if nobody took it meanwhile
 cdef void relations_free(Core* core, Relations* relations) noexcept nogil
-# The job is done: who waited for it alone is let go, and its flow's parent counts it.
-cdef void relations_completed(Core* core, Job* job) noexcept nogil

@@ -1,32 +1,28 @@
-"""Keys, windows and edges between jobs. Whoever waits for nothing and is unique in nothing pays for none of it."""
+"""Keys, windows, and what a job is tied to. Whoever waits for nothing and is unique in nothing pays for none of it."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from flashq._core.buffer cimport WriteBuffer, buffer_put
+from flashq._core.edges cimport edge_make, edges_free
 from flashq._core.heap cimport heap_push, heap_remove
-from flashq._core.job cimport (
-    STATE_COMPLETED, STATE_DELAYED, STATE_WAITING, STATE_WAITING_CHILDREN, Awaited, Edge, Extra,
-)
-from flashq._core.jobs cimport job_extra, job_find, job_gone, job_log, keep
+from flashq._core.job cimport STATE_WAITING_CHILDREN, Extra
+from flashq._core.jobs cimport job_extra, job_gone, keep
 from flashq._core.json_codec cimport json_id_list
-from flashq._core.lifecycle cimport job_detach, job_place
 from flashq._core.msgpack_codec cimport msgpack_id_list
 from flashq._core.queue cimport deadline_lower
-from flashq._core.records cimport record_state
 from flashq._core.request cimport (
     BIT_DEBOUNCE_ID, BIT_DEBOUNCE_TTL, BIT_DEPENDS_ON, BIT_FLOW, BIT_GROUP_ID, BIT_KEEP_COMPLETED_AGE,
-    BIT_KEEP_COMPLETED_COUNT, BIT_UNIQUE_KEY, JSON, has,
+    BIT_KEEP_COMPLETED_COUNT, BIT_ON_PARENT_FAILURE, BIT_UNIQUE_KEY, JSON, PARENT_FAIL, PARENT_WAIT, OnParentFailure,
+    has,
 )
-from flashq._core.shardmap cimport SHARD_BITS, SHARDS, NameNode, name_add, name_find, name_hash, name_remove
+from flashq._core.shardmap cimport SHARDS, NameNode, name_add, name_find, name_hash, name_remove
 from flashq._core.slab cimport blob_give, blob_take, slab_give, slab_take
-from flashq._core.state cimport COMPLETED, NODE_DEBOUNCE, DebounceName
+from flashq._core.state cimport NODE_DEBOUNCE, DebounceName
 from flashq._core.status cimport DEBOUNCED, DUPLICATE_KEY, NO_MEMORY, OK
 
 cdef enum:
-    ID_BYTES = 8                # ids are names in Core.awaited
-    CHILDREN_DONE_SIZE = 40     # bytes of the text below
+    ID_BYTES = 8
 
-cdef const char* CHILDREN_DONE = "All children completed, parent job ready"
 cdef uint64_t[MAX_DEPENDS_ON] AWAITED       # room for one job's ids at a time
 
 
@@ -155,6 +151,7 @@ cdef int relations_make(Core* core, Queue* queue, Job* job, const PushItem* item
         relations.group = keep(core, &item.group_id, &relations.group_size)
         if relations.group == NULL:
             return NO_MEMORY
+    relations.on_parent_failure = <uint8_t>(item.on_parent_failure if has(item, BIT_ON_PARENT_FAILURE) else 0)
     if unique and not unique_make(core, queue, relations, &item.unique_key):
         return NO_MEMORY
     if awaited:
@@ -162,9 +159,9 @@ cdef int relations_make(Core* core, Queue* queue, Job* job, const PushItem* item
         if relations.depends_on == NULL:
             return NO_MEMORY
     for i in range(awaited):
-        if not done_already(core, AWAITED[i]) and not edge_add(core, job, relations, AWAITED[i], False):
+        if not edge_make(core, relations, AWAITED[i], False, <OnParentFailure>relations.on_parent_failure):
             return NO_MEMORY
-    if has(item, BIT_FLOW) and not flow_make(core, job, relations, item):
+    if has(item, BIT_FLOW) and not flow_make(core, relations, item):
         return NO_MEMORY
     if relations.unmet:
         job.state = STATE_WAITING_CHILDREN
@@ -180,7 +177,7 @@ cdef int awaited_of(const PushItem* item, Format format) noexcept nogil:
     return msgpack_id_list(&item.depends_on, AWAITED, MAX_DEPENDS_ON)
 
 
-cdef bint flow_make(Core* core, Job* job, Relations* relations, const PushItem* item) noexcept nogil:
+cdef bint flow_make(Core* core, Relations* relations, const PushItem* item) noexcept nogil:
     cdef uint32_t i
     relations.parent_id = item.flow_parent
     if item.flow_count == 0:
@@ -189,11 +186,10 @@ cdef bint flow_make(Core* core, Job* job, Relations* relations, const PushItem* 
     if relations.children == NULL:
         return False
     relations.children_count = item.flow_count
+    relations.fail_parent = <uint8_t>item.flow_fails
     memcpy(relations.children, item.flow_children, item.flow_count * <uint32_t>ID_BYTES)
     for i in range(item.flow_count):
-        if done_already(core, relations.children[i]):
-            relations.children_completed += 1
-        elif not edge_add(core, job, relations, relations.children[i], True):
+        if not edge_make(core, relations, relations.children[i], True, PARENT_FAIL if item.flow_fails else PARENT_WAIT):
             return False
     return True
 
@@ -235,114 +231,7 @@ cdef void unique_regain(Core* core, Job* job) noexcept nogil:
         unique_hold(core, relations)
 
 
-# Dependencies
-
-cdef inline bint done_already(Core* core, uint64_t id) noexcept nogil:
-    """Completed, or issued once and forgotten since; an id that was never issued is waited for."""
-    cdef Job* job = job_find(core, id)
-    if job == COMPLETED():
-        return True
-    if job != NULL:
-        return job.state == STATE_COMPLETED
-    return id >> SHARD_BITS != 0 and id >> SHARD_BITS < core.shards[id & (SHARDS - 1)].next_sequence
-
-
-cdef Awaited* awaited_find(Core* core, uint64_t id) noexcept nogil:
-    return <Awaited*>name_find(&core.awaited, name_hash(<uint8_t*>&id, ID_BYTES), <uint8_t*>&id, ID_BYTES)
-
-
-cdef Awaited* awaited_make(Core* core, uint64_t id) noexcept nogil:
-    cdef Awaited* awaited = <Awaited*>slab_take(&core.awaited_slab)
-    if awaited == NULL:
-        return NULL
-    memset(awaited, 0, sizeof(Awaited))
-    awaited.id = id
-    awaited.node.name, awaited.node.size = <uint8_t*>&awaited.id, <uint32_t>ID_BYTES
-    awaited.node.hash = name_hash(<uint8_t*>&id, ID_BYTES)
-    if name_add(&core.awaited, &awaited.node) != OK:
-        slab_give(&core.awaited_slab, awaited)
-        return NULL
-    return awaited
-
-
-cdef bint edge_add(Core* core, Job* job, Relations* relations, uint64_t id, bint child) noexcept nogil:
-    cdef Awaited* awaited
-    cdef Edge* edge = <Edge*>slab_take(&core.edges)
-    if edge == NULL:
-        return False
-    awaited = awaited_find(core, id)
-    if awaited == NULL:
-        awaited = awaited_make(core, id)
-    if awaited == NULL:
-        slab_give(&core.edges, edge)
-        return False
-    edge.job, edge.awaited, edge.prev, edge.next = job, awaited, NULL, awaited.first
-    if awaited.first != NULL:
-        awaited.first.prev = edge
-    awaited.first = edge
-    edge.sibling, relations.edges, edge.child = relations.edges, edge, child
-    relations.unmet += 1
-    return True
-
-
-cdef void edge_cut(Core* core, Edge* edge) noexcept nogil:
-    """The job no longer waits for that id; an id nobody waits for is forgotten."""
-    cdef Awaited* awaited = edge.awaited
-    if awaited == NULL:
-        return
-    if edge.prev != NULL:
-        edge.prev.next = edge.next
-    else:
-        awaited.first = edge.next
-    if edge.next != NULL:
-        edge.next.prev = edge.prev
-    edge.awaited = NULL
-    if awaited.first == NULL:
-        name_remove(&core.awaited, &awaited.node)
-        slab_give(&core.awaited_slab, awaited)
-
-
-cdef void let_go(Core* core, Job* job) noexcept nogil:
-    """It waits for nobody any more: ready, or delayed when its time has not come."""
-    job_detach(core, job)
-    job.state = STATE_WAITING
-    if job.run_at > core.now:
-        job.state = STATE_DELAYED
-        job.deadline = core.mono + job.run_at - core.now
-    record_state(core, job)
-    job_place(core, job)
-
-
-cdef void relations_completed(Core* core, Job* job) noexcept nogil:
-    cdef Awaited* awaited
-    unique_release(core, job)
-    if core.awaited.count == 0:
-        return
-    awaited = awaited_find(core, job.id)
-    while awaited != NULL:
-        if awaited.first.next == NULL:
-            edge_done(core, awaited.first)
-            return                          # the last edge took `awaited` with it
-        edge_done(core, awaited.first)
-
-
-cdef void edge_done(Core* core, Edge* edge) noexcept nogil:
-    cdef Job* job = edge.job
-    cdef Relations* relations = job.extra.relations
-    cdef Slice text
-    edge_cut(core, edge)
-    relations.unmet -= 1
-    if edge.child:
-        relations.children_completed += 1
-        if relations.children_completed == relations.children_count:
-            text.ptr, text.size, text.flags = <const uint8_t*>CHILDREN_DONE, <uint32_t>CHILDREN_DONE_SIZE, 0
-            job_log(core, job, &text, NULL)
-    if relations.unmet == 0 and not job_gone(job):
-        let_go(core, job)
-
-
 cdef void relations_free(Core* core, Relations* relations) noexcept nogil:
-    cdef Edge* edge
     if relations.unique.name != NULL:
         unique_release(core, relations.job)
     if relations.unique_text != NULL:
@@ -353,8 +242,5 @@ cdef void relations_free(Core* core, Relations* relations) noexcept nogil:
         blob_give(&core.blobs, <uint8_t*>relations.children, relations.children_count * <uint32_t>ID_BYTES)
     if relations.group != NULL:
         blob_give(&core.blobs, relations.group, relations.group_size)
-    while relations.edges != NULL:
-        edge, relations.edges = relations.edges, relations.edges.sibling
-        edge_cut(core, edge)
-        slab_give(&core.edges, edge)
+    edges_free(core, relations)
     slab_give(&core.relations, relations)

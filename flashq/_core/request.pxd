@@ -171,6 +171,7 @@ cdef struct PushItem:
     uint64_t flow_parent        # its parent's id, 0 for the parent
     const uint64_t* flow_children   # borrowed: of the parent
     uint32_t flow_count         # how many
+    bint flow_fails             # of the parent: it dies with a child
     RetryGiven retry
 
 cdef struct Request:

@@ -4,7 +4,7 @@ The Engine class owns the Core; every struct below comes from the Core's slabs a
 """
 from flashq._core.buffer cimport WriteBuffer
 from flashq._core.heap cimport Heap, HeapNode
-from flashq._core.job cimport Job
+from flashq._core.job cimport Awaited, Job
 from flashq._core.ready cimport Ready
 from flashq._core.request cimport Format
 from flashq._core.shardmap cimport IdTable, NameMap, NameNode
@@ -221,6 +221,13 @@ cdef struct Limits:             # set by the server from flashq/config.py
     uint64_t reply_size         # bytes after which PULLB stops adding jobs
     uint64_t event_bytes        # of events that listeners have not been told yet; more are lost
 
+cdef struct Defaults:           # of options that a push leaves out; set by the server
+    uint64_t given              # bit per option that has one
+    uint64_t timeout            # ms
+    uint64_t max_attempts
+    uint64_t backoff            # ms
+    uint64_t ttl                # ms
+
 cdef struct Core:
     Memory memory
     Slab jobs
@@ -244,7 +251,12 @@ cdef struct Core:
     Shard[32] shards
     Heap timers                 # waiters and owners
     NameMap sessions
-    NameMap awaited             # ids that jobs wait for
+    NameMap awaited             # ids that jobs wait for until they are completed
+    NameMap minded              # ids whose death or removal ends the wait as well
+    uint64_t awaited_count      # of both: whoever ends a job tests it
+    Awaited* first_told         # borrowed: ids that have ended, those who wait for them are yet to be told
+    Awaited* last_told          # borrowed
+    bint telling                # the timers work them off, slice by slice: more than one command could
     NameMap listened            # names of queues, also of those that do not exist now
     EventQueue endings          # of watched jobs
     EventQueue news             # of queues that are listened to
@@ -275,6 +287,8 @@ cdef struct Core:
     Peer* dirty                 # borrowed: first of the list
     Peer* gated                 # borrowed: first of the list
     Limits limits
+    Defaults defaults
+    uint64_t plain_push         # PushItem.seen of a push that has nothing to look at but data
     uint64_t now                # wall ms
     uint64_t mono               # monotonic ms
     uint64_t next_deadline      # monotonic ms, a lower bound; 2^64-1 = none

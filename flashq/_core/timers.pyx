@@ -2,6 +2,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from flashq._core.bulk cimport graves_empty
+from flashq._core.edges cimport awaited_tell
 from flashq._core.groups cimport group_due, groups_pass
 from flashq._core.heap cimport Entry, HeapNode, heap_first, heap_remove
 from flashq._core.job cimport Job
@@ -105,7 +106,7 @@ cdef uint64_t earliest(Core* core) noexcept nogil:
         first = heap_first(&core.shards[shard].timers)
         if first != NULL and first.key < when:
             when = first.key
-    if core.graves != NULL:
+    if core.graves != NULL or core.first_told != NULL:
         when = core.mono
     if core.passing != NULL and core.pass_at < when:
         when = core.pass_at
@@ -134,6 +135,7 @@ cdef bint timers_run(Core* core, uint32_t budget) noexcept nogil:
     run_engine(core, budget)
     for shard in range(<uint32_t>SHARDS):             # an equal share each, so that no shard starves another
         run_shard(core, shard, share)
+    awaited_tell(core, budget)
     waiters_serve(core)
     record_frame_end(core)
     core.next_deadline = earliest(core)

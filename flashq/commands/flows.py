@@ -29,9 +29,13 @@ _PARENT = tuple(
 
 COMMANDS = (
     Command(
-        "FLOW", "Push a parent and its children as one: the parent waits until all of them are completed.",
+        "FLOW",
+        "Push a parent and its children as one: the parent waits until all of them are completed. [Rules](waiting.md).",
         (QUEUE, Field("children", Kind.OBJECTS, f"Up to {MAX_BATCH} of them: `queue` and push options each, but those "
-                      "of debounce.", required=True, items=_CHILD), *_PARENT),
+                      "of debounce.", required=True, items=_CHILD), *_PARENT,
+         Field("fail_parent", Kind.BOOL, "When a child is dead or removed, the parent is dead as well, as "
+               "`dependency_failed`. Retrying the child does not bring it back; retrying the parent does, and it "
+               "waits for no child then. Without, it waits until the child is retried and done.", default=False)),
         (ReplyField("parent_id", "u64", "Id of the parent, now `waiting-children`."),
          ReplyField("children_ids", "[u64]", "Ids of the children, in their order.")),
         (FLOW_EMPTY, BATCH_TOO_LARGE, DATA_TOO_LARGE, DUPLICATE_KEY, MEMORY_FULL, *QUEUE_ERRORS), "cold",

@@ -10,11 +10,14 @@ PUSH_OPTIONS = (
     Field("data", Kind.RAW, "The payload, any value; at most `max_job_size` bytes."),
     Field("priority", Kind.I32, "Greater runs sooner.", default=0),
     Field("delay", Kind.U64, "ms from now until the job may run.", default=0),
-    Field("ttl", Kind.U64, "ms after which a job nobody has taken is dropped; 0 = never.", default=0),
-    Field("timeout", Kind.U64, "ms a worker may take; then the attempt has failed. 0 = no limit.", default=0),
-    Field("max_attempts", Kind.U32, "Failures until the job is dead; 0 = retried for ever.", default=0,
-          aliases=("attempts", "maxAttempts")),
-    Field("backoff", Kind.U64, "ms; a retry waits backoff * 2^min(attempts, 10). 0 = no wait.", default=0),
+    Field("ttl", Kind.U64, "ms after which a job nobody has taken is dropped; 0 = never. Unset: `--default-ttl`, or "
+          "0.", default=None),
+    Field("timeout", Kind.U64, "ms a worker may take; then the attempt has failed. 0 = no limit. Unset: "
+          "`--default-timeout`, or 0.", default=None),
+    Field("max_attempts", Kind.U32, "Failures until the job is dead; 0 = retried for ever. Unset: "
+          "`--default-max-attempts`, or 0.", default=None, aliases=("attempts", "maxAttempts")),
+    Field("backoff", Kind.U64, "ms; a retry waits backoff * 2^min(attempts, 10). 0 = no wait. Unset: "
+          "`--default-backoff`, or 0.", default=None),
     Field("lifo", Kind.BOOL, "Newest first among jobs of the same priority, before those that are not.", default=False),
     Field("tags", Kind.TAGS, "Free labels.", default=()),
     Field("job_id", Kind.STR, "A custom id: while that job exists, a push only answers with its id.", limit=1024,
@@ -29,8 +32,9 @@ PUSH_OPTIONS = (
           limit=1024),
     Field("debounce_ttl", Kind.U64, "ms of the window that this push opens with `debounce_id`; 0 = none.",
           default=5000),
-    Field("depends_on", Kind.ID_LIST, "Ids of jobs, up to 1000: it waits until all of them are completed. One that is "
-          "dead or removed keeps it waiting, unless it was removed before this push.", default=(), limit=MAX_DEPENDS_ON,
+    Field("depends_on", Kind.ID_LIST, "Ids of jobs, up to 1000: it waits until all of them are completed. What one "
+          "that is dead or removed means for it, `on_parent_failure` says; one removed before this push counts as "
+          "completed.", default=(), limit=MAX_DEPENDS_ON,
           rule=f"a list of at most {MAX_DEPENDS_ON} non-negative integers"),
     Field("keep_completed_age", Kind.U64, "ms for which the completed job and its result are kept, whatever else is "
           "completed, then as the server's limits say; 0 = as they say at once. At most `keep_completed` jobs are kept "
@@ -43,8 +47,9 @@ PUSH_OPTIONS = (
     Field("on_duplicate", Kind.CHOICE, "When another job holds `unique_key`: refuse (`error`), answer with that job's "
           "id (`existing`), or do so and give it this payload, but refuse while it is active (`replace`).",
           default="error", choices=ON_DUPLICATE),
-    Field("on_parent_failure", Kind.CHOICE, "When a job of `depends_on` is dead or removed: `wait` on, `fail` as well, "
-          "or `run` as if it were completed.", default="wait", choices=ON_PARENT_FAILURE),
+    Field("on_parent_failure", Kind.CHOICE, "When a job of `depends_on` is dead or removed: `wait` on, `fail` as well "
+          "(as `dependency_failed`; retrying that job does not bring this one back), or `run` as if it were completed.",
+          default="wait", choices=ON_PARENT_FAILURE),
     Field("name", Kind.STR, "What kind of job it is, for workers whose pulls say `names`.", limit=256),
     Field("version", Kind.U32, "Of that kind: goes only to workers that can run at least this one.", default=0),
 )

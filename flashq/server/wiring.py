@@ -31,6 +31,7 @@ def wire(
 
     `loop` needs `call_later`; `store` and `clock` as the Hub takes them.
     """
+    engine.set_defaults(**settings.push_defaults())
     dispatcher = Dispatcher(engine, settings)
     rooms = dispatcher.rooms
     hub = Hub(

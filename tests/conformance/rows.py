@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 # Features that this build does not serve. A test that needs one is expected to fail, and fails when it does not:
 # whoever builds the feature takes its word away here.
-NOT_SERVED = frozenset(("parent_policy",))
+NOT_SERVED: frozenset[str] = frozenset()
 
 
 class Row(NamedTuple):
@@ -319,6 +319,9 @@ ROWS: dict[str, Row] = {
         "So it is while among the newest so many of its queue.", ("keep_completed",)
     ),
     "3.9 completed jobs are listed": Row("Completed jobs show among a queue's jobs, with the time of their end."),
+    "3.10 defaults: an explicit 0": Row(
+        "A 0 that a push, a flow or an entry says is its own: no default of the server takes its place."
+    ),
     "3.11 cron: repeat_every": Row(
         "An interval fires first when it has passed once, then again and again, with data and priority."
     ),

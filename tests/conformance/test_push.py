@@ -150,3 +150,12 @@ def test_pushb_debounced(talk: Talk, queue: str) -> None:
 def test_pushb_options(talk: Talk, queue: str) -> None:
     talk.push_all(queue, [{"data": "low"}, {"data": "high", "priority": 9}, {"data": "later", "delay": 3_600_000}])
     assert talk.pulled_data(queue, 2) == ["high", "low"] and talk.pulls_nothing(queue)
+
+
+@row("3.10 defaults: an explicit 0")
+def test_explicit_zero(talk: Talk, queue: str) -> None:
+    zeros = dict.fromkeys(("timeout", "max_attempts", "backoff", "ttl"), 0)
+    flow = talk.ok("FLOW", queue=queue, data=0, children=[{"queue": queue, "data": 1, **zeros}], **zeros)
+    ids = [talk.push(queue, **zeros), *talk.push_all(queue, [zeros]), flow["parent_id"], *flow["children_ids"]]
+    for job in map(talk.job, ids):
+        assert {name: job[name] for name in zeros} == zeros

@@ -5,8 +5,8 @@ Time is the caller's. Ids are predicted from the shard of each queue, tokens fro
 
 from typing import Any
 
-from support.model_life import SHARDS, World, later, nothing
-from support.model_parts import Client, Job, Message, PushKey, Queue, Waiter
+from support.model_life import World, later, nothing
+from support.model_parts import SHARDS, Client, Job, Message, PushKey, Queue, Waiter
 
 MAX_BACKOFF = 2**32 - 1
 MAX_BATCH = 1000
@@ -51,6 +51,7 @@ class Model(World):
         else:
             if body is not None:        # a parked pull is answered later
                 self.reply(client, request, {"ok": True, "success": True, **body})
+        self.tell()
         self.serve()
 
     def queue(self, name: str) -> Queue:
@@ -133,6 +134,7 @@ class Model(World):
             remove_on_complete=option("remove_on_complete", False),
             remove_on_fail=option("remove_on_fail", False), retry=policy(option("retry", None)),
             group=option("group_id", "") or None,
+            depends_on=option("depends_on", []), on_parent_failure=option("on_parent_failure", "wait"),
         )
         self.sequences[shard] += 1
         self.jobs[job.id] = job
@@ -140,7 +142,12 @@ class Model(World):
             self.customs[custom_id] = job
         if ttl:
             job.expires = later(self.mono, ttl) + 1     # it lives while now - created_at <= ttl
-        if delay:
+        for one in job.depends_on:
+            self.wait_for(job, one)
+        if job.unmet:
+            job.state = "waiting-children"
+            self.stand(job)
+        elif delay:
             self.delay(job, delay)
         else:
             self.make_ready(job)

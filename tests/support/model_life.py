@@ -3,11 +3,11 @@
 from abc import ABC, abstractmethod
 from typing import Any
 
-from support.model_parts import Client, Job, Message, Owner, PushKey, Queue, Waiter
+from support.model_parts import SHARDS, Client, Job, Message, Owner, PushKey, Queue, Waiter
+from support.model_waiting import Waiting
 
 LAST_TIME = 2**53 - 1
 ATTEMPTS_KEPT = 10
-SHARDS = 32
 
 
 def later(now: int, more: int) -> int:
@@ -20,11 +20,12 @@ def nothing(waiter: Waiter) -> Message:
     return {"jobs": [], "job": None} if waiter.many else {"job": None}
 
 
-class World(ABC):
+class World(Waiting, ABC):
     """`sequences` has the next sequence of each shard, `shards` the shard of each queue name."""
 
     def __init__(self, wall: int, mono: int, epoch: int, shards: dict[str, int], sequences: dict[int, int], *,
                  lease: int, grace: int, lost_workers: int, keep_completed: int, keep_results: int) -> None:
+        super().__init__()
         self.wall = wall
         self.mono = mono
         self.epoch = epoch
@@ -124,17 +125,16 @@ class World(ABC):
         """
         if queue.paused:
             return None
-
-        def rank(job: Job) -> tuple[int, int, int, int]:
-            if job.lifo:
-                return -job.priority, 0, -job.ready_order, 0
-            return -job.priority, 1, job.run_at, job.id
-
         jobs = [job for job in self.jobs.values() if job.queue is queue]
         active = [job.group for job in jobs if job.state == "active"]
         return min((job for job in jobs if job.state == "waiting"
                     and (job.group is None or active.count(job.group) < queue.group_concurrency)),
-                   key=rank, default=None)
+                   key=self.ready_rank, default=None)
+
+    def ready_rank(self, job: Job) -> tuple[int, ...]:
+        if job.lifo:
+            return -job.priority, 0, -job.ready_order, 0
+        return -job.priority, 1, job.run_at, job.id
 
     def taken(self, waiter: Waiter) -> Message | None:
         """The reply with the jobs that a pull gets now; None without any."""
@@ -198,6 +198,10 @@ class World(ABC):
         """It waits for its time; `run_at` is the caller's."""
         job.state = "delayed"
         job.delayed_until = later(self.mono, ms)
+        self.stand(job)
+
+    def stand(self, job: Job) -> None:
+        """At the end of a line."""
         self.places += 1
         job.place = self.places
 
@@ -209,6 +213,7 @@ class World(ABC):
     def complete(self, job: Job, result: Any) -> None:
         job.holds_key = False
         self.wants_service(job.queue)
+        self.ended(job, "completed")
         job.queue.completed += 1
         self.completed += 1
         if job.remove_on_complete:
@@ -285,8 +290,8 @@ class World(ABC):
         job.state, job.reason, job.failed_at = "failed", reason, self.wall
         job.holds_key = False
         job.delayed_until = None
-        self.places += 1
-        job.place = self.places
+        self.stand(job)
+        self.ended(job, "failed")
         if job.remove_on_fail:
             self.remove(job)
 
@@ -296,6 +301,7 @@ class World(ABC):
         return found[0] if found else None
 
     def remove(self, job: Job) -> None:
+        self.ended(job, "was removed")
         del self.jobs[job.id]
         if job.custom_id is not None and self.customs.get(job.custom_id) is job:
             del self.customs[job.custom_id]
@@ -349,6 +355,8 @@ class World(ABC):
             if job.id in self.jobs and deadline is not None and deadline <= self.mono:
                 self.job_due(job)
                 self.serve()
+        self.tell()
+        self.serve()
         self.run_deferred()
 
     def owner_due(self, owner: Owner) -> None:

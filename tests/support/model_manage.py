@@ -41,7 +41,7 @@ class FullModel(Model):
 
     def do_movetodelayed(self, client: Client, request: Message) -> Message:
         text = "Job {} not in processing"
-        job = self.living(request, "JOB_NOT_ACTIVE", text, "waiting", "delayed", "failed")
+        job = self.living(request, "JOB_NOT_ACTIVE", text, "waiting", "delayed", "failed", "waiting-children")
         self.end_delivery(job)
         job.progress, job.message = 0, None
         job.run_at = later(self.wall, request["delay"])
@@ -106,7 +106,7 @@ class FullModel(Model):
         queue = self.seen(request["queue"])
         counts = {state: self.in_state(request["queue"], state) for state in ("waiting", "active", "delayed")}
         counts |= {"completed": queue.completed if queue else 0, "failed": self.in_state(request["queue"], "failed"),
-                   "waiting-children": 0}
+                   "waiting-children": self.in_state(request["queue"], "waiting-children")}
         return {**counts, "counts": counts}
 
     # --- dead letters -----------------------------------------------------------------------------------------------
@@ -162,14 +162,21 @@ class FullModel(Model):
         return {}
 
     def of_queue(self, queue: Queue | None, *states: str) -> list[Job]:
-        return [job for job in self.jobs.values() if job.queue is queue and job.state in states]
+        """In the order of `states`, and of the lines in which they stand."""
+        found = [job for job in self.jobs.values() if job.queue is queue and job.state in states]
+        return sorted(found, key=lambda job: (states.index(job.state), self.rank(job)))
+
+    def rank(self, job: Job) -> tuple[int, ...]:
+        if job.state == "waiting":
+            return self.ready_rank(job)
+        return (job.token or 0,) if job.state == "active" else (job.place,)
 
     def do_drain(self, client: Client, request: Message) -> Message:
         return self.removed(self.of_queue(self.seen(request["queue"]), "waiting", "delayed"))
 
     def do_obliterate(self, client: Client, request: Message) -> Message:
         queue = self.seen(request["queue"])
-        reply = self.removed(self.of_queue(queue, "waiting", "delayed", "active", "failed"))
+        reply = self.removed(self.of_queue(queue, "waiting", "active", "delayed", "failed", "waiting-children"))
         if queue is not None:
             queue.paused, queue.concurrency, queue.group_concurrency = False, None, 1
             self.push_keys = {name: key for name, key in self.push_keys.items() if name[0] != queue.name}

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Message = dict[str, Any]
+SHARDS = 32
 
 
 @dataclass(eq=False)
@@ -90,6 +91,9 @@ class Job:
     remove_on_fail: bool
     group: str | None = None
     retry: Message | None = None
+    depends_on: list[int] = field(default_factory=list)
+    on_parent_failure: str = "wait"
+    unmet: int = 0              # of depends_on, those that are not done yet
     state: str = "waiting"
     holds_key: bool = False
     attempts: int = 0
@@ -108,7 +112,7 @@ class Job:
     completed_at: int = 0
     token: int | None = None
     ready_order: int = 0
-    place: int = 0              # in the line of the delayed or of the dead
+    place: int = 0              # in the line of the delayed, the blocked or the dead
     log: list[Message] = field(default_factory=list)
     expires: int | None = None      # monotonic, as all below; None = never
     delayed_until: int | None = None
@@ -135,7 +139,8 @@ class Job:
             "id": self.id, "queue": self.queue.name, "data": self.data, "priority": self.priority,
             "created_at": self.created_at, "run_at": self.run_at, "started_at": self.started_at,
             "attempts": self.attempts, "max_attempts": self.max_attempts, "backoff": self.backoff, "ttl": self.ttl,
-            "timeout": self.timeout, "unique_key": self.unique_key, "depends_on": [], "progress": self.progress,
+            "timeout": self.timeout, "unique_key": self.unique_key, "depends_on": self.depends_on,
+            "progress": self.progress,
             "progress_msg": self.message, "tags": self.tags, "lifo": self.lifo,
             "remove_on_complete": self.remove_on_complete, "remove_on_fail": self.remove_on_fail,
             "last_heartbeat": self.last_heartbeat, "stall_timeout": self.stall_timeout,

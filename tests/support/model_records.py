@@ -1,14 +1,18 @@
 """What a store must be able to make of the records alone, held against the model."""
 
+import json
 import struct
 from collections import defaultdict
 
-from flashq.commands import ATTEMPTS_KEPT, REASONS, RETRY_TYPES, STATES
+import msgpack  # type: ignore[import-untyped]
+
+from flashq.commands import ATTEMPTS_KEPT, ON_PARENT_FAILURE, REASONS, RETRY_TYPES, STATES
 from support.model_manage import FullModel
 from support.model_parts import Job, Message
 from support.simulated import DelayedStore
 
 NO_LIMIT = 2**64 - 1
+JOB_MSGPACK = 2             # as in flashq/_core/job.pxd
 
 
 def is_cleared(job: Message, clear: Message | None) -> bool:
@@ -52,6 +56,24 @@ def check_push_keys(found: dict[tuple[bytes, bytes], Message], model: FullModel)
         assert (record["batch"], ids, record["expires"]) == (key.batch, key.ids, key.expires)
 
 
+def check_ties(ties: Message | None, is_msgpack: bool, job: Job) -> None:
+    """What ties it to others; flows and retention of its own are not in the model."""
+    if not job.depends_on and job.unique_key is None and job.group is None:
+        assert ties is None
+        return
+    assert ties is not None and ties["id"] == job.id
+    texts = {"unique_key": job.unique_key or "", "group": job.group or "", "children": "", "name": ""}
+    assert {name: ties[name].decode() for name in texts} == texts
+    if job.depends_on:
+        ids = msgpack.unpackb(ties["depends_on"]) if is_msgpack else json.loads(ties["depends_on"])
+        policy = ON_PARENT_FAILURE[ties["on_parent_failure"]]
+        assert (ids, policy) == (job.depends_on, job.on_parent_failure)
+    else:
+        assert ties["depends_on"] == b""
+    numbers = ("parent_id", "keep_age", "keep_count", "version", "children_completed", "fail_parent")
+    assert [ties[name] for name in numbers] == [0] * 6
+
+
 def check_records(store: DelayedStore, model: FullModel) -> None:
     """The records alone, read one after another, give every job's state and every queue's settings."""
     jobs: dict[int, Message] = {}
@@ -60,10 +82,14 @@ def check_records(store: DelayedStore, model: FullModel) -> None:
     cleared: dict[bytes, Message] = {}
     attempts: dict[int, dict[int, Message]] = defaultdict(dict)
     keys: dict[tuple[bytes, bytes], Message] = {}
+    ties: dict[int, Message] = {}
     for record in store.records():
         if record["kind"] == "job":
             jobs[record["id"]] = record
             attempts[record["id"]].clear()      # it tells a new job
+            ties.pop(record["id"], None)
+        elif record["kind"] == "ties":
+            ties[record["id"]] = record
         elif record["kind"] == "attempt":
             attempts[record["id"]][record["number"]] = record
         elif record["kind"] in ("state", "losses"):
@@ -105,6 +131,7 @@ def check_records(store: DelayedStore, model: FullModel) -> None:
         assert found.get("ended_at", 0) == ended_at
         assert found.get("stall_count", 0) == job.stall_count
         check_failing(found, attempts[job_id], job)
+        check_ties(ties.get(job_id), bool(found["flags"] & JOB_MSGPACK), job)
         assert found.get("message", b"").decode() == (job.message or "")
         assert found["custom_id"].decode() == (job.custom_id or "")
         assert found["queue"].decode() == job.queue.name

@@ -25,7 +25,9 @@ class FlowHandlers:
             raise Refused(FLOW_EMPTY)
         frames = [_push(child, call.msgpack) for child in children]
         try:
-            parent_id, ids = self._flows.create(_push(call.values, call.msgpack), frames, call.msgpack)
+            parent_id, ids = self._flows.create(
+                _push(call.values, call.msgpack), frames, call.msgpack, call.values["fail_parent"]
+            )
         except Rejected as rejected:
             error = BY_STATUS.get(rejected.status, INTERNAL_ERROR)
             refused = _refused(rejected.field, call.values)

@@ -195,6 +195,14 @@ class ServerMachine(RuleBasedStateMachine):
     def pull_batch(self, who: int, req: bool, queue: str, timeout: int | None, count: int) -> None:
         self.ask(who, req, "PULLB", queue=queue, timeout=timeout, count=count)
 
+    @rule(who=CLIENT, req=st.booleans(), queues=st.permutations(QUEUES), first=st.integers(0, 2), timeout=PULL_TIME,
+          count=st.sampled_from([None, None, 0, 1, 2, 5]))
+    def pull_from_several(
+        self, who: int, req: bool, queues: list[str], first: int, timeout: int | None, count: int | None
+    ) -> None:
+        more = {} if count is None else {"count": count}
+        self.ask(who, req, "PULLB" if more else "PULL", queues=queues[first:], timeout=timeout, **more)
+
     @rule(who=CLIENT, req=st.booleans(), nth=NTH, token=TOKEN, result=st.none() | VALUES)
     def ack(self, who: int, req: bool, nth: int, token: str, result: Any) -> None:
         job_id = self.some_id(nth)

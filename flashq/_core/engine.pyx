@@ -26,7 +26,7 @@ from flashq._core.scratch cimport scratch_close, scratch_open, scratch_reset
 from flashq._core.shardmap cimport LEAF_BYTES, SHARDS, id_close, name_close
 from flashq._core.slab cimport blobs_init, memory_close, memory_init, slab_init
 from flashq._core.state cimport (
-    COMPLETED, NEVER, NO_LIMIT, Debounce, Grave, Limits, Listening, Owner, Peer, Queue, Waiter,
+    COMPLETED, NEVER, NO_LIMIT, Debounce, Grave, Limits, Listening, Owner, Peer, Queue, Standing, Waiter,
 )
 from flashq._core.status cimport OK
 from flashq._core.timers cimport timers_run
@@ -97,6 +97,7 @@ cdef class Engine:
         slab_init(&core.queues, &core.memory, sizeof(Queue))
         slab_init(&core.owners, &core.memory, sizeof(Owner))
         slab_init(&core.waiters, &core.memory, sizeof(Waiter))
+        slab_init(&core.standings, &core.memory, sizeof(Standing))
         slab_init(&core.levels, &core.memory, sizeof(Level))
         slab_init(&core.graves_slab, &core.memory, sizeof(Grave))
         slab_init(&core.relations, &core.memory, sizeof(Relations))
@@ -403,12 +404,10 @@ cdef class Engine:
     def close_pulls(self):
         """Answer every parked pull empty, and from now on every pull that finds nothing at once."""
         cdef Queue* queue = self.core.first_queue
-        cdef Waiter* waiter
         self.core.closing = True
         while queue != NULL:
             while queue.first_waiter != NULL:
-                waiter = queue.first_waiter
-                waiters_release(&self.core, waiter.peer)
+                waiters_release(&self.core, queue.first_waiter.waiter.peer)
             queue = queue.next
 
     def memory(self):

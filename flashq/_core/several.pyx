@@ -9,7 +9,7 @@ from flashq._core.rawlist cimport number_list, text_list
 from flashq._core.request cimport BIT_QUEUE, KIND_ID_LIST, KIND_TAGS, has
 from flashq._core.shardmap cimport name_hash
 from flashq._core.status cimport BAD_TYPE, MISSING_FIELD, NO_MEMORY, OK, QUEUE_LIMIT
-from flashq._core.waiters cimport Giving, giving_begin, giving_end, queue_give, queue_offers
+from flashq._core.waiters cimport Giving, giving_begin, giving_end, queue_give, queue_yields
 
 cdef enum:
     KEPT_TEXT = 64 * 1024       # bytes of Core.text that a long list may leave there
@@ -111,7 +111,7 @@ cdef int queues_open(Core* core, const Slice* names, Several* out) noexcept nogi
 
 cdef inline uint32_t offered(Core* core, Queue* queue, uint32_t count) noexcept nogil:
     """What the queue has for a pull that comes now: nothing while others wait there."""
-    return 0 if queue.first_waiter != NULL else queue_offers(core, queue, count)
+    return 0 if queue.first_waiter != NULL else queue_yields(core, queue, count)
 
 
 cdef int several_now(Core* core, Several* of, Peer* peer, const Slice* req_id, uint32_t count,
@@ -147,7 +147,7 @@ cdef void give_by_weight(Core* core, Several* of, Giving* to, uint32_t count) no
     cdef uint32_t able_count = 0
     cdef uint64_t total = 0                 # of their weights
     cdef uint64_t drawn
-    cdef uint32_t i, at
+    cdef uint32_t i, at, given
     for i in range(of.count):
         if offered(core, of.queues[i], 1):
             able[able_count] = i
@@ -160,8 +160,9 @@ cdef void give_by_weight(Core* core, Several* of, Giving* to, uint32_t count) no
             drawn -= of.weights[able[at]]
             at += 1
         i = able[at]
+        given = to.given
         queue_give(core, of.queues[i], to, 1)
-        if queue_offers(core, of.queues[i], 1) == 0:
+        if to.given == given or queue_yields(core, of.queues[i], 1) == 0:
             total -= of.weights[i]
             able_count -= 1
             able[at] = able[able_count]

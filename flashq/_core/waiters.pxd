@@ -17,11 +17,11 @@ cdef struct Giving:             # a pull's reply while jobs are delivered into i
     uint32_t given              # jobs so far
     bint ended                  # no further one: the reply is long, or there is no memory
 
-# Jobs, `count` at most, that the queue has and its limits let go now: 0 when there is none, else perhaps more than are
-# ready. Of its line it knows nothing.
-cdef uint32_t queue_offers(Core* core, Queue* queue, uint32_t count) noexcept nogil
-# A reply with the jobs of one or several queues: begin, which is OK or NO_MEMORY; from each queue as many as it offers,
-# until the reply ends; end, which returns how many were delivered, or NO_MEMORY and nothing is written.
+# Jobs, `count` at most, that the queue's limits let go now: 0 also when none is ready, else perhaps more than are.
+# Whether others wait there is not its business.
+cdef uint32_t queue_yields(Core* core, Queue* queue, uint32_t count) noexcept nogil
+# A reply with the jobs of one or several queues: begin, which is OK or NO_MEMORY; from each queue as many as it yields,
+# until the reply ends; end, which returns how many were delivered: for 0 and NO_MEMORY nothing is written.
 cdef int giving_begin(Core* core, Giving* to, Peer* peer, const Slice* req_id, uint32_t count, bint many) noexcept nogil
 cdef void queue_give(Core* core, Queue* queue, Giving* to, uint32_t count) noexcept nogil
 cdef int giving_end(Core* core, Giving* to, bint many) noexcept nogil

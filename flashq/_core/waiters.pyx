@@ -31,7 +31,7 @@ cdef inline void prefetch_line(Queue* queue) noexcept nogil:
         prefetch_write(<uint8_t*>job.place.links.next + CACHE_LINE)
 
 
-cdef uint32_t queue_offers(Core* core, Queue* queue, uint32_t count) noexcept nogil:
+cdef uint32_t queue_yields(Core* core, Queue* queue, uint32_t count) noexcept nogil:
     if queue.ready.count == 0:
         return 0
     return queue_room(core, queue, count)
@@ -83,7 +83,7 @@ cdef void queue_give(Core* core, Queue* queue, Giving* to, uint32_t count) noexc
 cdef int giving_end(Core* core, Giving* to, bint many) noexcept nogil:
     if to.given == 0:
         to.peer.out.size = to.start
-        return NO_MEMORY
+        return NO_MEMORY if to.ended else 0
     wire_jobs_end(to.peer.format, &to.peer.out, to.mark, many, to.given)
     peer_replied(core, to.peer, to.shown)
     return <int>to.given
@@ -91,7 +91,7 @@ cdef int giving_end(Core* core, Giving* to, bint many) noexcept nogil:
 
 cdef int pull_now(Core* core, Queue* queue, Peer* peer, const Slice* req_id, uint32_t count, bint many) noexcept nogil:
     cdef Giving to
-    count = queue_offers(core, queue, count)
+    count = queue_yields(core, queue, count)
     if count == 0:
         return 0
     if giving_begin(core, &to, peer, req_id, count, many) != OK:
@@ -102,7 +102,7 @@ cdef int pull_now(Core* core, Queue* queue, Peer* peer, const Slice* req_id, uin
 
 # Lines
 
-cdef void line_join(Core* core, Queue* queue, Standing* standing) noexcept nogil:
+cdef void standing_join(Core* core, Queue* queue, Standing* standing) noexcept nogil:
     standing.queue = queue
     standing.next = NULL
     standing.prev = queue.last_waiter
@@ -115,7 +115,7 @@ cdef void line_join(Core* core, Queue* queue, Standing* standing) noexcept nogil
         queue_await_token(core, queue)
 
 
-cdef void line_leave(Core* core, Standing* standing) noexcept nogil:
+cdef void standing_leave(Core* core, Standing* standing) noexcept nogil:
     cdef Queue* queue = standing.queue
     if standing.prev != NULL:
         standing.prev.next = standing.next
@@ -192,7 +192,7 @@ cdef int waiter_park(Core* core, Queue** queues, uint32_t queue_count, Peer* pee
     peer.waiter_count += 1
     standing = &waiter.first
     for i in range(queue_count):
-        line_join(core, queues[i], standing)
+        standing_join(core, queues[i], standing)
         standing = standing.other
     return OK
 
@@ -203,7 +203,7 @@ cdef void waiter_free(Core* core, Waiter* waiter) noexcept nogil:
     if waiter.timer.pos:
         heap_remove(&core.timers, &waiter.timer)
     while standing != NULL:
-        line_leave(core, standing)
+        standing_leave(core, standing)
         standing = standing.other
     standings_free(core, waiter)
     if waiter.peer_prev != NULL:

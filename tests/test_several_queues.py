@@ -369,6 +369,25 @@ def test_a_token_of_any_of_its_queues_wakes_it(sim: Simulation, client: Client) 
     assert answer(client) == ("b", 10)
 
 
+@pytest.mark.parametrize("fields", [{"queue": "a"}, {"queues": ["a"]}, {"queues": ["b", "a"], "weights": [1, 1]}])
+def test_nobody_is_overtaken_when_the_token_is_there_before_its_timer(
+    sim: Simulation, client: Client, fields: Message
+) -> None:
+    """The loop may read a request first, and its clock is then past the token's time already."""
+    held = sim.connect()
+    client.ok("RATELIMIT", queue="a", limit=10)
+    fill(client, "a", 20)
+    assert len(pull_some(client, ["a"], 100)) == 10
+    held.send("PULL", queue="a")
+    sim.loop.mono += 100
+    data = client.encode("PULL", timeout=0, **fields)
+    client.transport.kernel += data
+    client.transport.pump()
+    assert client.replies() == [EMPTY]
+    sim.loop.settle()
+    assert answer(held) == ("a", 10)
+
+
 def test_requests_behind_it_wait_or_pass_as_behind_any_pull(sim: Simulation, client: Client) -> None:
     worker = sim.connect(client.codec)
     worker.send_raw(worker.encode("PULL", queues=["a", "b"]) + worker.encode("PING"))

@@ -55,6 +55,7 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
     "stall_timeout": st.sampled_from([0, 40, 6000, 60_000]),
     "remove_on_complete": st.booleans(),
     "remove_on_fail": st.booleans(),
+    "group_id": st.sampled_from(["", "g", "g", "h"]),
     "retry": st.fixed_dictionaries(
         {"type": st.sampled_from(RETRY_TYPES), "delay": st.sampled_from([0, 1, 20, 2**63 - 1])},
         optional={"max": st.sampled_from([None, 0, 30, 2**63 - 1]), "jitter": st.sampled_from([None, 0])},
@@ -71,6 +72,8 @@ FAIL_ORDER = st.fixed_dictionaries({}, optional={
 def push_options(draw: st.DrawFn) -> Message:
     """Some of the push options, some of them null, some by an alias."""
     chosen = draw(st.sets(st.sampled_from(list(OPTIONS)), max_size=4))
+    if "group_id" in chosen:
+        chosen.discard("lifo")          # the turns of LIFO jobs of different groups: see test_groups
     return {draw(NAMES.get(name, st.just(name))): draw(st.none() | OPTIONS[name]) for name in sorted(chosen)}
 
 
@@ -288,6 +291,10 @@ class ServerMachine(RuleBasedStateMachine):
     @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, limit=st.integers(0, 2))
     def limit_concurrency(self, who: int, req: bool, queue: str, limit: int) -> None:
         self.ask(who, req, "SETCONCURRENCY", queue=queue, limit=limit)
+
+    @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, limit=st.sampled_from([None, 1, 2, 2]))
+    def set_groups(self, who: int, req: bool, queue: str, limit: int | None) -> None:
+        self.ask(who, req, "SETGROUPS", queue=queue, group_concurrency=limit)
 
     @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, grace=st.sampled_from([0, 0, 40, 6000, 2**63 - 1]),
           state=st.sampled_from([None, "waiting", "DELAYED", "Completed", "failed", "active"]),

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from conftest import SLOW_BUILD
 from flashq._core import probe
 from support.simulated import Client, DelayedStore, Simulation
 from support.wire import JSON, Codec, Message
 
 FOR_GOOD = 1 << 40
+BATCH = 40 if SLOW_BUILD else 600       # jobs: over a page of them, where they are allocated by the page
 DATA = "x" * 700
 RARE = {"data": DATA, "priority": 4, "ttl": 10**9, "timeout": 10**6, "tags": ["a", "b"], "job_id": "new", "lifo": True}
 Request = tuple[str, Message]
@@ -37,17 +39,28 @@ class Case:
 PUSH: Request = ("PUSH", {"queue": "q"})
 PULL: Request = ("PULLB", {"queue": "q", "count": 1000, "timeout": 0})
 SEVERAL: Request = ("PULLB", {"queues": ["r", "new", "q"], "count": 1000, "timeout": 0})
-MANY: Request = ("PUSHB", {"queue": "q", "jobs": [{"data": n} for n in range(600)]})
+GROUP: Request = ("PUSHB", {"queue": "q", "jobs": [
+    {"data": n, "group_id": f"g{n % 5}", "priority": -(n % 3)} for n in range(60)]})
+MANY: Request = ("PUSHB", {"queue": "q", "jobs": [{"data": n} for n in range(BATCH)]})
 PARKED: Request = ("PULL", {"queue": "q", "timeout": 10**6, "reqId": "parked"})
 LISTENING: list[Request] = [("HELLO", {"push": True}), ("SUBSCRIBE", {"queue": "q"})]
 CASES = [
     Case("push", ("PUSH", {"queue": "q", "data": DATA})),
     Case("push with options", ("PUSH", {"queue": "q", **RARE})),
+    Case("push to a group", ("PUSH", {"queue": "q", "group_id": "g"})),
+    Case("push before others of its group", ("PUSH", {"queue": "q", "group_id": "g", "priority": 1}), [GROUP]),
+    Case("pull of a group", PULL, [GROUP]),
+    Case("ack of a group's job", ("ACK", {"id": "ID"}), [GROUP, PULL]),
+    Case("retry of a group's job", ("FAIL", {"id": "ID"}), [GROUP, PULL]),
+    Case("cancel of a group's job", ("CANCEL", {"id": "ID"}), [GROUP]),
+    Case("drain with groups", ("DRAIN", {"queue": "q"}), [GROUP, PULL]),
+    Case("settings of groups", ("SETGROUPS", {"queue": "q", "group_concurrency": 2, "group_rate": 1000}),
+         [GROUP, PULL]),
     Case("push delayed", ("PUSH", {"queue": "q", "delay": 10**6, "lifo": True})),
     Case("push of a known id", ("PUSH", {"queue": "q", "job_id": "new"}), [("PUSH", {"queue": "q", "job_id": "new"})]),
     Case("push of a batch", MANY),
     Case("push of a batch with options", ("PUSHB", {"queue": "q", "jobs": [
-        {"delay": 9 * n, "priority": n % 7, "tags": ["t"], "job_id": f"c{n}"} for n in range(300)]})),
+        {"delay": 9 * n, "priority": n % 7, "tags": ["t"], "job_id": f"c{n}"} for n in range(BATCH // 2)]})),
     Case("pull", ("PULL", {"queue": "q", "timeout": 0}), [PUSH]),
     Case("pull of a job with rare fields", PULL, [("PUSH", {"queue": "q", "timeout": 10**6, "stall_timeout": 10**6})]),
     Case("pull that waits", PARKED),
@@ -153,6 +166,7 @@ class Scene:
                 one.disconnect()
         client = self.sim.connect()
         client.ok("RESUME", queue="q")
+        client.ok("SETGROUPS", queue="q")
         self.sim.advance(40_000)            # limbo is tried again, leases end
         held = self.sim.engine.memory()
         assert held["limbo"] == 0
@@ -229,7 +243,10 @@ def test_the_cases_reach_the_allocator() -> None:
         scene.ask()
         if scene.made == 0:
             none.add(case.name)
-    assert none <= {"push of a known id", "ack", "heartbeat", "cancel", "getresult", "listqueues"}
+    small = {"ack of a batch"} if SLOW_BUILD else set()
+    assert none <= {"push of a known id", "ack", "heartbeat", "cancel", "getresult", "listqueues",
+                    "ack of a group's job", "retry of a group's job", "cancel of a group's job",
+                    "settings of groups"} | small
 
 
 def test_lost_records_end_acknowledgement(codec: Codec) -> None:

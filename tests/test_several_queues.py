@@ -184,6 +184,23 @@ def test_a_queue_that_is_held_back_is_passed_over(sim: Simulation, client: Clien
     assert pulled(9) == ["a"]
 
 
+@pytest.mark.parametrize("weights", [None, [1000, 1]])
+def test_a_queue_whose_groups_are_busy_is_passed_over(
+    sim: Simulation, client: Client, weights: list[int] | None
+) -> None:
+    ids = [client.push("a", data=n, group_id="g") for n in range(3)]
+    fill(client, "b", 3)
+    assert sorted(pull_some(client, ["a", "b"], 3, weights=weights)) == [("a", 0), ("b", 0), ("b", 1)]
+    assert pull_some(client, ["a", "b"], 9, weights=weights) == [("b", 2)]
+    worker = sim.connect()
+    worker.send("PULL", queues=["b", "a"])
+    client.ok("ACK", id=ids[0])
+    assert answer(worker) == ("a", 1)
+    client.ok("SETGROUPS", queue="a", group_concurrency=5, group_rate=1)
+    taken = pull_some(client, ["a", "b"], 9, weights=weights)
+    assert taken in ([], [("a", 2)]), "whether a token is left or not, the pull ends"
+
+
 def test_a_long_reply_ends_at_its_limit(codec: Codec) -> None:
     with simulation(max_frame=4096, max_job_size=2000) as sim:
         client = sim.connect(codec)

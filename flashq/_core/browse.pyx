@@ -3,6 +3,7 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from flashq._core.buffer cimport copied
 from flashq._core.engine cimport Engine, job_bytes
+from flashq._core.groups cimport queue_waiting
 from flashq._core.job cimport LOG_ENTRIES, Extra, Job, Log, LogEntry
 from flashq._core.jobs cimport job_find, job_gone
 from flashq._core.listing cimport listing_page, listing_total
@@ -62,7 +63,7 @@ cdef class Browser:
         cdef Queue* found = self.engine.find_queue(queue)
         if found == NULL:
             return {"waiting": 0, "active": 0, "delayed": 0, "completed": 0, "failed": 0, "blocked": 0}
-        return {"waiting": found.ready.count, "active": found.active.count, "delayed": found.delayed.count,
+        return {"waiting": queue_waiting(found), "active": found.active.count, "delayed": found.delayed.count,
                 "completed": found.completed, "failed": found.dead.count, "blocked": found.blocked.count}
 
     def dead(self, str queue, uint64_t count, bint msgpack):

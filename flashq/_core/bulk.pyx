@@ -7,10 +7,11 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
 from flashq._core.events cimport EVENT_REMOVED, event_told
-from flashq._core.job cimport IN_OWNER, Job
+from flashq._core.groups cimport groups_look, queue_waiting
+from flashq._core.job cimport IN_OWNER
 from flashq._core.jobs cimport job_free, job_shard
-from flashq._core.queue cimport active_remove, deadline_lower, list_remove, queue_wants_service
-from flashq._core.ready cimport Ready, ready_close, ready_first, ready_remove
+from flashq._core.queue cimport active_remove, deadline_lower, list_remove, queue_ungroup, queue_wants_service
+from flashq._core.ready cimport ready_close, ready_first, ready_remove
 from flashq._core.records cimport record_clear
 from flashq._core.shardmap cimport SHARD_BITS, id_remove
 from flashq._core.slab cimport slab_give, slab_take
@@ -18,31 +19,55 @@ from flashq._core.state cimport NO_LIMIT, Grave, JobList, Owner
 from flashq._core.status cimport NO_MEMORY, OK
 
 
-cdef Grave* dig(Core* core, Queue* queue) noexcept nogil:
-    """A grave with the queue's waiting and delayed jobs, which the queue no longer has; NULL without memory."""
+cdef Grave* grave_open(Core* core, Queue* queue, const Ready* ready) noexcept nogil:
     cdef Grave* grave = <Grave*>slab_take(&core.graves_slab)
     if grave == NULL:
         return NULL
     memset(grave, 0, sizeof(Grave))
     grave.queue = queue
-    grave.ready = queue.ready
-    grave.delayed = queue.delayed
-    memset(&queue.ready, 0, sizeof(Ready))
-    queue.ready.levels = grave.ready.levels
-    queue.ready.seed = grave.ready.seed
-    memset(&queue.delayed, 0, sizeof(JobList))
+    grave.ready = ready[0]
     grave.next = core.graves
     core.graves = grave
     queue.graves += 1
-    core.generation += 1
-    queue.generation = core.generation
-    queue.drained = queue.generation
     deadline_lower(core, core.mono)
     return grave
 
 
+cdef bint grave_add(Core* core, Queue* queue, const Ready* ready) noexcept nogil:
+    return grave_open(core, queue, ready) != NULL
+
+
+cdef inline void line_leave_empty(Ready* ready) noexcept nogil:
+    """What stood there stands elsewhere now."""
+    cdef Ready empty
+    memset(&empty, 0, sizeof(Ready))
+    empty.levels, empty.seed = ready.levels, ready.seed
+    ready[0] = empty
+
+
+cdef Grave* dig(Core* core, Queue* queue) noexcept nogil:
+    """A grave with the queue's waiting and delayed jobs, which the queue no longer has; NULL without memory.
+
+    Those that stand aside in their groups' lines stay there: the groups put them away when they are looked at.
+    """
+    cdef Grave* grave = grave_open(core, queue, &queue.ready)
+    if grave == NULL:
+        return NULL
+    grave.turns = queue.turns
+    grave.delayed = queue.delayed
+    line_leave_empty(&queue.ready)
+    line_leave_empty(&queue.turns)
+    memset(&queue.delayed, 0, sizeof(JobList))
+    queue.grouped = 0
+    core.generation += 1
+    queue.generation = core.generation
+    queue.drained = queue.generation
+    groups_look(core, queue)
+    return grave
+
+
 cdef int queue_drain(Core* core, Queue* queue, uint64_t* count) noexcept nogil:
-    count[0] = queue.ready.count + queue.delayed.count
+    count[0] = queue_waiting(queue) + queue.delayed.count
     if count[0] and dig(core, queue) == NULL:
         return NO_MEMORY
     record_clear(core, queue)
@@ -50,6 +75,7 @@ cdef int queue_drain(Core* core, Queue* queue, uint64_t* count) noexcept nogil:
 
 
 cdef int queue_obliterate(Core* core, Queue* queue, uint64_t* count) noexcept nogil:
+    cdef uint64_t waiting = queue_waiting(queue)
     cdef Grave* grave = dig(core, queue)
     if grave == NULL:
         return NO_MEMORY
@@ -60,11 +86,11 @@ cdef int queue_obliterate(Core* core, Queue* queue, uint64_t* count) noexcept no
     memset(&queue.blocked, 0, sizeof(JobList))
     memset(&queue.active, 0, sizeof(JobList))
     queue.obliterated = queue.generation
-    count[0] = (grave.ready.count + grave.delayed.count + grave.dead.count + grave.blocked.count
-                + grave.active.count)
+    count[0] = waiting + grave.delayed.count + grave.dead.count + grave.blocked.count + grave.active.count
     queue.paused = False
     queue.rate_limit = <uint64_t>NO_LIMIT
     queue.concurrency_limit = <uint64_t>NO_LIMIT
+    queue_ungroup(queue)
     queue_wants_service(core, queue)
     record_clear(core, queue)
     return OK
@@ -79,9 +105,10 @@ cdef Job* list_pop(JobList* jobs) noexcept nogil:
 
 cdef Job* grave_next(Grave* grave) noexcept nogil:
     """One job, out of whatever it stood in; NULL when the grave is empty."""
-    cdef Job* job = ready_first(&grave.ready)
+    cdef Ready* ready = &grave.ready if grave.ready.count else &grave.turns
+    cdef Job* job = ready_first(ready)
     if job != NULL:
-        ready_remove(&grave.ready, job)
+        ready_remove(ready, job)
         return job
     if grave.active.first != NULL:
         job = grave.active.first
@@ -96,6 +123,13 @@ cdef Job* grave_next(Grave* grave) noexcept nogil:
     return list_pop(&grave.blocked)
 
 
+cdef void grave_free(Core* core, Job* job) noexcept nogil:
+    if core.listening:
+        event_told(core, job, EVENT_REMOVED, core.position)
+    id_remove(&job_shard(core, job).ids, job.id >> SHARD_BITS)
+    job_free(core, job)
+
+
 cdef uint32_t graves_empty(Core* core, uint32_t budget) noexcept nogil:
     cdef Grave* grave
     cdef Job* job
@@ -104,13 +138,11 @@ cdef uint32_t graves_empty(Core* core, uint32_t budget) noexcept nogil:
         grave = core.graves
         job = grave_next(grave)
         if job != NULL:
-            if core.listening:
-                event_told(core, job, EVENT_REMOVED, core.position)
-            id_remove(&job_shard(core, job).ids, job.id >> SHARD_BITS)
-            job_free(core, job)
+            grave_free(core, job)
             continue
         core.graves = grave.next
         grave.queue.graves -= 1
         ready_close(&grave.ready)
+        ready_close(&grave.turns)
         slab_give(&core.graves_slab, grave)
     return budget

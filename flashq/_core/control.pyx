@@ -5,11 +5,12 @@ from flashq._core.bulk cimport queue_drain, queue_obliterate
 from flashq._core.failing cimport losses_forgive
 from flashq._core.engine cimport Engine, engine_done, limit_of
 from flashq._core.events cimport EVENT_REMOVED
+from flashq._core.groups cimport groups_look, groups_pass, queue_waiting
 from flashq._core.job cimport ENDED_WELL, STATE_COMPLETED, STATE_DELAYED, STATE_FAILED, STATE_WAITING, Job
 from flashq._core.jobs cimport job_find, job_gone
 from flashq._core.lifecycle cimport job_detach, job_place, job_remove
 from flashq._core.limits cimport rate_set
-from flashq._core.queue cimport queue_name_check, queue_wants_service
+from flashq._core.queue cimport GROUP_CONCURRENCY, queue_name_check, queue_wants_service
 from flashq._core.records cimport record_queue, record_state
 from flashq._core.relations cimport unique_regain
 from flashq._core.retention cimport done_clean
@@ -18,6 +19,10 @@ from flashq._core.state cimport COMPLETED, NO_LIMIT, Core, JobList, Queue
 from flashq._core.status cimport OK
 
 from flashq._core.engine import STATES
+
+
+cdef enum:
+    PASS_AT_ONCE = 1000         # groups looked at by the command that changes their settings; the timers do the rest
 
 
 cdef class Control:
@@ -54,6 +59,23 @@ cdef class Control:
         cdef int status = self._limited(queue, limit, &found)
         if status == OK and found != NULL:
             found.concurrency_limit = <uint64_t>NO_LIMIT if limit is None else limit
+            self._changed(found)
+        return status
+
+    def set_groups(self, str queue, uint64_t concurrency, rate, bint fair):
+        """At most so many active jobs of each group (1 without a setting), `rate` a second (None: any), in turn.
+
+        OK or a queue-name Status.
+        """
+        cdef Queue* found
+        cdef bint plain = concurrency == <uint64_t>GROUP_CONCURRENCY and rate is None and not fair
+        cdef int status = self._limited(queue, None if plain else concurrency, &found)
+        if status == OK and found != NULL:
+            found.group_concurrency = concurrency
+            found.group_rate = <uint64_t>NO_LIMIT if rate is None else rate
+            found.fair = fair
+            groups_look(&self.engine.core, found)
+            groups_pass(&self.engine.core, PASS_AT_ONCE)
             self._changed(found)
         return status
 
@@ -162,7 +184,7 @@ cdef uint64_t list_clean(Core* core, JobList* jobs, uint64_t before, uint64_t mo
 cdef uint64_t ready_clean(Core* core, Queue* queue, uint64_t before, uint64_t most) noexcept nogil:
     """Waiting jobs stand in the order of their delivery, so the ids are walked, until all were seen."""
     cdef IdTable* ids = &core.shards[queue.shard].ids
-    cdef uint64_t left = queue.ready.count
+    cdef uint64_t left = queue_waiting(queue)
     cdef uint64_t count = 0
     cdef uint64_t sequence = id_next(ids, 1)
     cdef Job* job

@@ -9,6 +9,7 @@ from libc.string cimport memset
 from flashq._core.buffer cimport WriteBuffer, buffer_close, copied
 from flashq._core.chance cimport chance_seed
 from flashq._core.events cimport events_close
+from flashq._core.groups cimport groups_close, queue_waiting
 from flashq._core.heap cimport heap_close
 from flashq._core.hot cimport hot_execute
 from flashq._core.job cimport (
@@ -17,7 +18,7 @@ from flashq._core.job cimport (
 )
 from flashq._core.jobs cimport job_find
 from flashq._core.peers cimport peer_close, peer_mark
-from flashq._core.queue cimport queue_find, queue_open, queue_wants_service
+from flashq._core.queue cimport queue_find, queue_groups_set, queue_open, queue_wants_service
 from flashq._core.ready cimport Level, ready_close
 from flashq._core.records cimport record_frame_end, record_queue
 from flashq._core.request cimport JSON, MSGPACK, OP_NONE, OP_COLD, OP_PULL, OP_PULLB, Format, Request, Slice
@@ -26,7 +27,7 @@ from flashq._core.scratch cimport scratch_close, scratch_open, scratch_reset
 from flashq._core.shardmap cimport LEAF_BYTES, SHARDS, id_close, name_close
 from flashq._core.slab cimport blobs_init, memory_close, memory_init, slab_init
 from flashq._core.state cimport (
-    COMPLETED, NEVER, NO_LIMIT, Debounce, Grave, Limits, Listening, Owner, Peer, Queue, Standing, Waiter,
+    COMPLETED, NEVER, NO_LIMIT, Debounce, Grave, Group, Limits, Listening, Owner, Peer, Queue, Standing, Waiter,
 )
 from flashq._core.status cimport OK
 from flashq._core.timers cimport timers_run
@@ -105,6 +106,7 @@ cdef class Engine:
         slab_init(&core.edges, &core.memory, sizeof(Edge))
         slab_init(&core.awaited_slab, &core.memory, sizeof(Awaited))
         slab_init(&core.debounces_slab, &core.memory, sizeof(Debounce))
+        slab_init(&core.groups_slab, &core.memory, sizeof(Group))
         slab_init(&core.listenings, &core.memory, sizeof(Listening))
         slab_init(&core.leaves, &core.memory, LEAF_BYTES)
         blobs_init(&core.blobs, &core.memory)
@@ -115,6 +117,7 @@ cdef class Engine:
             core.shards[i].customs.leaves = &core.leaves
             core.shards[i].uniques.leaves = &core.leaves
             core.shards[i].debounces.leaves = &core.leaves
+            core.shards[i].groups.leaves = &core.leaves
         core.sessions.leaves = &core.leaves
         core.awaited.leaves = &core.leaves
         core.listened.leaves = &core.leaves
@@ -149,9 +152,11 @@ cdef class Engine:
         cdef uint32_t i
         while grave != NULL:
             ready_close(&grave.ready)
+            ready_close(&grave.turns)
             grave = grave.next
         while queue != NULL:                # the queues themselves go with the pages
             ready_close(&queue.ready)
+            groups_close(queue)
             queue = queue.next
         for i in range(<uint32_t>SHARDS):
             id_close(&core.shards[i].ids)
@@ -159,6 +164,7 @@ cdef class Engine:
             name_close(&core.shards[i].customs)
             name_close(&core.shards[i].uniques)
             name_close(&core.shards[i].debounces)
+            name_close(&core.shards[i].groups)
             heap_close(&core.shards[i].timers)
         heap_close(&core.timers)
         name_close(&core.sessions)
@@ -354,10 +360,11 @@ cdef class Engine:
     def count(self, str queue):
         """Jobs of the queue that are waiting or delayed."""
         cdef Queue* found = self.find_queue(queue)
-        return 0 if found == NULL else found.ready.count + found.delayed.count
+        return 0 if found == NULL else queue_waiting(found) + found.delayed.count
 
     def queues(self):
-        """One dict a queue, by name: name, waiting, delayed, active, failed, completed, paused, limits (None: none).
+        """One dict a queue, by name: name, waiting, delayed, active, failed, completed, paused, rate_limit and
+        concurrency_limit (None: none), groups (None: nothing set).
 
         Cost: the queues.
         """
@@ -366,9 +373,10 @@ cdef class Engine:
         while queue != NULL:
             found.append({
                 "name": copied(queue.text, queue.name.size).decode("utf-8", "replace"),
-                "waiting": queue.ready.count, "delayed": queue.delayed.count, "active": queue.active.count,
+                "waiting": queue_waiting(queue), "delayed": queue.delayed.count, "active": queue.active.count,
                 "failed": queue.dead.count, "completed": queue.completed, "paused": bool(queue.paused),
                 "rate_limit": limit_of(queue.rate_limit), "concurrency_limit": limit_of(queue.concurrency_limit),
+                "groups": group_settings(queue),
             })
             queue = queue.next
         return sorted(found, key=_by_name)
@@ -378,7 +386,7 @@ cdef class Engine:
         cdef Queue* queue = self.core.first_queue
         cdef uint64_t queued = 0, processing = 0, delayed = 0, dead = 0
         while queue != NULL:
-            queued += queue.ready.count
+            queued += queue_waiting(queue)
             processing += queue.active.count
             delayed += queue.delayed.count
             dead += queue.dead.count
@@ -422,6 +430,13 @@ cdef class Engine:
 cdef object limit_of(uint64_t limit):
     """A queue's limit, None when it has none."""
     return None if limit == <uint64_t>NO_LIMIT else limit
+
+
+cdef object group_settings(const Queue* queue):
+    """What is set of its groups; None when nothing is."""
+    if not queue_groups_set(queue):
+        return None
+    return {"concurrency": queue.group_concurrency, "rate": limit_of(queue.group_rate), "fair": bool(queue.fair)}
 
 
 def _by_name(info):

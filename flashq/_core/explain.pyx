@@ -1,14 +1,16 @@
 """Why a job does not run: what is in its way, as far as a look at a bounded part of the engine tells."""
 from libc.stdint cimport uint32_t, uint64_t
 
+from flashq._core.buffer cimport copied
 from flashq._core.engine cimport Engine
+from flashq._core.groups cimport group_full, group_token_in, has_group
 from flashq._core.job cimport (
     IN_FIFO, IN_LIFO, IN_LIMBO, STATE_DELAYED, STATE_WAITING, STATE_WAITING_CHILDREN, Edge, Job,
 )
 from flashq._core.jobs cimport job_find
 from flashq._core.limits cimport queue_token_in
 from flashq._core.ready cimport Level
-from flashq._core.state cimport COMPLETED, NO_LIMIT, Core, Queue
+from flashq._core.state cimport COMPLETED, NO_LIMIT, Core, Group, Queue
 
 from flashq._core.engine import STATES
 
@@ -39,6 +41,8 @@ cdef class Explainer:
             reasons.append({"reason": "no_memory"})
         if job.state <= STATE_DELAYED or job.state == STATE_WAITING_CHILDREN:
             _of_queue(&self.engine.core, <Queue*>job.queue, reasons)
+        if job.state == STATE_WAITING and has_group(job):
+            _of_group(&self.engine.core, <Group*>job.extra.relations.member, job, reasons)
         if job.state == STATE_WAITING:
             _of_line(<Queue*>job.queue, job, reasons)
         return STATES[job.state], reasons
@@ -70,10 +74,35 @@ cdef int _of_queue(Core* core, Queue* queue, list reasons) except -1:
     return 0
 
 
+cdef int _of_group(Core* core, Group* group, const Job* job, list reasons) except -1:
+    """What holds its whole group back; a job in limbo is in none."""
+    cdef uint64_t wait
+    if group == NULL or group.shown == job:
+        return 0
+    name = copied(job.extra.relations.group, job.extra.relations.group_size).decode("utf-8", "replace")
+    if group_full(group):
+        reasons.append({"reason": "group_limit", "group_id": name, "limit": group.queue.group_concurrency,
+                        "active": group.active})
+    wait = group_token_in(core, group)
+    if wait:
+        reasons.append({"reason": "group_rate", "group_id": name, "limit": group.queue.group_rate, "free_in": wait})
+    return 0
+
+
+cdef inline const Level* _line_of(const Queue* queue, const Job* job) noexcept nogil:
+    """Root of the line that it stands in."""
+    cdef const Group* group
+    if not has_group(job) or job.extra.relations.member == NULL:
+        return queue.ready.root
+    group = <const Group*>job.extra.relations.member
+    return queue.turns.root if group.shown == job else group.ready.root
+
+
 cdef int _of_line(Queue* queue, const Job* job, list reasons) except -1:
+    """Jobs ahead: of a queue with groups those in the line that it stands in, which other lines may overtake."""
     cdef uint32_t left = MOST_STEPS
-    cdef uint64_t ahead = _above(queue.ready.root, job, &left) + _before(job, &left)
-    cdef bint exact = left > 0 and (job.where == IN_FIFO or job.where == IN_LIFO)
+    cdef uint64_t ahead = _above(_line_of(queue, job), job, &left) + _before(job, &left)
+    cdef bint exact = left > 0 and (job.where == IN_FIFO or job.where == IN_LIFO) and queue.group_count == 0
     if ahead:
         reasons.append({"reason": "jobs_ahead", "count": ahead, "at_least": not exact})
     if queue.first_waiter == NULL:

@@ -86,6 +86,7 @@ cdef struct Relations:          # what ties a job to others; all zero = nothing
     uint32_t children_completed
     uint8_t* group              # owned blob: group_id; NULL without one
     uint32_t group_size
+    void* member                # borrowed: its Group, while it waits in line or is active
     uint64_t keep_age           # ms
     uint64_t keep_count
     uint64_t done_number        # how many of its queue were completed when it was, itself included

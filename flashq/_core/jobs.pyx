@@ -4,6 +4,7 @@ from libc.string cimport memcpy, memset
 
 from flashq._core.events cimport event_pushed
 from flashq._core.failing cimport failing_free, failing_set
+from flashq._core.groups cimport line_enter
 from flashq._core.heap cimport heap_move, heap_push, heap_remove
 from flashq._core.job cimport (
     IN_BLOCKED, IN_DELAYED, JOB_LIFO, JOB_MSGPACK, JOB_REMOVE_ON_COMPLETE, JOB_REMOVE_ON_FAIL, LOG_ENTRIES,
@@ -11,14 +12,13 @@ from flashq._core.job cimport (
     STATE_WAITING_CHILDREN, Delivery, Log, LogEntry,
 )
 from flashq._core.queue cimport deadline_lower, list_append, queue_wants_service
-from flashq._core.ready cimport ready_push
 from flashq._core.records cimport record_job
 from flashq._core.relations cimport debounce_check, debounce_open, relations_free, relations_make, unique_check
 from flashq._core.request cimport (
     BIT_BACKOFF, BIT_DATA, BIT_DELAY, BIT_JOB_ID, BIT_LIFO, BIT_MAX_ATTEMPTS, BIT_PRIORITY, BIT_REMOVE_ON_COMPLETE,
-    BIT_DEBOUNCE_ID, BIT_DEPENDS_ON, BIT_FLOW, BIT_KEEP_COMPLETED_AGE, BIT_KEEP_COMPLETED_COUNT, BIT_REMOVE_ON_FAIL,
-    BIT_RETRY, BIT_STALL_TIMEOUT, BIT_TAGS, BIT_TIMEOUT, BIT_TTL, BIT_UNIQUE_KEY, MSGPACK, SLICE_HAS_NEWLINES, Slice,
-    has,
+    BIT_DEBOUNCE_ID, BIT_DEPENDS_ON, BIT_FLOW, BIT_GROUP_ID, BIT_KEEP_COMPLETED_AGE, BIT_KEEP_COMPLETED_COUNT,
+    BIT_REMOVE_ON_FAIL, BIT_RETRY, BIT_STALL_TIMEOUT, BIT_TAGS, BIT_TIMEOUT, BIT_TTL, BIT_UNIQUE_KEY, MSGPACK,
+    SLICE_HAS_NEWLINES, Slice, has,
 )
 from flashq._core.shardmap cimport (
     SHARD_BITS, NameNode, id_get, id_put, id_remove, name_add, name_find, name_hash, name_remove,
@@ -34,7 +34,7 @@ cdef enum:
 
 cdef inline uint64_t tied_bits() noexcept nogil:
     """Options that `relations` sees to. No enum: that ends at 31 bits."""
-    return (<uint64_t>1 << BIT_UNIQUE_KEY | <uint64_t>1 << BIT_DEBOUNCE_ID | <uint64_t>1 << BIT_DEPENDS_ON
+    return (<uint64_t>1 << BIT_UNIQUE_KEY | <uint64_t>1 << BIT_DEBOUNCE_ID | <uint64_t>1 << BIT_DEPENDS_ON | <uint64_t>1 << BIT_GROUP_ID
             | <uint64_t>1 << BIT_KEEP_COMPLETED_AGE | <uint64_t>1 << BIT_KEEP_COMPLETED_COUNT
             | <uint64_t>1 << BIT_FLOW)
 
@@ -284,7 +284,7 @@ cdef inline int enter(Core* core, Queue* queue, Job* job) noexcept nogil:
     if job.state == STATE_DELAYED:
         list_append(&queue.delayed, job, IN_DELAYED)
         return OK
-    if ready_push(&queue.ready, job) == OK:
+    if line_enter(core, queue, job) == OK:
         if queue.first_waiter != NULL:
             queue_wants_service(core, queue)
         return OK

@@ -13,6 +13,7 @@ from flashq._core.events cimport (
     EVENT_WORKER_LOST, event_failed, event_told, event_value,
 )
 from flashq._core.failing cimport failing_note, has_policy
+from flashq._core.groups cimport group_release, has_group, line_enter, line_leave, line_take
 from flashq._core.heap cimport heap_remove
 from flashq._core.job cimport (
     ENDED_STALLED, ENDED_TIMEOUT, ENDED_WORKER_LOST,
@@ -24,7 +25,6 @@ from flashq._core.jobs cimport job_arm, job_extra, job_free, job_gone, job_set_m
 from flashq._core.queue cimport (
     active_append, active_remove, deadline_lower, list_append, list_remove, queue_wants_service,
 )
-from flashq._core.ready cimport ready_push, ready_remove
 from flashq._core.records cimport record_gone, record_losses, record_state
 from flashq._core.relations cimport relations_completed, unique_release
 from flashq._core.request cimport MSGPACK
@@ -69,7 +69,7 @@ cdef int job_deliver(Core* core, Job* job, Owner* owner) noexcept nogil:
         job.state = STATE_WAITING
         slab_give(&core.deliveries, delivery)
         return NO_MEMORY
-    ready_remove(&queue.ready, job)
+    line_take(core, queue, job)
     active_append(&queue.active, job)
     list_append(&owner.jobs, job, IN_OWNER)
     record_state(core, job)
@@ -88,7 +88,7 @@ cdef void job_place(Core* core, Job* job) noexcept nogil:
     if status == OK and job.state == STATE_DELAYED:
         list_append(&queue.delayed, job, IN_DELAYED)
     elif status == OK:
-        status = ready_push(&queue.ready, job)
+        status = line_enter(core, queue, job)
         if status == OK and queue.first_waiter != NULL:
             queue_wants_service(core, queue)
     if status != OK:
@@ -118,7 +118,7 @@ cdef void job_detach(Core* core, Job* job) noexcept nogil:
     if job.where == IN_OWNER:
         list_remove(&(<Owner*>job.delivery.owner).jobs, job)
     elif job.where == IN_FIFO or job.where == IN_LIFO or job.where == IN_RETURNED:
-        ready_remove(&queue.ready, job)
+        line_leave(core, queue, job)
     elif job.where == IN_DEAD:
         list_remove(&queue.dead, job)
     elif job.where == IN_DELAYED:
@@ -129,6 +129,8 @@ cdef void job_detach(Core* core, Job* job) noexcept nogil:
         list_remove(&core.limbo, job)
     if job.state == STATE_ACTIVE:
         active_remove(&queue.active, job)
+        if has_group(job):
+            group_release(core, job)
         if queue.first_waiter != NULL:
             queue_wants_service(core, queue)    # a slot may have come free
 

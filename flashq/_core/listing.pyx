@@ -6,6 +6,7 @@ downwards from the newest: then what is asked for is never far away, and a page 
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport qsort
 
+from flashq._core.groups cimport queue_waiting
 from flashq._core.job cimport (
     STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_FAILED, STATE_WAITING, STATE_WAITING_CHILDREN,
 )
@@ -13,7 +14,7 @@ from flashq._core.jobs cimport job_gone
 from flashq._core.rawmem cimport raw_free, raw_realloc
 from flashq._core.ready cimport ready_gather
 from flashq._core.shardmap cimport LEAF_SLOTS, NOTHING, SHARDS, IdTable, id_get, id_previous
-from flashq._core.state cimport COMPLETED, JobList
+from flashq._core.state cimport COMPLETED, Group, JobList
 
 cdef extern from * nogil:
     void prefetch "__builtin_prefetch"(const void* address)
@@ -35,7 +36,7 @@ cdef struct Cursor:             # a walk down the ids of one shard
 
 cdef uint64_t queue_total(const Queue* queue, int wanted) noexcept nogil:
     if wanted == STATE_WAITING:
-        return queue.ready.count
+        return queue_waiting(queue)
     if wanted == STATE_DELAYED:
         return queue.delayed.count
     if wanted == STATE_ACTIVE:
@@ -46,7 +47,7 @@ cdef uint64_t queue_total(const Queue* queue, int wanted) noexcept nogil:
         return queue.dead.count
     if wanted == STATE_WAITING_CHILDREN:
         return queue.blocked.count
-    return (queue.ready.count + queue.delayed.count + queue.active.count + queue.held + queue.dead.count
+    return (queue_waiting(queue) + queue.delayed.count + queue.active.count + queue.held + queue.dead.count
             + queue.blocked.count)
 
 
@@ -83,10 +84,20 @@ cdef void bag_list(Bag* bag, const JobList* jobs, const Queue* only, int wanted)
         job = job.place.links.next
 
 
+cdef void bag_groups(Bag* bag, const Queue* queue) noexcept nogil:
+    cdef const Group* group = queue.first_group
+    bag.count += ready_gather(&queue.turns, bag.jobs + bag.count, bag.room - bag.count)
+    while group != NULL and queue.grouped:
+        if group.generation >= queue.drained:
+            bag.count += ready_gather(&group.ready, bag.jobs + bag.count, bag.room - bag.count)
+        group = group.next
+
+
 cdef void bag_queue(Bag* bag, const Queue* queue, int wanted) noexcept nogil:
     cdef Job* job
     if wanted < 0 or wanted == STATE_WAITING:
         bag.count += ready_gather(&queue.ready, bag.jobs + bag.count, bag.room - bag.count)
+        bag_groups(bag, queue)
     if wanted < 0 or wanted == STATE_DELAYED:
         bag_list(bag, &queue.delayed, NULL, -1)
     if wanted < 0 or wanted == STATE_FAILED:

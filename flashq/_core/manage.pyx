@@ -3,6 +3,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from flashq._core.events cimport EVENT_CANCELLED
 from flashq._core.failing cimport failing_note
+from flashq._core.groups cimport line_leave
 from flashq._core.job cimport (
     ENDED_DISCARDED,
     IN_FIFO, IN_LIFO, IN_RETURNED, JOB_MSGPACK, STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_FAILED,
@@ -11,7 +12,6 @@ from flashq._core.job cimport (
 from flashq._core.jobs cimport job_find, job_log, job_set_message, keep, saturated
 from flashq._core.lifecycle cimport job_beat, job_bury, job_detach, job_end_delivery, job_place, job_remove
 from flashq._core.peers cimport peer_replied
-from flashq._core.ready cimport ready_remove
 from flashq._core.records cimport record_failing, record_job, record_state
 from flashq._core.request cimport (
     BIT_DATA, BIT_LEVEL, JSON, MSGPACK, OP_CANCEL, OP_CHANGEPRIORITY, OP_DISCARD, OP_LOG, OP_MOVETODELAYED, OP_PROMOTE,
@@ -98,7 +98,7 @@ cdef int cancel(Core* core, Job* job) noexcept nogil:
 cdef int change_priority(Core* core, Job* job, int priority) noexcept nogil:
     cdef bint ready = job.where == IN_FIFO or job.where == IN_LIFO or job.where == IN_RETURNED
     if ready:
-        ready_remove(&(<Queue*>job.queue).ready, job)
+        line_leave(core, <Queue*>job.queue, job)
     job.priority = priority
     record_state(core, job)
     if ready:

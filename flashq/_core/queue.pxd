@@ -1,7 +1,7 @@
 """Queues: found by name, created on first use, given back when idle; and the intrusive job lists that all parts use."""
 from flashq._core.job cimport IN_NONE, Job
 from flashq._core.request cimport Slice
-from flashq._core.state cimport Core, JobList, Queue
+from flashq._core.state cimport NO_LIMIT, Core, JobList, Queue
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 cdef enum:
@@ -15,6 +15,19 @@ cdef Queue* queue_find(Core* core, const uint8_t* name, uint32_t size) noexcept 
 cdef int queue_name_check(const uint8_t* name, uint32_t size) noexcept nogil
 cdef void queue_sweep(Core* core, uint32_t budget, uint64_t idle_ms) noexcept nogil
 cdef void queue_free(Core* core, Queue* queue) noexcept nogil                            # must hold nothing
+
+cdef enum:
+    GROUP_CONCURRENCY = 1       # active jobs of a group, where no setting says otherwise
+
+cdef inline bint queue_groups_set(const Queue* queue) noexcept nogil:
+    """Whether a setting says something else of its groups than the wire does."""
+    return queue.fair or queue.group_concurrency != <uint64_t>GROUP_CONCURRENCY or queue.group_rate != <uint64_t>NO_LIMIT
+
+cdef inline void queue_ungroup(Queue* queue) noexcept nogil:
+    """Without settings of its groups."""
+    queue.fair = False
+    queue.group_concurrency = <uint64_t>GROUP_CONCURRENCY
+    queue.group_rate = <uint64_t>NO_LIMIT
 
 cdef inline void list_append(JobList* jobs, Job* job, uint8_t where) noexcept nogil:
     job.where = where

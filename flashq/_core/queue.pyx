@@ -92,10 +92,12 @@ cdef int _create(Core* core, const Slice* name, Queue** out) noexcept nogil:
     queue.generation = core.generation      # not 0: records of an older queue of this name may end generations up to it
     queue.rate_limit = <uint64_t>NO_LIMIT
     queue.concurrency_limit = <uint64_t>NO_LIMIT
+    queue_ungroup(queue)
     queue.timer.node.kind = NODE_QUEUE
     queue.timer.queue = queue
     queue.ready.levels = &core.levels
     queue.ready.seed = (queue.name.hash ^ core.seed) | 1
+    queue.turns.levels, queue.turns.seed = queue.ready.levels, queue.ready.seed
     queue.prev = core.last_queue
     if core.last_queue != NULL:
         core.last_queue.next = queue
@@ -114,7 +116,8 @@ cdef inline bint _idle(const Core* core, const Queue* queue) noexcept nogil:
     """Whether nothing points to the queue; a job in limbo might."""
     return (queue.ready.count == 0 and queue.delayed.count == 0 and queue.active.count == 0 and queue.dead.count == 0
             and queue.blocked.count == 0 and queue.graves == 0 and queue.rate_limit == <uint64_t>NO_LIMIT
-            and queue.concurrency_limit == <uint64_t>NO_LIMIT
+            and queue.concurrency_limit == <uint64_t>NO_LIMIT and not queue_groups_set(queue)
+            and queue.group_count == 0 and not queue.passing
             and queue.held == 0 and queue.first_waiter == NULL and not queue.paused and not queue.serving
             and core.limbo.count == 0)
 
@@ -152,5 +155,6 @@ cdef void queue_free(Core* core, Queue* queue) noexcept nogil:
     if queue.timer.node.pos:
         heap_remove(&core.timers, &queue.timer.node)
     ready_close(&queue.ready)
+    ready_close(&queue.turns)
     blob_give(&core.blobs, queue.text, queue.name.size)
     slab_give(&core.queues, queue)

@@ -29,7 +29,17 @@ cdef struct Ready:              # set slab and seed, the rest all zero
     uint64_t seed               # never 0; makes the weights (xorshift)
     uint64_t count
 
+cdef inline bint job_before(const Job* a, const Job* b) noexcept nogil:
+    """Order within a level, LIFO jobs aside."""
+    return a.id < b.id if a.run_at == b.run_at else a.run_at < b.run_at
+
 cdef int ready_push(Ready* ready, Job* job) noexcept nogil     # OK or NO_MEMORY; sets job.where
+cdef int ready_takes(Ready* ready, const Job* job) noexcept nogil
+# ^ OK: the next ready_push or ready_append, of this job, cannot fail; or NO_MEMORY. Without one, call ready_spare.
+cdef void ready_spare(Ready* ready, const Job* job) noexcept nogil
+# As the last of its level, whatever its time; after ready_takes.
+cdef void ready_append(Ready* ready, Job* job) noexcept nogil
+cdef void ready_replace(Ready* ready, Job* job, Job* other) noexcept nogil  # `other`, of its level, in its place
 cdef Job* ready_first(Ready* ready) noexcept nogil             # the next job, or NULL; stays in
 cdef void ready_remove(Ready* ready, Job* job) noexcept nogil  # sets job.where to IN_NONE
 cdef uint64_t ready_gather(const Ready* ready, Job** out, uint64_t room) noexcept nogil   # all, in no order; how many

@@ -3,7 +3,7 @@
 The index is a treap (Seidel and Aragon, 1996): a search tree by priority whose shape depends on the weights alone,
 so that no order of priorities given by a client can make it deep.
 """
-from flashq._core.heap cimport HeapNode, heap_close, heap_first, heap_push, heap_remove
+from flashq._core.heap cimport HeapNode, heap_close, heap_first, heap_push, heap_remove, heap_reserve
 from flashq._core.job cimport IN_FIFO, IN_LIFO, IN_NONE, IN_RETURNED, JOB_LIFO, Job, job_is
 from flashq._core.slab cimport slab_give, slab_take
 from flashq._core.status cimport NO_MEMORY, OK
@@ -16,10 +16,6 @@ cdef Job LAYOUT                 # only its addresses are used: where `place` sta
 cdef inline Job* job_of(HeapNode* node) noexcept nogil:
     """The job whose `place.node` this is."""
     return <Job*>(<char*>node - (<char*>&LAYOUT.place - <char*>&LAYOUT))
-
-
-cdef inline bint job_before(const Job* a, const Job* b) noexcept nogil:
-    return a.id < b.id if a.run_at == b.run_at else a.run_at < b.run_at
 
 
 # Levels
@@ -194,6 +190,49 @@ cdef int ready_push(Ready* ready, Job* job) noexcept nogil:
     level.count += 1
     ready.count += 1
     return OK
+
+
+cdef int ready_takes(Ready* ready, const Job* job) noexcept nogil:
+    cdef Level* level = level_find(ready, job.priority)
+    if level == NULL:
+        level = level_open(ready, job.priority)
+    if level == NULL:
+        return NO_MEMORY
+    if job_is(job, JOB_LIFO) or level.fifo_tail == NULL or job_before(level.fifo_tail, job):
+        return OK
+    return heap_reserve(&level.returned, 1)
+
+
+cdef void ready_spare(Ready* ready, const Job* job) noexcept nogil:
+    cdef Level* level = level_find(ready, job.priority)
+    if level != NULL and level.count == 0:
+        level_drop(ready, level)
+
+
+cdef void ready_append(Ready* ready, Job* job) noexcept nogil:
+    cdef Level* level = level_find(ready, job.priority)
+    fifo_append(level, job)
+    level.count += 1
+    ready.count += 1
+
+
+cdef void ready_replace(Ready* ready, Job* job, Job* other) noexcept nogil:
+    cdef Level* level = level_find(ready, job.priority)
+    cdef Job* before = job.place.links.prev
+    cdef Job* after = job.place.links.next
+    other.place.links = job.place.links
+    other.where = job.where
+    if before != NULL:
+        before.place.links.next = other
+    elif job.where == IN_FIFO:
+        level.fifo_head = other
+    else:
+        level.lifo_top = other
+    if after != NULL:
+        after.place.links.prev = other
+    elif job.where == IN_FIFO:
+        level.fifo_tail = other
+    job.where = IN_NONE
 
 
 cdef Job* ready_first(Ready* ready) noexcept nogil:

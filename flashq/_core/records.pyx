@@ -10,7 +10,8 @@ then the records one after another. All numbers little-endian; a text is u32 siz
           u64 token, u64 started_at,
           u64 ended_at (completed or failed; else 0), u32 stall_count, u8 reason (Ending), text message, result
   GONE    u64 id
-  QUEUE   u8 paused, u64 rate_limit, u64 concurrency_limit (2^64-1 = none), text name
+  QUEUE   u8 paused, u64 rate_limit, u64 concurrency_limit (2^64-1 = none), u64 group_concurrency,
+          u64 group_rate (2^64-1 = none), u8 fair, text name
   CLEAR   u32 drained, u32 obliterated (generations), text name
   FORGET  u64 id
   ATTEMPT u64 id, u32 number, u64 started_at, u64 ended_at, u8 reason (Ending), text error, worker
@@ -188,6 +189,9 @@ cdef void record_queue(Core* core, Queue* queue) noexcept nogil:
         put8(&core.records, 1 if queue.paused else 0)
         put64(&core.records, queue.rate_limit)
         put64(&core.records, queue.concurrency_limit)
+        put64(&core.records, queue.group_concurrency)
+        put64(&core.records, queue.group_rate)
+        put8(&core.records, 1 if queue.fair else 0)
         put_text(&core.records, queue.text, queue.name.size)
 
 
@@ -218,13 +222,14 @@ _STATE_NAMES = ("id", "state", "flags", "progress", "generation", "priority", "a
 _ID = struct.Struct("<Q")
 _ATTEMPT = struct.Struct("<QIQQB")
 _LOSSES = struct.Struct("<QII")
-_QUEUE = struct.Struct("<BQQ")
+_QUEUE = struct.Struct("<BQQQQB")
 _CLEAR = struct.Struct("<II")
 _LAYOUTS = {
     RECORD_JOB: ("job", _JOB, _JOB_NAMES, ("queue", "data", "tags", "custom_id", "retry")),
     RECORD_STATE: ("state", _STATE, _STATE_NAMES, ("message", "result")),
     RECORD_GONE: ("gone", _ID, ("id",), ()),
-    RECORD_QUEUE: ("queue", _QUEUE, ("paused", "rate_limit", "concurrency_limit"), ("name",)),
+    RECORD_QUEUE: ("queue", _QUEUE, ("paused", "rate_limit", "concurrency_limit", "group_concurrency",
+                                     "group_rate", "fair"), ("name",)),
     RECORD_CLEAR: ("clear", _CLEAR, ("drained", "obliterated"), ("name",)),
     RECORD_FORGET: ("forget", _ID, ("id",), ()),
     RECORD_ATTEMPT: ("attempt", _ATTEMPT, ("id", "number", "started_at", "ended_at", "reason"), ("error", "worker")),

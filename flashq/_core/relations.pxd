@@ -8,6 +8,8 @@ cdef enum:
     MAX_DEPENDS_ON = 1000
     DEBOUNCE_MS = 5000          # when debounce_ttl is left out
 
+# What a key of a queue is called among those of all queues, in core.text until that is used again; False: no memory.
+cdef bint scoped(Core* core, const Queue* queue, const Slice* key, Slice* out) noexcept nogil
 cdef int debounce_check(Core* core, Queue* queue, const PushItem* item) noexcept nogil     # OK, DEBOUNCED, NO_MEMORY
 # OK, or DUPLICATE_KEY and `holder` is the job that holds the key, or NO_MEMORY.
 cdef int unique_check(Core* core, Queue* queue, const PushItem* item, uint64_t* holder) noexcept nogil

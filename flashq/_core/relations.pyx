@@ -14,8 +14,8 @@ from flashq._core.msgpack_codec cimport msgpack_id_list
 from flashq._core.queue cimport deadline_lower
 from flashq._core.records cimport record_state
 from flashq._core.request cimport (
-    BIT_DEBOUNCE_ID, BIT_DEBOUNCE_TTL, BIT_DEPENDS_ON, BIT_FLOW, BIT_KEEP_COMPLETED_AGE, BIT_KEEP_COMPLETED_COUNT,
-    BIT_UNIQUE_KEY, JSON, has,
+    BIT_DEBOUNCE_ID, BIT_DEBOUNCE_TTL, BIT_DEPENDS_ON, BIT_FLOW, BIT_GROUP_ID, BIT_KEEP_COMPLETED_AGE,
+    BIT_KEEP_COMPLETED_COUNT, BIT_UNIQUE_KEY, JSON, has,
 )
 from flashq._core.shardmap cimport SHARD_BITS, SHARDS, NameNode, name_add, name_find, name_hash, name_remove
 from flashq._core.slab cimport blob_give, blob_take, slab_give, slab_take
@@ -33,7 +33,6 @@ cdef uint64_t[MAX_DEPENDS_ON] AWAITED       # room for one job's ids at a time
 # Names within a queue: its name, a NUL (which no queue name has), the key
 
 cdef bint scoped(Core* core, const Queue* queue, const Slice* key, Slice* out) noexcept nogil:
-    """The scoped name, in core.text until it is used again; False without memory."""
     cdef WriteBuffer* text = &core.text
     text.size = 0
     text.failed = False
@@ -139,16 +138,21 @@ cdef int relations_make(Core* core, Queue* queue, Job* job, const PushItem* item
     cdef Relations* relations
     cdef int awaited = awaited_of(item, format)
     cdef bint unique = has(item, BIT_UNIQUE_KEY) and item.unique_key.size != 0
+    cdef bint grouped = has(item, BIT_GROUP_ID) and item.group_id.size != 0
     cdef uint64_t keep_age = item.keep_completed_age if has(item, BIT_KEEP_COMPLETED_AGE) else 0
     cdef uint64_t keep_count = item.keep_completed_count if has(item, BIT_KEEP_COMPLETED_COUNT) else 0
     cdef int i
-    if not unique and awaited == 0 and keep_age == 0 and keep_count == 0 and not has(item, BIT_FLOW):
+    if not unique and not grouped and awaited == 0 and keep_age == 0 and keep_count == 0 and not has(item, BIT_FLOW):
         return OK                           # options that say nothing cost nothing
     relations = job_relations(core, job)
     if relations == NULL:
         return NO_MEMORY
     relations.keep_age = keep_age
     relations.keep_count = keep_count
+    if grouped:
+        relations.group = keep(core, &item.group_id, &relations.group_size)
+        if relations.group == NULL:
+            return NO_MEMORY
     if unique and not unique_make(core, queue, relations, &item.unique_key):
         return NO_MEMORY
     if awaited:

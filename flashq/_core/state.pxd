@@ -17,6 +17,7 @@ cdef enum NodeKind:             # HeapNode.kind: what a timer belongs to
     NODE_OWNER = 2
     NODE_QUEUE = 3
     NODE_DEBOUNCE = 4
+    NODE_GROUP = 5
 
 cdef struct JobList:            # intrusive, by Job.place.links; all zero is empty
     Job* first                  # borrowed
@@ -27,6 +28,30 @@ cdef struct QueueTimer:         # in Core.timers: when the next token comes, whi
     HeapNode node
     Queue* queue                # borrowed: whose it is
 
+cdef struct Bucket:             # of tokens, by which deliveries are limited; see `limits`
+    uint64_t tokens             # thousandths of a job that may be delivered now
+    uint64_t filled             # monotonic ms up to which tokens were added
+
+cdef struct GroupName:
+    NameNode node               # in its shard's groups
+    Group* group                # borrowed: whose it is
+
+cdef struct Group:              # of a queue's jobs with one group_id; while some wait or are active; freed by `groups`
+    HeapNode timer              # Core.timers: when it gets a token, or its bucket is full
+    GroupName name
+    uint8_t* text               # owned blob: queue name, NUL, group_id
+    uint32_t size
+    uint32_t shard
+    Queue* queue                # borrowed
+    Group* prev                 # borrowed: the groups of its queue
+    Group* next                 # borrowed
+    Ready ready                 # its waiting jobs, but `shown`
+    Job* shown                  # borrowed: its next job, while that stands in Queue.turns
+    uint64_t active
+    uint64_t turn               # Queue.turn when that job got in line
+    Bucket rate
+    uint32_t generation         # of its queue when it was last looked at: what an older one had is gone
+
 cdef struct Queue:              # freed by `queue`, when it holds nothing and is idle
     NameNode name               # in its shard's names
     uint8_t* text               # owned blob: the name's bytes
@@ -34,7 +59,20 @@ cdef struct Queue:              # freed by `queue`, when it holds nothing and is
     Queue* next                 # borrowed
     Standing* first_waiter      # borrowed: parked pulls, in order of arrival
     Standing* last_waiter       # borrowed
-    Ready ready
+    Ready ready                 # the waiting jobs without a group
+    Ready turns                 # of each group that may run one more, its next job
+    uint64_t grouped            # waiting jobs of groups
+    Group* first_group          # borrowed
+    Group* last_group           # borrowed
+    uint64_t group_count
+    uint64_t group_pass         # groups from the first on that are to be looked at, after a drain or a new limit
+    Queue* pass_next            # borrowed: Core.passing
+    bint passing                # stands there
+    bint fair                   # groups take turns, in place of the order of their jobs
+    uint64_t turn               # turns given so far
+    uint64_t own_turn           # the last one of the jobs without a group
+    uint64_t group_concurrency  # active jobs of each group
+    uint64_t group_rate         # jobs a second of each group; NO_LIMIT without one
     JobList dead
     JobList kept                # completed jobs whose push said how long they stay, oldest first
     JobList delayed
@@ -54,8 +92,7 @@ cdef struct Queue:              # freed by `queue`, when it holds nothing and is
     uint32_t graves             # of it that are still being emptied
     uint64_t rate_limit         # jobs a second; NO_LIMIT without one
     uint64_t concurrency_limit  # active jobs; NO_LIMIT without one
-    uint64_t rate_tokens        # thousandths of a job that may be delivered now
-    uint64_t rate_filled        # monotonic ms up to which tokens were added
+    Bucket rate
     QueueTimer timer
     bint serving                # stands in Core.serve
 
@@ -79,6 +116,7 @@ cdef struct Grave:              # jobs of a queue that are gone but still take m
     Grave* next                 # borrowed: Core.graves
     Queue* queue                # borrowed
     Ready ready
+    Ready turns
     JobList delayed
     JobList dead
     JobList blocked
@@ -151,6 +189,7 @@ cdef struct Shard:
     NameMap customs             # custom ids whose hash points here
     NameMap uniques             # unique keys held, likewise
     NameMap debounces           # windows that are open, likewise
+    NameMap groups              # likewise
     Heap timers                 # jobs, by their earliest deadline
     uint64_t next_sequence
 
@@ -184,6 +223,7 @@ cdef struct Core:
     Slab edges
     Slab awaited_slab
     Slab debounces_slab
+    Slab groups_slab
     Slab listenings
     Slab leaves                 # of id tables and name maps
     Blobs blobs
@@ -215,6 +255,8 @@ cdef struct Core:
     uint64_t kept_count         # jobs in the `kept` of all queues; at most limits.completed
     uint32_t done_excess        # ids still to forget in this round
     uint32_t results_excess
+    Queue* passing              # borrowed: queues with a group_pass
+    uint64_t pass_at            # monotonic ms: the next slice of it
     Queue* serve                # borrowed: queues that got a ready job while pulls are parked there
     Peer* dirty                 # borrowed: first of the list
     Peer* gated                 # borrowed: first of the list

@@ -2,6 +2,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from flashq._core.bulk cimport graves_empty
+from flashq._core.groups cimport group_due, groups_pass
 from flashq._core.heap cimport Entry, HeapNode, heap_first, heap_remove
 from flashq._core.job cimport Job
 from flashq._core.lifecycle cimport LIMBO_RETRY_MS, job_due, limbo_retry
@@ -12,7 +13,7 @@ from flashq._core.reservations cimport owner_due
 from flashq._core.retention cimport done_trim
 from flashq._core.shardmap cimport SHARDS
 from flashq._core.slab cimport CACHED_PAGES, memory_decay, memory_window
-from flashq._core.state cimport NEVER, NODE_DEBOUNCE, NODE_QUEUE, NODE_WAITER, Owner, Debounce, QueueTimer, Waiter
+from flashq._core.state cimport NEVER, NODE_DEBOUNCE, NODE_GROUP, NODE_QUEUE, NODE_WAITER, Debounce, Group, Owner, QueueTimer, Waiter
 from flashq._core.waiters cimport waiter_answer_empty, waiters_serve
 
 
@@ -49,6 +50,11 @@ cdef uint32_t run_engine(Core* core, uint32_t budget) noexcept nogil:
         elif node.kind == NODE_DEBOUNCE:
             budget -= 1
             debounce_end(core, <Debounce*>node)
+        elif node.kind == NODE_GROUP:
+            budget -= 1
+            group_due(core, <Group*>node)
+            waiters_serve(core)
+            record_frame_end(core)
         elif node.kind == NODE_QUEUE:
             budget -= 1
             heap_remove(&core.timers, node)
@@ -94,6 +100,8 @@ cdef uint64_t earliest(Core* core) noexcept nogil:
             when = first.key
     if core.graves != NULL:
         when = core.mono
+    if core.passing != NULL and core.pass_at < when:
+        when = core.pass_at
     if core.limbo.count and core.mono + LIMBO_RETRY_MS < when:
         when = core.mono + LIMBO_RETRY_MS
     if core.trim_at < when:
@@ -115,6 +123,7 @@ cdef bint timers_run(Core* core, uint32_t budget) noexcept nogil:
     give_pages_back(core)
     record_frame_end(core)
     graves_empty(core, budget)
+    groups_pass(core, budget)
     run_engine(core, budget)
     for shard in range(<uint32_t>SHARDS):             # an equal share each, so that no shard starves another
         run_shard(core, shard, share)

@@ -2,6 +2,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from flashq._core.groups cimport line_first, queue_offers
 from flashq._core.heap cimport heap_push, heap_remove
 from flashq._core.job cimport IN_RETURNED, Job
 from flashq._core.lifecycle cimport job_deliver
@@ -32,7 +33,7 @@ cdef inline void prefetch_line(Queue* queue) noexcept nogil:
 
 
 cdef uint32_t queue_yields(Core* core, Queue* queue, uint32_t count) noexcept nogil:
-    if queue.ready.count == 0:
+    if not queue_offers(queue):
         return 0
     return queue_room(core, queue, count)
 
@@ -61,7 +62,7 @@ cdef void queue_give(Core* core, Queue* queue, Giving* to, uint32_t count) noexc
     cdef Format format = peer.format
     cdef size_t start = to.start
     while given < end:
-        job = ready_first(&queue.ready)
+        job = line_first(core, queue)
         if job == NULL:
             break
         if given and peer.out.size - start + job.data_size > core.limits.reply_size:
@@ -111,7 +112,7 @@ cdef void standing_join(Core* core, Queue* queue, Standing* standing) noexcept n
     else:
         queue.first_waiter = standing
     queue.last_waiter = standing
-    if queue.ready.count:
+    if queue_offers(queue):
         queue_await_token(core, queue)
 
 
@@ -253,7 +254,7 @@ cdef void serve_queue(Core* core, Queue* queue) noexcept nogil:
         req_id = waiter_req_id(waiter)
         given = pull_now(core, queue, waiter.peer, &req_id, waiter.count, waiter.many)
         if given <= 0:                      # nothing ready, held back, or no memory: the next happening tries again
-            if queue.ready.count:
+            if queue_offers(queue):
                 queue_await_token(core, queue)
             return
         waiter_free(core, waiter)

@@ -4,7 +4,7 @@ from flashq.errors import INVALID_STATE
 from flashq.fields import Command, Field, Kind, ReplyField
 
 _QUEUE_INFO = ("List of {name, pending (waiting and delayed), processing, dlq, paused, rate_limit, concurrency_limit, "
-               "completed, delayed}, by name.")
+               "completed, delayed}, by name; with `groups` {concurrency, rate, fair} where SETGROUPS set some.")
 _REMOVED = ReplyField("count", "u64", "Jobs removed.")
 _GONE = "Safe: the second removes what came in since."
 _QUEUE_EXAMPLE: dict[str, object] = {
@@ -57,6 +57,18 @@ COMMANDS = (
     Command(
         "CLEARCONCURRENCY", "Take a queue's concurrency limit away.", (QUEUE,), (), QUEUE_NAME_ERRORS, "cold", AGAIN,
         ({"cmd": "CLEARCONCURRENCY", "queue": "emails"}, {"ok": True, "success": True}), "queues.clear_concurrency",
+    ),
+    Command(
+        "SETGROUPS", "Say how a queue runs the jobs of each of its groups; what is left out is the default.",
+        (QUEUE,
+         Field("group_concurrency", Kind.U32, "Jobs of one group that may be active at once.", default=1, least=1),
+         Field("group_rate", Kind.U32, "Jobs of one group that are delivered a second, and as many at once when none "
+               "went out for a second.", least=1),
+         Field("fair", Kind.BOOL, "Among jobs of equal priority the groups take turns, a job each, and those without a "
+               "group as if they were one more; else the order of the queue counts.", default=False)),
+        (), QUEUE_ERRORS, "cold", AGAIN,
+        ({"cmd": "SETGROUPS", "queue": "emails", "group_concurrency": 2, "fair": True}, {"ok": True, "success": True}),
+        "queues.set_groups",
     ),
     Command(
         "DRAIN", "Remove all waiting and delayed jobs of a queue.", (QUEUE,), (_REMOVED,), QUEUE_NAME_ERRORS,

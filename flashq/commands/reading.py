@@ -36,7 +36,8 @@ COMMANDS = (
         (ReplyField("id", "u64", "The id asked for."), STATE_REPLY,
          ReplyField("reasons", "[{reason, …}]", "What is in its way; none for a job that runs or has ended: "
                     "`waiting_for` (count, ids), `delayed` (until, ms since 1970), `paused`, `concurrency_limit` "
-                    "(limit, active), `rate_limit` (limit, free_in ms or null), `jobs_ahead` (count; at_least when "
+                    "(limit, active), `rate_limit` (limit, free_in ms or null), `group_limit` (group_id, limit, "
+                    "active), `group_rate` (group_id, limit, free_in ms), `jobs_ahead` (count; at_least when "
                     "there may be more), `nobody_pulling`, `no_memory`.")),
         (JOB_NOT_FOUND,), "cold", AGAIN,
         ({"cmd": "EXPLAIN", "id": 97},

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 # Features that this build does not serve. A test that needs one is expected to fail, and fails when it does not:
 # whoever builds the feature takes its word away here.
-NOT_SERVED = frozenset(("group", "parent_policy"))
+NOT_SERVED = frozenset(("parent_policy",))
 
 
 class Row(NamedTuple):
@@ -382,6 +382,9 @@ ROWS: dict[str, Row] = {
     "beyond depends_on: policy of failure": Row(
         "A push says whether its job waits, fails or runs when a dependency is dead.", ("depends_on", "parent_policy")
     ),
+    "beyond groups: so many at a time": Row("SETGROUPS lets more jobs of a group be active at once, or fewer again."),
+    "beyond groups: fair": Row("With `fair` groups take turns: the flood of one does not delay the others."),
+    "beyond groups: rate": Row("With `group_rate` no group has more jobs delivered at once than that."),
     "beyond EXPLAIN: why not": Row(
         "EXPLAIN says why a job does not run: paused, delayed, or behind others.", ("explain",)
     ),

@@ -180,3 +180,34 @@ def test_group_freed(talk: Talk, queue: str, end: str) -> None:
     if end.isupper():
         talk.ok(end, **fields.get(end, {"id": first}))
     assert talk.pull(queue, timeout=15_000)["id"] == second
+
+
+@row("beyond groups: so many at a time")
+def test_group_concurrency(talk: Talk, queue: str) -> None:
+    talk.push_all(queue, [{"data": n, "group_id": "a"} for n in range(5)])
+    talk.ok("SETGROUPS", queue=queue, group_concurrency=2)
+    jobs = talk.ok("PULLB", queue=queue, count=9, timeout=0)["jobs"]
+    assert [job["data"] for job in jobs] == [0, 1]
+    talk.ok("SETGROUPS", queue=queue)
+    talk.ok("ACK", id=jobs[0]["id"])
+    assert talk.pulls_nothing(queue)
+    talk.ok("ACK", id=jobs[1]["id"])
+    assert talk.pulled_data(queue, 1) == [2]
+    assert talk.pulls_nothing(queue)
+
+
+@row("beyond groups: fair")
+def test_group_fair(talk: Talk, queue: str) -> None:
+    talk.ok("SETGROUPS", queue=queue, fair=True, group_concurrency=100)
+    talk.push_all(queue, [{"data": "flood", "group_id": "a"}] * 100)
+    talk.push_all(queue, [{"data": "other", "group_id": "b"}, {"data": "alone"}])
+    assert {"other", "alone"} <= set(talk.pulled_data(queue, 3))
+    assert (talk.info(queue) or {})["groups"] == {"concurrency": 100, "rate": None, "fair": True}
+
+
+@row("beyond groups: rate")
+def test_group_rate(talk: Talk, queue: str) -> None:
+    talk.ok("SETGROUPS", queue=queue, group_concurrency=100, group_rate=3)
+    talk.push_all(queue, [{"data": name, "group_id": name} for name in "aaaaaaaaabb"])
+    found = [job["data"] for job in talk.ok("PULLB", queue=queue, count=100, timeout=0)["jobs"]]
+    assert 3 <= found.count("a") < 9 and found.count("b") == 2

@@ -95,6 +95,7 @@ class Model(World):
             stall_timeout=option("stall_timeout", 0), lifo=option("lifo", False), tags=option("tags", []),
             custom_id=custom_id, remove_on_complete=option("remove_on_complete", False),
             remove_on_fail=option("remove_on_fail", False), retry=policy(option("retry", None)),
+            group=option("group_id", "") or None,
         )
         self.sequences[shard] += 1
         self.jobs[job.id] = job
@@ -235,7 +236,8 @@ class Model(World):
         return {"queues": [
             {"name": one["name"], "pending": one["waiting"] + one["delayed"], "processing": one["active"],
              "dlq": one["failed"], "paused": one["paused"], "rate_limit": None,
-             "concurrency_limit": one["concurrency_limit"], "completed": one["completed"], "delayed": one["delayed"]}
+             "concurrency_limit": one["concurrency_limit"], "completed": one["completed"], "delayed": one["delayed"],
+             **({"groups": one["groups"]} if one["groups"] else {})}
             for one in self.counts()
         ]}
 
@@ -267,7 +269,7 @@ class Model(World):
         return [
             {"name": name, **{state: self.in_state(name, state) for state in states},
              "completed": queue.completed, "paused": queue.paused, "rate_limit": None,
-             "concurrency_limit": queue.concurrency}
+             "concurrency_limit": queue.concurrency, "groups": queue.groups()}
             for name, queue in sorted(self.queues.items())
         ]
 
@@ -279,6 +281,6 @@ class Model(World):
     def is_idle(self, name: str) -> bool:
         """Whether nothing needs the queue, so that the server may forget it."""
         queue = self.queues[name]
-        if queue.line or queue.paused or queue.concurrency is not None:
+        if queue.line or queue.paused or queue.concurrency is not None or queue.groups():
             return False
         return not any(job.queue is queue for job in self.jobs.values())

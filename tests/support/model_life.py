@@ -117,7 +117,10 @@ class World:
     # --- the life of a job ------------------------------------------------------------------------------------------
 
     def first_ready(self, queue: Queue) -> Job | None:
-        """The job that runs next: by priority; LIFO before FIFO, newest first; then by run_at and id."""
+        """The job that runs next: by priority; LIFO before FIFO, newest first; then by run_at and id.
+
+        Not one whose group has as many active jobs as it may.
+        """
         if queue.paused:
             return None
 
@@ -126,7 +129,10 @@ class World:
                 return -job.priority, 0, -job.ready_order, 0
             return -job.priority, 1, job.run_at, job.id
 
-        return min((job for job in self.jobs.values() if job.queue is queue and job.state == "waiting"),
+        jobs = [job for job in self.jobs.values() if job.queue is queue]
+        active = [job.group for job in jobs if job.state == "active"]
+        return min((job for job in jobs if job.state == "waiting"
+                    and (job.group is None or active.count(job.group) < queue.group_concurrency)),
                    key=rank, default=None)
 
     def room(self, queue: Queue) -> int:

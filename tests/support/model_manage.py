@@ -144,6 +144,15 @@ class FullModel(Model):
         self.wants_service(queue)
         return {}
 
+    def do_setgroups(self, client: Client, request: Message) -> Message:
+        """Rates and turns are held against rules of their own: test_groups."""
+        concurrency = request.get("group_concurrency") or 1
+        queue = self.seen(request["queue"]) if concurrency == 1 else self.queue(request["queue"])
+        if queue is not None:
+            queue.group_concurrency = concurrency
+            self.wants_service(queue)
+        return {}
+
     def do_clearconcurrency(self, client: Client, request: Message) -> Message:
         queue = self.seen(request["queue"])
         if queue is not None:
@@ -161,7 +170,7 @@ class FullModel(Model):
         queue = self.seen(request["queue"])
         reply = self.removed(self.of_queue(queue, "waiting", "delayed", "active", "failed"))
         if queue is not None:
-            queue.paused, queue.concurrency = False, None
+            queue.paused, queue.concurrency, queue.group_concurrency = False, None, 1
             self.wants_service(queue)
         return reply
 

@@ -47,9 +47,16 @@ class Queue:
     name: str
     paused: bool = False
     concurrency: int | None = None
+    group_concurrency: int = 1
     completed: int = 0
     line: list[Waiter] = field(default_factory=list)
     touched: int = 0
+
+    def groups(self) -> Message | None:
+        """What is set of its groups."""
+        if self.group_concurrency == 1:
+            return None
+        return {"concurrency": self.group_concurrency, "rate": None, "fair": False}
 
 
 @dataclass(eq=False)
@@ -70,6 +77,7 @@ class Job:
     custom_id: str | None
     remove_on_complete: bool
     remove_on_fail: bool
+    group: str | None = None
     retry: Message | None = None
     state: str = "waiting"
     attempts: int = 0
@@ -121,7 +129,7 @@ class Job:
             "last_heartbeat": self.last_heartbeat, "stall_timeout": self.stall_timeout,
             "stall_count": self.stall_count, "parent_id": None, "children_ids": [], "children_completed": 0,
             "custom_id": self.custom_id, "keep_completed_age": 0, "keep_completed_count": 0,
-            "completed_at": self.completed_at, "group_id": None, "state": self.state,
+            "completed_at": self.completed_at, "group_id": self.group, "state": self.state,
             "progress_message": self.message, "token": self.token, **more,
         }
 

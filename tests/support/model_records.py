@@ -48,7 +48,7 @@ def check_records(store: DelayedStore, model: FullModel) -> None:
     """The records alone, read one after another, give every job's state and every queue's settings."""
     jobs: dict[int, Message] = {}
     done: set[int] = set()
-    settings_of: dict[str, tuple[bool, int]] = {}
+    settings_of: dict[str, tuple[bool, int, int]] = {}
     cleared: dict[bytes, Message] = {}
     attempts: dict[int, dict[int, Message]] = defaultdict(dict)
     for record in store.records():
@@ -69,11 +69,13 @@ def check_records(store: DelayedStore, model: FullModel) -> None:
                 settings_of.pop(record["name"].decode(), None)
             cleared[record["name"]] = record
         else:
-            settings_of[record["name"].decode()] = (bool(record["paused"]), record["concurrency_limit"])
-    plain = (False, NO_LIMIT)
+            settings_of[record["name"].decode()] = (
+                bool(record["paused"]), record["concurrency_limit"], record["group_concurrency"])
+    plain = (False, NO_LIMIT, 1)
     assert {name: one for name, one in settings_of.items() if one != plain} == {
         name: one for name, queue in model.queues.items()
-        if (one := (queue.paused, NO_LIMIT if queue.concurrency is None else queue.concurrency)) != plain
+        if (one := (queue.paused, NO_LIMIT if queue.concurrency is None else queue.concurrency,
+                    queue.group_concurrency)) != plain
     }
     jobs = {job_id: job for job_id, job in jobs.items() if not is_cleared(job, cleared.get(job["queue"]))}
     assert done == set(model.completed_ids) - model.cleaned

@@ -66,6 +66,12 @@ class QueueHandlers:
         """As many as there are workers for."""
         return require(self._control.set_concurrency(call.values["queue"], None))
 
+    def set_groups(self, call: Call) -> Body:
+        """All three settings at once."""
+        values = call.values
+        return require(self._control.set_groups(
+            values["queue"], values["group_concurrency"], values["group_rate"], values["fair"]))
+
     def drain(self, call: Call) -> Body:
         """Waiting and delayed jobs go."""
         return {"count": self._control.drain(self._named(call))}
@@ -93,6 +99,7 @@ class QueueHandlers:
 
 
 def _queue_info(queue: dict[str, Any]) -> Body:
+    groups = {"groups": queue["groups"]} if queue["groups"] else {}
     return {
         "name": queue["name"],
         "pending": queue["waiting"] + queue["delayed"],
@@ -103,4 +110,5 @@ def _queue_info(queue: dict[str, Any]) -> Body:
         "concurrency_limit": queue["concurrency_limit"],
         "completed": queue["completed"],
         "delayed": queue["delayed"],
+        **groups,
     }

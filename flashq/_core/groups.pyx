@@ -1,0 +1,376 @@
+"""Jobs of a group: so many active at a time, so many a second, in turn with other groups; the others stand aside."""
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memset
+
+from flashq._core.bulk cimport grave_add, grave_free
+from flashq._core.heap cimport heap_move, heap_push, heap_remove
+from flashq._core.job cimport JOB_LIFO, Relations, job_is
+from flashq._core.jobs cimport keep
+from flashq._core.lifecycle cimport LIMBO_RETRY_MS
+from flashq._core.limits cimport TOKEN, bucket_refill, bucket_wait
+from flashq._core.queue cimport deadline_lower, queue_wants_service
+from flashq._core.ready cimport (
+    Ready, job_before, ready_append, ready_close, ready_replace, ready_spare, ready_takes,
+)
+from flashq._core.relations cimport scoped
+from flashq._core.request cimport Slice
+from flashq._core.shardmap cimport SHARDS, name_add, name_find, name_hash, name_remove
+from flashq._core.slab cimport blob_give, slab_give, slab_take
+from flashq._core.state cimport NODE_GROUP, NO_LIMIT, GroupName
+from flashq._core.status cimport NO_MEMORY, OK
+
+
+# A group comes and goes
+
+cdef Group* group_open(Core* core, Queue* queue, const Relations* relations) noexcept nogil:
+    """The job's group, made when there is none; NULL: no memory."""
+    cdef Slice key
+    cdef Slice name
+    cdef GroupName* found
+    cdef Group* group
+    cdef uint64_t hash
+    key.ptr, key.size, key.flags = relations.group, relations.group_size, 0
+    if not scoped(core, queue, &key, &name):
+        return NULL
+    hash = name_hash(name.ptr, name.size)
+    found = <GroupName*>name_find(&core.shards[hash & (SHARDS - 1)].groups, hash, name.ptr, name.size)
+    if found != NULL:
+        return found.group
+    group = <Group*>slab_take(&core.groups_slab)
+    if group == NULL:
+        return NULL
+    memset(group, 0, sizeof(Group))
+    group.text = keep(core, &name, &group.size)
+    if group.text == NULL:
+        slab_give(&core.groups_slab, group)
+        return NULL
+    group.shard = <uint32_t>(hash & (SHARDS - 1))
+    group.name.group = group
+    group.name.node.name, group.name.node.size, group.name.node.hash = group.text, group.size, hash
+    if name_add(&core.shards[group.shard].groups, &group.name.node) != OK:
+        blob_give(&core.blobs, group.text, group.size)
+        slab_give(&core.groups_slab, group)
+        return NULL
+    group.queue = queue
+    group.timer.kind = NODE_GROUP
+    group.generation = queue.generation
+    group.rate.filled = core.mono
+    if queue.group_rate != <uint64_t>NO_LIMIT:
+        group.rate.tokens = queue.group_rate * TOKEN
+    line_open(queue, &group.ready)
+    list_last(queue, group)
+    queue.group_count += 1
+    return group
+
+
+cdef inline void line_open(Queue* queue, Ready* ready) noexcept nogil:
+    memset(ready, 0, sizeof(Ready))
+    ready.levels, ready.seed = queue.ready.levels, queue.ready.seed
+
+
+cdef inline void list_last(Queue* queue, Group* group) noexcept nogil:
+    group.prev, group.next = queue.last_group, NULL
+    if queue.last_group != NULL:
+        queue.last_group.next = group
+    else:
+        queue.first_group = group
+    queue.last_group = group
+
+
+cdef inline void list_out(Queue* queue, Group* group) noexcept nogil:
+    if group.prev != NULL:
+        group.prev.next = group.next
+    else:
+        queue.first_group = group.next
+    if group.next != NULL:
+        group.next.prev = group.prev
+    else:
+        queue.last_group = group.prev
+
+
+cdef void group_settle(Core* core, Group* group) noexcept nogil:
+    """Give it back if it holds nothing; one with a rate limit stays until its bucket is full again."""
+    cdef Queue* queue = group.queue
+    cdef uint64_t wait
+    if group.active or group.shown != NULL or group.ready.count:
+        return
+    if queue.group_rate != <uint64_t>NO_LIMIT:
+        bucket_refill(core, &group.rate, queue.group_rate)
+        wait = bucket_wait(&group.rate, queue.group_rate, queue.group_rate * TOKEN)
+        if wait and arm(core, group, core.mono + wait) == OK:
+            return
+    if group.timer.pos:
+        heap_remove(&core.timers, &group.timer)
+    list_out(queue, group)
+    queue.group_count -= 1
+    if queue.group_pass > queue.group_count:
+        queue.group_pass = queue.group_count
+    name_remove(&core.shards[group.shard].groups, &group.name.node)
+    ready_close(&group.ready)
+    blob_give(&core.blobs, group.text, group.size)
+    slab_give(&core.groups_slab, group)
+    queue.touched = core.mono
+
+
+cdef int arm(Core* core, Group* group, uint64_t when) noexcept nogil:
+    deadline_lower(core, when)
+    if group.timer.pos:
+        heap_move(&core.timers, &group.timer, when, 0)
+        return OK
+    return heap_push(&core.timers, when, 0, &group.timer)
+
+
+cdef bint refresh(Core* core, Group* group) noexcept nogil:
+    """Forget what a drain or an obliterate of its queue took; False when there is no memory to put it aside."""
+    cdef Queue* queue = group.queue
+    if group.generation >= queue.drained:
+        return True
+    if group.ready.count:
+        if not grave_add(core, queue, &group.ready):
+            return False
+        line_open(queue, &group.ready)
+    group.shown = NULL                      # it went with Queue.turns
+    if group.generation < queue.obliterated:
+        group.active = 0
+    group.generation = queue.generation
+    return True
+
+
+# Whether it may run one more
+
+cdef bint group_full(const Group* group) noexcept nogil:
+    return group.active >= group.queue.group_concurrency
+
+
+cdef uint64_t group_token_in(Core* core, Group* group) noexcept nogil:
+    if group.queue.group_rate == <uint64_t>NO_LIMIT:
+        return 0
+    bucket_refill(core, &group.rate, group.queue.group_rate)
+    return bucket_wait(&group.rate, group.queue.group_rate, TOKEN)
+
+
+cdef bint admitted(Core* core, Group* group) noexcept nogil:
+    """Whether its next job may be shown; without a token its timer is set."""
+    cdef uint64_t wait
+    if group_full(group):
+        return False
+    wait = group_token_in(core, group)
+    if wait and arm(core, group, core.mono + wait) != OK:
+        look_again(core, group.queue)
+    return wait == 0
+
+
+cdef void show(Core* core, Group* group) noexcept nogil:
+    cdef Queue* queue = group.queue
+    cdef Job* job
+    if not refresh(core, group) or group.shown != NULL or group.ready.count == 0 or not admitted(core, group):
+        return
+    job = ready_first(&group.ready)
+    if ready_takes(&queue.turns, job) != OK:
+        look_again(core, queue)
+        return
+    ready_remove(&group.ready, job)
+    queue.turn += 1
+    group.turn = queue.turn
+    group.shown = job
+    put_in_turns(queue, job)
+    if queue.first_waiter != NULL:
+        queue_wants_service(core, queue)
+
+
+cdef inline void put_in_turns(Queue* queue, Job* job) noexcept nogil:
+    """Where ready_takes made room: by its own order or, where groups take turns, behind all who wait for theirs."""
+    if queue.fair:
+        ready_append(&queue.turns, job)
+    else:
+        ready_push(&queue.turns, job)
+
+
+cdef bint hide(Core* core, Group* group) noexcept nogil:
+    """Its shown job goes back into its own line; False: no memory."""
+    cdef Job* job = group.shown
+    if ready_takes(&group.ready, job) != OK:
+        return False
+    ready_remove(&group.queue.turns, job)
+    ready_push(&group.ready, job)
+    group.shown = NULL
+    return True
+
+
+cdef inline bint goes_first(const Job* job, const Job* other) noexcept nogil:
+    """Whether a job that got in line after the other comes before it."""
+    if job.priority != other.priority:
+        return job.priority > other.priority
+    if job_is(job, JOB_LIFO) or job_is(other, JOB_LIFO):
+        return job_is(job, JOB_LIFO)
+    return job_before(job, other)
+
+
+cdef void overtake(Core* core, Group* group, Job* job) noexcept nogil:
+    """The job, which stands in the group's line, is shown in place of the one that is; not without memory."""
+    cdef Queue* queue = group.queue
+    cdef Job* other = group.shown
+    cdef bint same_place = queue.fair and job.priority == other.priority
+    if ready_takes(&group.ready, other) != OK:
+        return
+    if not same_place and ready_takes(&queue.turns, job) != OK:
+        ready_spare(&group.ready, other)
+        return
+    ready_remove(&group.ready, job)
+    if same_place:
+        ready_replace(&queue.turns, other, job)
+    else:
+        ready_remove(&queue.turns, other)
+        put_in_turns(queue, job)
+    ready_push(&group.ready, other)
+    group.shown = job
+
+
+# Its jobs come and go
+
+cdef int group_enter(Core* core, Queue* queue, Job* job) noexcept nogil:
+    cdef Relations* relations = job.extra.relations
+    cdef Group* group = group_open(core, queue, relations)
+    if group == NULL:
+        return NO_MEMORY
+    if not refresh(core, group) or ready_push(&group.ready, job) != OK:
+        group_settle(core, group)
+        return NO_MEMORY
+    relations.member = group
+    queue.grouped += 1
+    if group.shown == NULL:
+        show(core, group)
+    elif goes_first(job, group.shown):
+        overtake(core, group, job)
+    return OK
+
+
+cdef void group_leave(Core* core, Job* job) noexcept nogil:
+    cdef Group* group = <Group*>job.extra.relations.member
+    cdef Queue* queue = group.queue
+    job.extra.relations.member = NULL
+    queue.grouped -= 1
+    if group.shown == job:
+        group.shown = NULL
+        ready_remove(&queue.turns, job)
+        show(core, group)
+    else:
+        ready_remove(&group.ready, job)
+    group_settle(core, group)
+
+
+cdef void group_take(Core* core, Job* job) noexcept nogil:
+    cdef Group* group = <Group*>job.extra.relations.member
+    cdef Queue* queue = group.queue
+    group.shown = NULL
+    ready_remove(&queue.turns, job)
+    queue.grouped -= 1
+    group.active += 1
+    if queue.group_rate != <uint64_t>NO_LIMIT:
+        group.rate.tokens -= TOKEN
+    show(core, group)
+
+
+cdef void group_release(Core* core, Job* job) noexcept nogil:
+    cdef Group* group = <Group*>job.extra.relations.member
+    job.extra.relations.member = NULL
+    group.active -= 1
+    show(core, group)
+    group_settle(core, group)
+
+
+cdef Job* group_turn(Core* core, Queue* queue) noexcept nogil:
+    """Limits may have become lower since a job was shown: it is hidden again when its turn comes."""
+    cdef Job* own = ready_first(&queue.ready)
+    cdef Job* shown
+    cdef Group* group
+    while True:
+        shown = ready_first(&queue.turns)
+        if shown == NULL:
+            return own
+        group = <Group*>shown.extra.relations.member
+        if admitted(core, group):
+            break
+        if not hide(core, group):
+            return own
+    if own == NULL:
+        return shown
+    if queue.fair and own.priority == shown.priority:
+        if group.turn < queue.own_turn:
+            return shown
+        queue.turn += 1
+        queue.own_turn = queue.turn
+        return own
+    return shown if before_own(shown, own) else own
+
+
+cdef inline bint before_own(const Job* shown, const Job* own) noexcept nogil:
+    """Of two LIFO jobs the younger is first, as far as their ids tell."""
+    if shown.priority == own.priority and job_is(shown, JOB_LIFO) and job_is(own, JOB_LIFO):
+        return shown.id > own.id
+    return goes_first(shown, own)
+
+
+# All groups of a queue
+
+cdef void pass_plan(Core* core, Queue* queue, uint64_t when) noexcept nogil:
+    queue.group_pass = queue.group_count
+    if queue.group_count and not queue.passing:
+        queue.passing = True
+        queue.pass_next = core.passing
+        core.passing = queue
+    core.pass_at = when
+    deadline_lower(core, when)
+
+
+cdef void groups_look(Core* core, Queue* queue) noexcept nogil:
+    pass_plan(core, queue, core.mono)
+
+
+cdef void look_again(Core* core, Queue* queue) noexcept nogil:
+    """There was no memory: later there may be."""
+    pass_plan(core, queue, core.mono + LIMBO_RETRY_MS)
+
+
+cdef uint32_t look(Core* core, Group* group, uint32_t budget) noexcept nogil:
+    """Jobs of its line that are gone are freed here, to spare a grave; the budget left, 0 while there are more."""
+    cdef Job* job
+    if group.generation < group.queue.drained:
+        while budget > 0 and group.ready.count:
+            budget -= 1
+            job = ready_first(&group.ready)
+            ready_remove(&group.ready, job)
+            grave_free(core, job)
+        if group.ready.count:
+            return 0
+    list_out(group.queue, group)
+    list_last(group.queue, group)
+    group.queue.group_pass -= 1
+    show(core, group)
+    group_settle(core, group)
+    return budget
+
+
+cdef void groups_pass(Core* core, uint32_t budget) noexcept nogil:
+    cdef Queue* queue
+    while budget > 0 and core.passing != NULL and core.mono >= core.pass_at:
+        queue = core.passing
+        if queue.group_pass == 0:
+            core.passing = queue.pass_next
+            queue.passing = False
+            continue
+        budget = look(core, queue.first_group, budget - 1)
+
+
+cdef void group_due(Core* core, Group* group) noexcept nogil:
+    heap_remove(&core.timers, &group.timer)
+    show(core, group)
+    group_settle(core, group)
+
+
+cdef void groups_close(Queue* queue) noexcept nogil:
+    cdef Group* group = queue.first_group
+    while group != NULL:
+        ready_close(&group.ready)
+        group = group.next
+    ready_close(&queue.turns)

@@ -38,10 +38,12 @@ cdef uint32_t queue_yields(Core* core, Queue* queue, uint32_t count) noexcept no
     return queue_room(core, queue, count)
 
 
-cdef int giving_begin(Core* core, Giving* to, Peer* peer, const Slice* req_id, uint32_t count,
-                      bint many) noexcept nogil:
-    memset(to, 0, sizeof(Giving))
+cdef inline int reply_begin(Core* core, Giving* to, Peer* peer, const Slice* req_id, uint32_t count,
+                            bint many) noexcept nogil:
     to.peer = peer
+    to.shown = 0
+    to.given = 0
+    to.ended = False
     to.owner = owner_of(core, peer)
     if to.owner == NULL:
         return NO_MEMORY
@@ -52,7 +54,7 @@ cdef int giving_begin(Core* core, Giving* to, Peer* peer, const Slice* req_id, u
     return OK
 
 
-cdef void queue_give(Core* core, Queue* queue, Giving* to, uint32_t count) noexcept nogil:
+cdef inline void reply_fill(Core* core, Queue* queue, Giving* to, uint32_t count) noexcept nogil:
     cdef Peer* peer = to.peer
     cdef Owner* owner = to.owner
     cdef Job* job
@@ -81,7 +83,7 @@ cdef void queue_give(Core* core, Queue* queue, Giving* to, uint32_t count) noexc
     to.given, to.shown = given, shown
 
 
-cdef int giving_end(Core* core, Giving* to, bint many) noexcept nogil:
+cdef inline int reply_end(Core* core, Giving* to, bint many) noexcept nogil:
     if to.given == 0:
         to.peer.out.size = to.start
         return NO_MEMORY if to.ended else 0
@@ -92,13 +94,30 @@ cdef int giving_end(Core* core, Giving* to, bint many) noexcept nogil:
 
 cdef int pull_now(Core* core, Queue* queue, Peer* peer, const Slice* req_id, uint32_t count, bint many) noexcept nogil:
     cdef Giving to
-    count = queue_yields(core, queue, count)
+    if not queue_offers(queue):
+        return 0
+    count = queue_room(core, queue, count)
     if count == 0:
         return 0
-    if giving_begin(core, &to, peer, req_id, count, many) != OK:
+    if reply_begin(core, &to, peer, req_id, count, many) != OK:
         return NO_MEMORY
-    queue_give(core, queue, &to, count)
-    return giving_end(core, &to, many)
+    reply_fill(core, queue, &to, count)
+    return reply_end(core, &to, many)
+
+
+# The same for those who ask several queues: inline above, so that a pull of one queue pays for no further call.
+
+cdef int giving_begin(Core* core, Giving* to, Peer* peer, const Slice* req_id, uint32_t count,
+                      bint many) noexcept nogil:
+    return reply_begin(core, to, peer, req_id, count, many)
+
+
+cdef void queue_give(Core* core, Queue* queue, Giving* to, uint32_t count) noexcept nogil:
+    reply_fill(core, queue, to, count)
+
+
+cdef int giving_end(Core* core, Giving* to, bint many) noexcept nogil:
+    return reply_end(core, to, many)
 
 
 # Lines

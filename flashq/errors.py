@@ -169,8 +169,8 @@ CANNOT_DISCARD = ErrorCode(
 CONTRADICTION = ErrorCode(
     -60,
     "CONTRADICTION",
-    "Invalid: field '{field}' and 'retry: false' exclude each other",
-    "FAIL says that there is no retry, and also when or how there is one.",
+    "Invalid: field '{field}' and '{text}' exclude each other",
+    "FAIL says that there is no retry, and also when or how there is one; or a pull names `queue` and `queues`.",
 )
 
 # The push is one too many.

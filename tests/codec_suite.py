@@ -133,6 +133,12 @@ class CodecSuite(ABC):
         assert number is None or found["problem_number"] == number
         return found
 
+    def taken_raw(self, command: str, field: str, value: Any) -> bytes:
+        """The bytes of a list as a scan leaves them."""
+        raw = self.scan({"cmd": command, "queue": "q", field: value})["fields"][field]
+        assert isinstance(raw, bytes)
+        return raw
+
     def taken(self, found: dict[str, Any]) -> dict[str, Any]:
         """The values of the fields, texts and raw values decoded."""
         out = {}
@@ -473,6 +479,21 @@ class CodecSuite(ABC):
             found = self.scan({"cmd": "PUSH", "queue": "q", "depends_on": list(range(count))})
             assert found["status"] == S["OK"]
         self.refused({"cmd": "PUSH", "queue": "q", "depends_on": list(range(1001))}, "OUT_OF_RANGE", "depends_on")
+
+    @SHARED
+    @given(st.lists(st.text(max_size=9) | st.sampled_from(['"', "\\", '\\"', "]", "\n", "\0é\U0001f600"]), max_size=9))
+    def test_lists_of_texts_are_read_from_their_bytes(self, texts: list[str]) -> None:
+        whole = [text.encode() for text in texts]
+        for value in (self.encode(texts), self.taken_raw("PULL", "queues", texts)):
+            for cap in (0, 1, 9):
+                assert probe.text_list(self.msgpack, value, cap) == (len(texts), whole[:cap])
+
+    @SHARED
+    @given(st.lists(st.integers(0, 2**63 - 1), max_size=9))
+    def test_lists_of_numbers_are_read_from_their_bytes(self, numbers: list[int]) -> None:
+        value = self.taken_raw("PULL", "weights", numbers)
+        for cap in (0, 1, 9):
+            assert probe.number_list(self.msgpack, value, cap) == (len(numbers), numbers[:cap])
 
     @pytest.mark.parametrize("value", [10**n + d for n in range(20) for d in (-1, 0, 1) if 0 <= 10**n + d < 2**64])
     def test_numbers_in_replies(self, value: int) -> None:

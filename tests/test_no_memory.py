@@ -10,7 +10,7 @@ import pytest
 
 from conftest import SLOW_BUILD
 from flashq._core import probe
-from support.simulated import DelayedStore, Simulation
+from support.simulated import Client, DelayedStore, Simulation
 from support.wire import JSON, Codec, Message
 
 FOR_GOOD = 1 << 40
@@ -38,6 +38,7 @@ class Case:
 
 PUSH: Request = ("PUSH", {"queue": "q"})
 PULL: Request = ("PULLB", {"queue": "q", "count": 1000, "timeout": 0})
+SEVERAL: Request = ("PULLB", {"queues": ["r", "new", "q"], "count": 1000, "timeout": 0})
 GROUP: Request = ("PUSHB", {"queue": "q", "jobs": [
     {"data": n, "group_id": f"g{n % 5}", "priority": -(n % 3)} for n in range(60)]})
 MANY: Request = ("PUSHB", {"queue": "q", "jobs": [{"data": n} for n in range(BATCH)]})
@@ -64,6 +65,12 @@ CASES = [
     Case("pull of a job with rare fields", PULL, [("PUSH", {"queue": "q", "timeout": 10**6, "stall_timeout": 10**6})]),
     Case("pull that waits", PARKED),
     Case("pull of a batch", PULL, [MANY]),
+    Case("pull of several queues", SEVERAL, [("PUSH", {"queue": "r"}), PUSH]),
+    Case("pull of several queues by weight", ("PULLB", {**SEVERAL[1], "weights": [1, 2, 3]}),
+         [("PUSH", {"queue": "r"}), PUSH]),
+    Case("pull of several queues that waits", ("PULL", {"queues": [f"q{n}" for n in range(90)], "reqId": "r"})),
+    Case("push to who waits in several lines", ("PUSH", {"queue": "q", "timeout": 10**6}), waiting=[
+        ("PULL", {"queues": ["r", "q", "s"], "timeout": 10**6, "reqId": "parked"})]),
     Case("push to who waits", ("PUSH", {"queue": "q", "timeout": 10**6}), waiting=[PARKED]),
     Case("push to who waits, later", ("PUSH", {"queue": "q", "timeout": 10**6}), [PUSH, PULL], [PARKED]),
     Case("batch to who waits", ("PUSHB", {"queue": "q", "jobs": [{"timeout": 10**6}] * 3}), waiting=[PARKED] * 2),
@@ -177,16 +184,20 @@ class Scene:
         self.sim.advance(40_000)            # limbo is tried again, leases end
         held = self.sim.engine.memory()
         assert held["limbo"] == 0
-        while jobs := client.ok("PULLB", queue="q", count=1000, timeout=0)["jobs"]:
-            for job in jobs:
-                client.ok("CANCEL", id=job["id"])
+        self.work_off(client)
         self.sim.advance(10**7)             # what was delayed, and what had a lease of its own
-        while jobs := client.ok("PULLB", queue="q", count=1000, timeout=0)["jobs"]:
-            for job in jobs:
-                client.ok("CANCEL", id=job["id"])
+        self.work_off(client)
         client.disconnect()
         self.sim.advance(100_000)
         return self.sim.engine.memory()
+
+
+    def work_off(self, client: Client) -> None:
+        """Every ready job of every queue."""
+        for queue in [one["name"] for one in self.sim.engine.queues()]:
+            while jobs := client.ok("PULLB", queue=queue, count=1000, timeout=0)["jobs"]:
+                for job in jobs:
+                    client.ok("CANCEL", id=job["id"])
 
 
 @pytest.mark.parametrize("count", [1, FOR_GOOD], ids=["once", "for-good"])

@@ -16,6 +16,7 @@ from flashq._core.msgpack_codec cimport (
     msgpack_job, msgpack_jobs_begin, msgpack_jobs_end, msgpack_jobs_next, msgpack_reply_count, msgpack_reply_id,
     msgpack_reply_ids, msgpack_reply_no_job, msgpack_reply_ok, msgpack_scan, msgpack_validate,
 )
+from flashq._core.rawlist cimport number_list as read_numbers, text_list as read_texts
 from flashq._core.request cimport (
     JSON, KIND_BOOL, KIND_CMD, KIND_I32, KIND_IDS, KIND_ID_LIST, KIND_ITEMS, KIND_RAW, KIND_REQ_ID,
     KIND_RETRY, KIND_STR, KIND_TAGS, MAX_BATCH, MILLION, MSGPACK, JobParts, PushItem, Request, RetryGiven, Slice,
@@ -139,6 +140,29 @@ def validate(bint msgpack, bytes value):
     cdef const uint8_t* start = _placed(value)
     cdef size_t size = <size_t>len(value)
     return msgpack_validate(start, size) if msgpack else json_validate(start, size)
+
+
+def text_list(bint msgpack, bytes value, uint32_t cap):
+    """(how many texts the list has, the first `cap` of them); at most 100 of them."""
+    cdef Slice[100] out
+    cdef Slice given = Slice(_placed(value), <uint32_t>len(value), 0)
+    cdef bytearray room = bytearray(len(value))
+    cdef uint32_t i, count
+    if cap > 100:
+        raise ValueError("too many")
+    count = read_texts(MSGPACK if msgpack else JSON, &given, <uint8_t*><char*>room, out, cap)
+    return count, [_text(&out[i]) for i in range(min(count, cap))]
+
+
+def number_list(bint msgpack, bytes value, uint32_t cap):
+    """Likewise of a list of numbers."""
+    cdef uint64_t[100] out
+    cdef Slice given = Slice(_placed(value), <uint32_t>len(value), 0)
+    cdef uint32_t i, count
+    if cap > 100:
+        raise ValueError("too many")
+    count = read_numbers(MSGPACK if msgpack else JSON, &given, out, cap)
+    return count, [out[i] for i in range(min(count, cap))]
 
 
 def field_info(str name):

@@ -11,7 +11,7 @@ from flashq._core.ready cimport Level, ready_close
 from flashq._core.retention cimport retention_close
 from flashq._core.shardmap cimport LEAF_BYTES, SHARDS, id_close, name_close
 from flashq._core.slab cimport blobs_init, memory_close, memory_init, slab_init
-from flashq._core.state cimport NEVER, Debounce, Grave, Group, Listening, Owner, PushKey, Queue, Waiter
+from flashq._core.state cimport NEVER, Debounce, Grave, Group, Listening, Owner, PushKey, Queue, Standing, Waiter
 
 
 cdef void core_init(Core* core, uint64_t seed, uint64_t epoch) noexcept nogil:
@@ -23,6 +23,7 @@ cdef void core_init(Core* core, uint64_t seed, uint64_t epoch) noexcept nogil:
     slab_init(&core.queues, &core.memory, sizeof(Queue))
     slab_init(&core.owners, &core.memory, sizeof(Owner))
     slab_init(&core.waiters, &core.memory, sizeof(Waiter))
+    slab_init(&core.standings, &core.memory, sizeof(Standing))
     slab_init(&core.levels, &core.memory, sizeof(Level))
     slab_init(&core.graves_slab, &core.memory, sizeof(Grave))
     slab_init(&core.relations, &core.memory, sizeof(Relations))

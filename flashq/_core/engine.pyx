@@ -353,12 +353,10 @@ cdef class Engine:
     def close_pulls(self):
         """Answer every parked pull empty, and from now on every pull that finds nothing at once."""
         cdef Queue* queue = self.core.first_queue
-        cdef Waiter* waiter
         self.core.closing = True
         while queue != NULL:
             while queue.first_waiter != NULL:
-                waiter = queue.first_waiter
-                waiters_release(&self.core, waiter.peer)
+                waiters_release(&self.core, queue.first_waiter.waiter.peer)
             queue = queue.next
 
     def memory(self):

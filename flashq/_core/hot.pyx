@@ -1,6 +1,6 @@
 """One function a hot command: check, change, record, reply."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memset, strlen
 
 from flashq._core.edges cimport command_tells
 from flashq._core.events cimport event_progress
@@ -14,10 +14,11 @@ from flashq._core.pushkeys cimport push_key_answers, push_key_open, push_key_set
 from flashq._core.queue cimport queue_name_check, queue_open
 from flashq._core.records cimport record_frame_end, record_state
 from flashq._core.request cimport (
-    BIT_DATA, BIT_ERROR, BIT_FAIL_RETRY, BIT_MESSAGE, BIT_PUSH_KEY, BIT_QUEUE, BIT_RELEASE, BIT_RESULT, BIT_RETRY_AFTER,
-    BIT_TIMEOUT, BIT_TOKEN, BIT_TOKENS, KIND_IDS, MAX_BATCH, OP_ACK, OP_ACKB, OP_FAIL, OP_HEARTBEAT, OP_PROGRESS,
-    OP_PULL, OP_PULLB, OP_PUSH, OP_PUSHB, Failure, Format, PushItem, Slice, has,
+    BIT_DATA, BIT_ERROR, BIT_FAIL_RETRY, BIT_MESSAGE, BIT_PUSH_KEY, BIT_QUEUE, BIT_QUEUES, BIT_RELEASE, BIT_RESULT,
+    BIT_RETRY_AFTER, BIT_TIMEOUT, BIT_TOKEN, BIT_TOKENS, KIND_IDS, MAX_BATCH, OP_ACK, OP_ACKB, OP_FAIL, OP_HEARTBEAT,
+    OP_PROGRESS, OP_PULL, OP_PULLB, OP_PUSH, OP_PUSHB, Failure, Format, PushItem, Slice, has,
 )
+from flashq._core.several cimport several, several_asked, several_now, several_open
 from flashq._core.state cimport PushKey, Queue
 from flashq._core.status cimport (
     BAD_TYPE, BATCH_TOO_LARGE, CONTRADICTION, DATA_TOO_LARGE, DEBOUNCED, DUPLICATE_KEY, JOB_NOT_FOUND, MEMORY_FULL,
@@ -65,6 +66,13 @@ cdef int hot_execute(Core* core, Peer* peer, Request* request) noexcept nogil:
 cdef inline int problem(Request* request, int status, uint64_t number) noexcept nogil:
     request.problem_number = number
     return status
+
+
+cdef int contradiction(Request* request, const char* field, const char* other) noexcept nogil:
+    """Of the two only one may be given."""
+    request.problem_field = field
+    request.problem_text = Slice(<const uint8_t*>other, <uint32_t>strlen(other), 0)
+    return CONTRADICTION
 
 
 cdef int push(Core* core, Peer* peer, Request* request) noexcept nogil:
@@ -210,6 +218,8 @@ cdef int pull(Core* core, Peer* peer, Request* request, uint64_t count, bint man
     cdef Queue* queue
     cdef int given = 0
     cdef int status
+    if several_asked(request):
+        return pull_several(core, peer, request, count, many)
     if not has(&request.item, BIT_QUEUE):
         request.problem_field = "queue"
         return MISSING_FIELD
@@ -221,15 +231,35 @@ cdef int pull(Core* core, Peer* peer, Request* request, uint64_t count, bint man
         request.count = count
     if not core.closing and count and queue.first_waiter == NULL:
         given = pull_now(core, queue, peer, &request.req_id, <uint32_t>count, many)
-        if given > 0:
-            return OK
-        if given < 0:
-            return given
-    if core.closing or count == 0 or (has(&request.item, BIT_TIMEOUT) and request.item.timeout == 0):
+    return pull_end(core, &queue, 1, peer, request, given, many)
+
+
+cdef int pull_several(Core* core, Peer* peer, Request* request, uint64_t count, bint many) noexcept nogil:
+    cdef int given = 0
+    cdef int status
+    if has(&request.item, BIT_QUEUES) and has(&request.item, BIT_QUEUE):
+        return contradiction(request, "queues", "queue")
+    status = several_open(core, request, &several)
+    if status != OK:
+        return status
+    if count > MAX_BATCH:
+        count = MAX_BATCH
+        request.count = count
+    if not core.closing and count:
+        given = several_now(core, &several, peer, &request.req_id, <uint32_t>count, many)
+    return pull_end(core, several.queues, several.count, peer, request, given, many)
+
+
+cdef inline int pull_end(Core* core, Queue** queues, uint32_t queue_count, Peer* peer, Request* request, int given,
+                         bint many) noexcept nogil:
+    """After what was there was `given`: answer empty, or wait."""
+    if given:
+        return OK if given > 0 else given
+    if core.closing or (many and request.count == 0) or (has(&request.item, BIT_TIMEOUT) and request.item.timeout == 0):
         wire_no_job(peer.format, &peer.out, &request.req_id, many)
         peer_replied(core, peer, core.committed)
         return OK
-    return waiter_park(core, queue, peer, request, many)
+    return waiter_park(core, queues, queue_count, peer, request, many)
 
 
 cdef inline int held(Core* core, Request* request, int missing, Job** out) noexcept nogil:
@@ -285,8 +315,7 @@ cdef int fail_order(Request* request, FailOrder* order) noexcept nogil:
     order.after = request.retry_after if order.timed else 0
     if not order.dead or not (order.release or order.timed):
         return OK
-    request.problem_field = "release" if order.release else "retry_after"
-    return CONTRADICTION
+    return contradiction(request, "release" if order.release else "retry_after", "retry: false")
 
 
 cdef int fail(Core* core, Peer* peer, Request* request) noexcept nogil:

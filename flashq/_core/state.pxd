@@ -58,8 +58,8 @@ cdef struct Queue:              # freed by `queue`, when it holds nothing and is
     uint8_t* text               # owned blob: the name's bytes
     Queue* prev                 # borrowed: all queues, in order of creation
     Queue* next                 # borrowed
-    Waiter* first_waiter        # borrowed: parked pulls, in order of arrival
-    Waiter* last_waiter         # borrowed
+    Standing* first_waiter      # borrowed: parked pulls, in order of arrival
+    Standing* last_waiter       # borrowed
     Ready ready                 # the waiting jobs without a group
     Ready turns                 # of each group that may run one more, its next job
     uint64_t grouped            # waiting jobs of groups
@@ -159,13 +159,18 @@ cdef struct EventQueue:         # events not yet taken, packed one after another
     size_t first                # where in it the oldest stands
     uint64_t position           # of that one
 
+cdef struct Standing:           # of a parked pull in the line of one queue; freed by `waiters`
+    Standing* prev              # borrowed: the queue's line
+    Standing* next              # borrowed
+    Standing* other             # owned: the same pull's in the line of another queue, and so on
+    Queue* queue                # borrowed
+    Waiter* waiter              # borrowed: whose it is
+
 cdef struct Waiter:             # a parked PULL or PULLB; freed by `waiters`
     HeapNode timer              # Core.timers: its timeout
-    Waiter* prev                # borrowed: the queue's line
-    Waiter* next                # borrowed
+    Standing first              # in the line of its queue, or of the first of them
     Waiter* peer_prev           # borrowed: the peer's parked pulls
     Waiter* peer_next           # borrowed
-    Queue* queue                # borrowed
     Peer* peer                  # borrowed
     uint32_t count              # jobs wanted
     bint many                   # PULLB
@@ -236,6 +241,7 @@ cdef struct Core:
     Slab queues
     Slab owners
     Slab waiters
+    Slab standings              # of parked pulls of several queues, but the first of each
     Slab levels
     Slab graves_slab
     Slab relations

@@ -1,4 +1,4 @@
-"""Pulls: answered at once from what is ready, or parked in their queue's line until a job or their timeout."""
+"""Pulls: answered at once from what is ready, or parked in their queues' lines until a job or their timeout."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
@@ -14,7 +14,7 @@ from flashq._core.ready cimport ready_first
 from flashq._core.request cimport BIT_TIMEOUT, Format, has
 from flashq._core.reservations cimport owner_of
 from flashq._core.slab cimport slab_give, slab_take
-from flashq._core.state cimport NODE_WAITER, Owner
+from flashq._core.state cimport NODE_WAITER, Owner, Standing
 from flashq._core.status cimport NO_MEMORY, OK, TOO_MANY_PENDING
 from flashq._core.wire cimport wire_job, wire_jobs_begin, wire_jobs_end, wire_jobs_next, wire_no_job
 
@@ -32,30 +32,46 @@ cdef inline void prefetch_line(Queue* queue) noexcept nogil:
         prefetch_write(<uint8_t*>job.place.links.next + CACHE_LINE)
 
 
-cdef int pull_now(Core* core, Queue* queue, Peer* peer, const Slice* req_id, uint32_t count, bint many) noexcept nogil:
-    cdef Owner* owner
-    cdef Job* job = NULL
-    cdef uint32_t given = 0
-    cdef uint64_t shown = 0
-    cdef Format format = peer.format
-    cdef size_t start = peer.out.size
-    cdef size_t mark
+cdef uint32_t queue_yields(Core* core, Queue* queue, uint32_t count) noexcept nogil:
     if not queue_offers(queue):
         return 0
-    count = queue_room(core, queue, count)
-    if count == 0:
-        return 0
-    owner = owner_of(core, peer)
-    if owner == NULL:
+    return queue_room(core, queue, count)
+
+
+cdef inline int reply_begin(Core* core, Giving* to, Peer* peer, const Slice* req_id, uint32_t count,
+                            bint many) noexcept nogil:
+    to.peer = peer
+    to.shown = 0
+    to.given = 0
+    to.ended = False
+    to.owner = owner_of(core, peer)
+    if to.owner == NULL:
         return NO_MEMORY
     if count > 1:
         peer_borrow(core, peer)
-    mark = wire_jobs_begin(format, &peer.out, req_id, many)
-    while given < count:
+    to.start = peer.out.size
+    to.mark = wire_jobs_begin(peer.format, &peer.out, req_id, many)
+    return OK
+
+
+cdef inline void reply_fill(Core* core, Queue* queue, Giving* to, uint32_t count) noexcept nogil:
+    cdef Peer* peer = to.peer
+    cdef Owner* owner = to.owner
+    cdef Job* job
+    cdef uint32_t given = to.given
+    cdef uint32_t end = given + count
+    cdef uint64_t shown = to.shown
+    cdef Format format = peer.format
+    cdef size_t start = to.start
+    while given < end:
         job = line_first(core, queue)
-        if job == NULL or (given and peer.out.size - start + job.data_size > core.limits.reply_size):
+        if job == NULL:
+            break
+        if given and peer.out.size - start + job.data_size > core.limits.reply_size:
+            to.ended = True
             break
         if job_deliver(core, job, owner) != OK:
+            to.ended = True
             break
         if job.position > shown:
             shown = job.position
@@ -63,31 +79,124 @@ cdef int pull_now(Core* core, Queue* queue, Peer* peer, const Slice* req_id, uin
         wire_jobs_next(format, &peer.out, given)
         wire_job(core, format, &peer.out, job)
         given += 1
-    if given == 0:
-        peer.out.size = start
-        return 0 if job == NULL else NO_MEMORY
-    queue_spent(queue, given)
-    wire_jobs_end(format, &peer.out, mark, many, given)
-    peer_replied(core, peer, shown)
-    return <int>given
+    queue_spent(queue, given - to.given)
+    to.given, to.shown = given, shown
 
 
-cdef int waiter_park(Core* core, Queue* queue, Peer* peer, const Request* request, bint many) noexcept nogil:
+cdef inline int reply_end(Core* core, Giving* to, bint many) noexcept nogil:
+    if to.given == 0:
+        to.peer.out.size = to.start
+        return NO_MEMORY if to.ended else 0
+    wire_jobs_end(to.peer.format, &to.peer.out, to.mark, many, to.given)
+    peer_replied(core, to.peer, to.shown)
+    return <int>to.given
+
+
+cdef int pull_now(Core* core, Queue* queue, Peer* peer, const Slice* req_id, uint32_t count, bint many) noexcept nogil:
+    cdef Giving to
+    if not queue_offers(queue):
+        return 0
+    count = queue_room(core, queue, count)
+    if count == 0:
+        return 0
+    if reply_begin(core, &to, peer, req_id, count, many) != OK:
+        return NO_MEMORY
+    reply_fill(core, queue, &to, count)
+    return reply_end(core, &to, many)
+
+
+# The same for those who ask several queues: inline above, so that a pull of one queue pays for no further call.
+
+cdef int giving_begin(Core* core, Giving* to, Peer* peer, const Slice* req_id, uint32_t count,
+                      bint many) noexcept nogil:
+    return reply_begin(core, to, peer, req_id, count, many)
+
+
+cdef void queue_give(Core* core, Queue* queue, Giving* to, uint32_t count) noexcept nogil:
+    reply_fill(core, queue, to, count)
+
+
+cdef int giving_end(Core* core, Giving* to, bint many) noexcept nogil:
+    return reply_end(core, to, many)
+
+
+# Lines
+
+cdef void standing_join(Core* core, Queue* queue, Standing* standing) noexcept nogil:
+    standing.queue = queue
+    standing.next = NULL
+    standing.prev = queue.last_waiter
+    if queue.last_waiter != NULL:
+        queue.last_waiter.next = standing
+    else:
+        queue.first_waiter = standing
+    queue.last_waiter = standing
+    if queue_offers(queue):
+        queue_await_token(core, queue)
+
+
+cdef void standing_leave(Core* core, Standing* standing) noexcept nogil:
+    cdef Queue* queue = standing.queue
+    if standing.prev != NULL:
+        standing.prev.next = standing.next
+    else:
+        queue.first_waiter = standing.next
+    if standing.next != NULL:
+        standing.next.prev = standing.prev
+    else:
+        queue.last_waiter = standing.prev
+    queue.touched = core.mono
+
+
+cdef void standings_free(Core* core, Waiter* waiter) noexcept nogil:
+    """Those beyond the first, which stand in no line."""
+    cdef Standing* standing
+    while waiter.first.other != NULL:
+        standing = waiter.first.other
+        waiter.first.other = standing.other
+        slab_give(&core.standings, standing)
+
+
+cdef Waiter* waiter_new(Core* core, uint32_t queue_count) noexcept nogil:
+    """With a standing for each queue, in no line yet; NULL without memory."""
+    cdef Waiter* waiter = <Waiter*>slab_take(&core.waiters)
+    cdef Standing* standing
+    if waiter == NULL:
+        return NULL
+    memset(waiter, 0, sizeof(Waiter))
+    waiter.timer.kind = NODE_WAITER
+    waiter.first.waiter = waiter
+    while queue_count > 1:
+        queue_count -= 1
+        standing = <Standing*>slab_take(&core.standings)
+        if standing == NULL:
+            standings_free(core, waiter)
+            slab_give(&core.waiters, waiter)
+            return NULL
+        memset(standing, 0, sizeof(Standing))
+        standing.waiter = waiter
+        standing.other = waiter.first.other
+        waiter.first.other = standing
+    return waiter
+
+
+cdef int waiter_park(Core* core, Queue** queues, uint32_t queue_count, Peer* peer, const Request* request,
+                     bint many) noexcept nogil:
     cdef Waiter* waiter
+    cdef Standing* standing
+    cdef uint32_t i
     cdef uint64_t timeout = request.item.timeout if has(&request.item, BIT_TIMEOUT) else DEFAULT_TIMEOUT_MS
     cdef uint64_t when = core.mono + timeout
     if peer.waiter_count >= core.limits.parked:
         return TOO_MANY_PENDING
-    waiter = <Waiter*>slab_take(&core.waiters)
+    waiter = waiter_new(core, queue_count)
     if waiter == NULL:
         return NO_MEMORY
-    memset(waiter, 0, sizeof(Waiter))
-    waiter.timer.kind = NODE_WAITER
     if heap_push(&core.timers, when, 0, &waiter.timer) != OK:
+        standings_free(core, waiter)
         slab_give(&core.waiters, waiter)
         return NO_MEMORY
     deadline_lower(core, when)
-    waiter.queue = queue
     waiter.peer = peer
     waiter.count = <uint32_t>request.count if many else 1
     waiter.many = many
@@ -96,35 +205,27 @@ cdef int waiter_park(Core* core, Queue* queue, Peer* peer, const Request* reques
         memcpy(waiter.req_id, request.req_id.ptr, request.req_id.size)
     else:
         peer.blocked = waiter
-    waiter.prev = queue.last_waiter
-    if queue.last_waiter != NULL:
-        queue.last_waiter.next = waiter
-    else:
-        queue.first_waiter = waiter
-    queue.last_waiter = waiter
     waiter.peer_next = peer.first_waiter
     if peer.first_waiter != NULL:
         peer.first_waiter.peer_prev = waiter
     peer.first_waiter = waiter
     peer.waiter_count += 1
-    if queue_offers(queue):
-        queue_await_token(core, queue)
+    standing = &waiter.first
+    for i in range(queue_count):
+        standing_join(core, queues[i], standing)
+        standing = standing.other
     return OK
 
 
 cdef void waiter_free(Core* core, Waiter* waiter) noexcept nogil:
-    cdef Queue* queue = waiter.queue
+    cdef Standing* standing = &waiter.first
     cdef Peer* peer = waiter.peer
     if waiter.timer.pos:
         heap_remove(&core.timers, &waiter.timer)
-    if waiter.prev != NULL:
-        waiter.prev.next = waiter.next
-    else:
-        queue.first_waiter = waiter.next
-    if waiter.next != NULL:
-        waiter.next.prev = waiter.prev
-    else:
-        queue.last_waiter = waiter.prev
+    while standing != NULL:
+        standing_leave(core, standing)
+        standing = standing.other
+    standings_free(core, waiter)
     if waiter.peer_prev != NULL:
         waiter.peer_prev.peer_next = waiter.peer_next
     else:
@@ -134,7 +235,6 @@ cdef void waiter_free(Core* core, Waiter* waiter) noexcept nogil:
     peer.waiter_count -= 1
     if peer.blocked == waiter:
         peer.blocked = NULL
-    queue.touched = core.mono
     slab_give(&core.waiters, waiter)
 
 
@@ -169,7 +269,7 @@ cdef void serve_queue(Core* core, Queue* queue) noexcept nogil:
     cdef Slice req_id
     cdef int given
     while queue.first_waiter != NULL:
-        waiter = queue.first_waiter
+        waiter = queue.first_waiter.waiter
         req_id = waiter_req_id(waiter)
         given = pull_now(core, queue, waiter.peer, &req_id, waiter.count, waiter.many)
         if given <= 0:                      # nothing ready, held back, or no memory: the next happening tries again

@@ -23,11 +23,15 @@ from flashq.job_shape import JOB_EXAMPLE
 _TOKEN = Field("token", Kind.U64, "`token` of the delivered Job: refused when the job was delivered again since.")
 _PUSH_KEY = Field("push_key", Kind.STR, "For 5 minutes the same push with this key, to the same queue, is answered as "
                   "this one was and makes no job; what was refused of it is tried again.", limit=1024)
+MAX_QUEUES = 100            # of a pull; as in flashq/_core/several.pxd
+MAX_WEIGHT = 1000           # likewise
 _WHICH = (
     Field("queue", Kind.STR, f"The queue: {QUEUE_RULE}. Either it or `queues`."),
-    Field("queues", Kind.TAGS, "Up to 100 queues, looked at in this order.", rule="a list of 1 to 100 queue names"),
-    Field("weights", Kind.ID_LIST, "How often each of `queues` comes first, in proportion; not in their order then.",
-          limit=100, rule="a list of integers from 1 to 1000, as many as 'queues' has"),
+    Field("queues", Kind.TAGS, f"Up to {MAX_QUEUES} queues, none twice: each job comes from the first of them that has "
+          "one to give. See [pulling](pulling.md).", rule=f"a list of 1 to {MAX_QUEUES} different queue names"),
+    Field("weights", Kind.ID_LIST, "One for each of `queues`: each job comes from one that chance chooses, in "
+          "proportion to them, among those that have one to give.", limit=MAX_QUEUES,
+          rule=f"a list of integers from 1 to {MAX_WEIGHT}, as many as 'queues' has"),
     Field("names", Kind.TAGS, "Only jobs with one of these names, up to 100, or with none.",
           rule="a list of at most 100 strings"),
     Field("versions", Kind.ID_LIST, "The highest version that this worker can run of each of `names`; without, any.",
@@ -64,8 +68,8 @@ COMMANDS = (
          {"ok": True, "success": True, "ids": [97, 129]}),
     ),
     Command(
-        "PULL", "Take the next ready job of a queue, or wait for one.", (*_WHICH, _WAIT), (_JOB_REPLY,),
-        (*QUEUE_ERRORS, TOO_MANY_PENDING), "hot", _PULL_AGAIN,
+        "PULL", "Take the next ready job of a queue, or of several, or wait for one.", (*_WHICH, _WAIT), (_JOB_REPLY,),
+        (*QUEUE_ERRORS, CONTRADICTION, TOO_MANY_PENDING), "hot", _PULL_AGAIN,
         ({"cmd": "PULL", "queue": "emails", "timeout": 1000}, {"ok": True, "success": True, "job": JOB_EXAMPLE}),
     ),
     Command(
@@ -74,7 +78,7 @@ COMMANDS = (
          _WAIT),
         (ReplyField("jobs", "[Job]", "The jobs, now `active`, next to run first; fewer when they grow large."),
          ReplyField("job", "null", "Only when the wait ended without a job: `jobs` is empty then.")),
-        (*QUEUE_ERRORS, TOO_MANY_PENDING), "hot", _PULL_AGAIN,
+        (*QUEUE_ERRORS, CONTRADICTION, TOO_MANY_PENDING), "hot", _PULL_AGAIN,
         ({"cmd": "PULLB", "queue": "emails", "count": 10, "timeout": 500},
          {"ok": True, "success": True, "jobs": [], "job": None}),
     ),

@@ -143,7 +143,7 @@ def _rule(error: ErrorCode, field: str, number: int) -> str:
     if name in _PARTS:
         return field_rule(_PARTS[name])
     hot = _HOT_FIELDS.get(name)
-    if error is BAD_TYPE and hot is not None and (hot.rule or hot.choices):
+    if error in (BAD_TYPE, OUT_OF_RANGE) and hot is not None and (hot.rule or hot.choices):
         return field_rule(hot)
     if error is BAD_TYPE:
         return kind_rule(Kind(number)) if number in Kind._value2member_map_ else "of another type"

@@ -94,6 +94,18 @@ ROWS: dict[str, Row] = {
     "2.2 PULLB: nothing in time": Row("Without a job there is an empty list, and `job` null beside it."),
     "2.2 PULLB: count 0": Row("Asking for none is answered at once with none."),
     "2.2 PULLB: waits for the first": Row("A waiting batch pull answers with the first job that comes."),
+    "2.2 PULL: several queues in order": Row(
+        "With `queues` each job comes from the first of them that has one to give.", ("several_queues",)
+    ),
+    "2.2 PULL: several queues by weight": Row(
+        "With `weights` too, jobs come from all of them, more from the heavier one.", ("several_queues",)
+    ),
+    "2.2 PULL: several queues waited for": Row(
+        "A pull of several queues waits in all of them, and takes one job in all.", ("several_queues",)
+    ),
+    "2.2 PULL: queue or queues": Row(
+        "A pull without or with both is refused, and so are lists that mean nothing.", ("several_queues",)
+    ),
     "2.2 ACK: done": Row("An acknowledged job is completed and its result kept."),
     "2.2 ACK: not active": Row("Only an active job can be acknowledged, and only once."),
     "2.2 ACKB: count": Row(

@@ -168,14 +168,15 @@ class Model(World):
         return self.pull(client, request, min(request["count"], MAX_BATCH))
 
     def pull(self, client: Client, request: Message, count: int) -> Message | None:
-        queue = self.queue(request["queue"])
+        queues = [self.queue(name) for name in request.get("queues") or [request["queue"]]]
         timeout = DEFAULT_WAIT if request.get("timeout") is None else request["timeout"]
-        waiter = Waiter(client, request, queue, count, self.mono + timeout)
-        if count and not queue.line and (body := self.taken(waiter)):
+        waiter = Waiter(client, request, queues, count, self.mono + timeout)
+        if body := self.taken(waiter, [queue for queue in queues if not queue.line]):
             return body
         if count == 0 or timeout == 0 or client.at_eof:
             return nothing(waiter)
-        queue.line.append(waiter)
+        for queue in queues:
+            queue.line.append(waiter)
         return None
 
     def do_ack(self, client: Client, request: Message) -> Message:

@@ -101,7 +101,8 @@ class World(Waiting, ABC):
         client.replies.append({**known, **body})
 
     def waiters(self, client: Client) -> list[Waiter]:
-        return [waiter for queue in self.queues.values() for waiter in queue.line if waiter.client is client]
+        parked = [waiter for queue in self.queues.values() for waiter in queue.line if waiter.client is client]
+        return list(dict.fromkeys(parked))      # each once, in however many lines it stands
 
     def blocked(self, client: Client) -> bool:
         """Whether a parked pull without reqId holds up its later requests without one."""
@@ -136,15 +137,19 @@ class World(Waiting, ABC):
             return -job.priority, 0, -job.ready_order, 0
         return -job.priority, 1, job.run_at, job.id
 
-    def taken(self, waiter: Waiter) -> Message | None:
-        """The reply with the jobs that a pull gets now; None without any."""
+    def room(self, queue: Queue) -> int:
+        """How many more jobs of it may be active."""
+        if queue.concurrency is None:
+            return len(self.jobs)
+        return queue.concurrency - sum(job.queue is queue and job.state == "active" for job in self.jobs.values())
+
+    def taken(self, waiter: Waiter, queues: list[Queue]) -> Message | None:
+        """The reply with the jobs that a pull gets now from these queues, in this order; None without any."""
         jobs: list[Job] = []
-        active = sum(job.queue is waiter.queue and job.state == "active" for job in self.jobs.values())
-        limit = waiter.queue.concurrency
-        count = waiter.count if limit is None else min(waiter.count, limit - active)
-        while len(jobs) < count and (job := self.first_ready(waiter.queue)) is not None:
-            self.deliver(job, waiter.client)
-            jobs.append(job)
+        for queue in queues:
+            while len(jobs) < waiter.count and self.room(queue) > 0 and (job := self.first_ready(queue)) is not None:
+                self.deliver(job, waiter.client)
+                jobs.append(job)
         if not jobs:
             return None
         shown = [job.shown() for job in jobs]
@@ -156,7 +161,7 @@ class World(Waiting, ABC):
         That the queue which got its job last comes first shows in the numbers of the tokens alone.
         """
         for queue in reversed(self.wanting):
-            while queue.line and (body := self.taken(queue.line[0])) is not None:
+            while queue.line and (body := self.taken(queue.line[0], [queue])) is not None:
                 waiter = queue.line[0]
                 self.reply(waiter.client, waiter.request, {"ok": True, "success": True, **body})
                 self.unpark(waiter)
@@ -167,8 +172,9 @@ class World(Waiting, ABC):
             self.wanting.append(queue)
 
     def unpark(self, waiter: Waiter) -> None:
-        waiter.queue.line.remove(waiter)
-        waiter.queue.touched = self.mono
+        for queue in waiter.queues:
+            queue.line.remove(waiter)
+            queue.touched = self.mono
 
     def answer_empty(self, waiter: Waiter) -> None:
         self.reply(waiter.client, waiter.request, {"ok": True, "success": True, **nothing(waiter)})
@@ -343,7 +349,7 @@ class World(Waiting, ABC):
         """At one instant: parked pulls and owners first, then jobs by shard and id."""
         self.push_keys = {name: key for name, key in self.push_keys.items() if key.due > self.mono}
         for queue in list(self.queues.values()):
-            for waiter in list(queue.line):
+            for waiter in list(queue.line):     # one that stands in several lines is answered in the first
                 if waiter.due <= self.mono:
                     self.answer_empty(waiter)
         for owner in list(self.owners):

@@ -22,7 +22,7 @@ class Waiter:
 
     client: "Client"
     request: Message
-    queue: "Queue"
+    queues: list["Queue"]       # in whose lines it stands
     count: int
     due: int
 

@@ -1,0 +1,13 @@
+"""Lists of a request that the scan left as their bytes, read when the command needs them; in either format."""
+from flashq._core.json_codec cimport json_id_list
+from flashq._core.msgpack_codec cimport msgpack_id_list
+from flashq._core.request cimport JSON, Format, Slice
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+# Of a list of texts that a scan has taken: the first `cap` of them into `out`; how many there are. They are slices of
+# the list, but those with escapes, which are resolved into `room`: as many bytes as the list has.
+cdef uint32_t text_list(Format format, const Slice* value, uint8_t* room, Slice* out, uint32_t cap) noexcept nogil
+
+cdef inline uint32_t number_list(Format format, const Slice* value, uint64_t* out, uint32_t cap) noexcept nogil:
+    """Likewise of a list of numbers."""
+    return <uint32_t>(json_id_list(value, out, cap) if format == JSON else msgpack_id_list(value, out, cap))

@@ -20,7 +20,7 @@ from flashq._core.records cimport record_frame_end, record_queue
 from flashq._core.request cimport JSON, MSGPACK, OP_NONE, OP_COLD, OP_PULL, OP_PULLB, Format, Request, Slice
 from flashq._core.retention cimport retention_open
 from flashq._core.scratch cimport scratch_close, scratch_open, scratch_reset
-from flashq._core.state cimport COMPLETED, NEVER, NO_LIMIT, Limits, Peer, Queue, Waiter
+from flashq._core.state cimport COMPLETED, NEVER, NO_LIMIT, Limits, Peer, Queue
 from flashq._core.status cimport OK
 from flashq._core.timers cimport timers_run
 from flashq._core.transcode cimport transcode

@@ -191,6 +191,13 @@ PUSH_KEY_TAKEN = ErrorCode(
     "or their `jobs` differ in number.",
 )
 
+TOO_MANY_NAMES = ErrorCode(
+    -52,
+    "NAME_LIMIT",
+    "Too many names of waiting jobs in this queue (max 256)",
+    "Jobs of 256 names, each version counted, wait in the queue; `name` is another one.",
+)
+
 # Flows.
 FLOW_EMPTY = ErrorCode(None, "INVALID_FLOW", "Flow must have at least one child", "`children` is empty.")
 PARENT_NOT_FOUND = ErrorCode(

@@ -40,6 +40,8 @@ JOB_FIELDS = (
 )
 # After those, and only where there is something to say.
 OPTIONAL_JOB_FIELDS = (
+    ReplyField("name", "str", "What kind of job it is."),
+    ReplyField("version", "u32", "Of that kind; also where only it was given."),
     ReplyField("retry", "{type, delay, max, jitter}", "The retry policy of the push."),
     ReplyField("reason", "str", f"Why it is dead: {', '.join(REASONS)}. Of a `failed` job."),
     ReplyField("failed_at", "u64", "ms since 1970; when it died. Of a `failed` job."),

@@ -240,7 +240,7 @@ def test_numbers_at_and_past_their_limits(client: Listener, held: int, queue_nam
         id = client.ok("PUSH", queue=queue_name, data=1, **{field.name: value})["id"]
         shown = client.ok("GETJOB", id=id)["job"]
         if field.name not in {"delay", "backoff", "debounce_ttl"}:
-            assert shown[field.name] == value
+            assert shown.get(field.name, 0) == value
         assert shown["created_at"] <= shown["run_at"] < 2**63
         client.ok("CANCEL", id=id)
     before = state(client, held)

@@ -57,6 +57,8 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
     "remove_on_complete": st.booleans(),
     "remove_on_fail": st.booleans(),
     "group_id": st.sampled_from(["", "g", "g", "h"]),
+    "name": st.sampled_from(["", "n", "n", "m"]),
+    "version": st.integers(0, 2),
     "depends_on": st.lists(NTH, max_size=3),    # as some_id counts them
     "retry": st.fixed_dictionaries(
         {"type": st.sampled_from(RETRY_TYPES), "delay": st.sampled_from([0, 1, 20, 2**63 - 1])},
@@ -65,6 +67,9 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
 }
 PUSH_KEY = st.just({}) | st.fixed_dictionaries({"push_key": st.sampled_from([None, "", "p", "ü"])})
 POLICY = st.sampled_from([None, *ON_PARENT_FAILURE])
+ASKED: st.SearchStrategy[Message] = st.just({}) | st.just({}) | st.fixed_dictionaries({
+    "names": st.lists(st.sampled_from(["n", "m", ""]), max_size=2)}) | st.sampled_from([
+        {"names": ["n"], "versions": [1]}, {"names": ["m", "n"], "versions": [0, 2]}, {"names": [], "versions": []}])
 FAIL_ORDER = st.fixed_dictionaries({}, optional={
     "retry": st.sampled_from([None, True, False]),
     "retry_after": st.sampled_from([None, 0, 1, 40, 2**63 - 1]),
@@ -76,8 +81,8 @@ FAIL_ORDER = st.fixed_dictionaries({}, optional={
 def push_options(draw: st.DrawFn) -> Message:
     """Some of the push options, some of them null, some by an alias."""
     chosen = draw(st.sets(st.sampled_from(list(OPTIONS)), max_size=4))
-    if "group_id" in chosen:
-        chosen.discard("lifo")          # the turns of LIFO jobs of different groups: see test_groups
+    if chosen & {"group_id", "name"}:
+        chosen.discard("lifo")          # LIFO jobs of different lines: see test_groups
     options = {draw(NAMES.get(name, st.just(name))): draw(st.none() | OPTIONS[name]) for name in sorted(chosen)}
     if options.get("depends_on"):
         options["on_parent_failure"] = draw(POLICY)
@@ -201,21 +206,23 @@ class ServerMachine(RuleBasedStateMachine):
     def push_dependent(self, who: int, req: bool, queue: str, nths: list[int], policy: str | None) -> None:
         self.ask(who, req, "PUSH", queue=queue, on_parent_failure=policy, **self.tied({"depends_on": nths}))
 
-    @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, timeout=PULL_TIME)
-    def pull(self, who: int, req: bool, queue: str, timeout: int | None) -> None:
-        self.ask(who, req, "PULL", queue=queue, timeout=timeout)
+    @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, timeout=PULL_TIME, names=ASKED)
+    def pull(self, who: int, req: bool, queue: str, timeout: int | None, names: Message) -> None:
+        self.ask(who, req, "PULL", queue=queue, timeout=timeout, **names)
 
-    @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, timeout=PULL_TIME, count=st.sampled_from([0, 1, 2, 5, 2**63 - 1]))
-    def pull_batch(self, who: int, req: bool, queue: str, timeout: int | None, count: int) -> None:
-        self.ask(who, req, "PULLB", queue=queue, timeout=timeout, count=count)
+    @rule(who=CLIENT, req=st.booleans(), queue=QUEUE, timeout=PULL_TIME, names=ASKED,
+          count=st.sampled_from([0, 1, 2, 5, 2**63 - 1]))
+    def pull_batch(self, who: int, req: bool, queue: str, timeout: int | None, names: Message, count: int) -> None:
+        self.ask(who, req, "PULLB", queue=queue, timeout=timeout, count=count, **names)
 
     @rule(who=CLIENT, req=st.booleans(), queues=st.permutations(QUEUES), first=st.integers(0, 2), timeout=PULL_TIME,
-          count=st.sampled_from([None, None, 0, 1, 2, 5]))
+          count=st.sampled_from([None, None, 0, 1, 2, 5]), names=ASKED)
     def pull_from_several(
-        self, who: int, req: bool, queues: list[str], first: int, timeout: int | None, count: int | None
+        self, who: int, req: bool, queues: list[str], first: int, timeout: int | None, count: int | None,
+        names: Message,
     ) -> None:
         more = {} if count is None else {"count": count}
-        self.ask(who, req, "PULLB" if more else "PULL", queues=queues[first:], timeout=timeout, **more)
+        self.ask(who, req, "PULLB" if more else "PULL", queues=queues[first:], timeout=timeout, **more, **names)
 
     @rule(who=CLIENT, req=st.booleans(), nth=NTH, token=TOKEN, result=st.none() | VALUES)
     def ack(self, who: int, req: bool, nth: int, token: str, result: Any) -> None:

@@ -42,11 +42,19 @@ SEVERAL: Request = ("PULLB", {"queues": ["r", "new", "q"], "count": 1000, "timeo
 GROUP: Request = ("PUSHB", {"queue": "q", "jobs": [
     {"data": n, "group_id": f"g{n % 5}", "priority": -(n % 3)} for n in range(60)]})
 MANY: Request = ("PUSHB", {"queue": "q", "jobs": [{"data": n} for n in range(BATCH)]})
+NAMED: Request = ("PUSHB", {"queue": "q", "jobs": [
+    {"data": n, "name": "nm"[n % 2], "version": n % 3, **({"group_id": "g"} if n % 5 == 4 else {})} for n in range(30)]})
 PARKED: Request = ("PULL", {"queue": "q", "timeout": 10**6, "reqId": "parked"})
 LISTENING: list[Request] = [("HELLO", {"push": True}), ("SUBSCRIBE", {"queue": "q"})]
 CASES = [
     Case("push", ("PUSH", {"queue": "q", "data": DATA})),
     Case("push with options", ("PUSH", {"queue": "q", **RARE})),
+    Case("push with a name", ("PUSH", {"queue": "q", "name": "n" * 40, "version": 2})),
+    Case("push with a name to a group", ("PUSH", {"queue": "q", "name": "n" * 40, "group_id": "g"})),
+    Case("pull with names", (PULL[0], {**PULL[1], "names": ["n", "m"]}), [NAMED]),
+    Case("pull with names that waits", (PARKED[0], {**PARKED[1], "names": ["a" * 200] * 40})),
+    Case("fail of a job with a name", ("FAIL", {"id": "ID"}), [NAMED, PULL]),
+    Case("drain with names", ("DRAIN", {"queue": "q"}), [NAMED]),
     Case("push to a group", ("PUSH", {"queue": "q", "group_id": "g"})),
     Case("push before others of its group", ("PUSH", {"queue": "q", "group_id": "g", "priority": 1}), [GROUP]),
     Case("pull of a group", PULL, [GROUP]),

@@ -11,6 +11,7 @@ from flashq._core.events cimport EVENT_REMOVED, event_told
 from flashq._core.groups cimport groups_look, queue_waiting
 from flashq._core.job cimport IN_OWNER, OUTCOME_REMOVED
 from flashq._core.jobs cimport job_free, job_shard
+from flashq._core.lanes cimport lane_bury
 from flashq._core.queue cimport active_remove, deadline_lower, list_remove, queue_ungroup, queue_wants_service
 from flashq._core.ready cimport ready_close, ready_first, ready_remove
 from flashq._core.records cimport record_clear
@@ -55,11 +56,14 @@ cdef Grave* dig(Core* core, Queue* queue) noexcept nogil:
     if grave == NULL:
         return NULL
     grave.turns = queue.turns
+    grave.first_lane = queue.first_lane
     grave.delayed = queue.delayed
     line_leave_empty(&queue.ready)
     line_leave_empty(&queue.turns)
     memset(&queue.delayed, 0, sizeof(JobList))
-    queue.grouped = 0
+    queue.first_lane = NULL
+    queue.lane_count = 0
+    queue.grouped = queue.named = 0
     core.generation += 1
     queue.generation = core.generation
     queue.drained = queue.generation
@@ -104,12 +108,15 @@ cdef Job* list_pop(JobList* jobs) noexcept nogil:
     return job
 
 
-cdef Job* grave_next(Grave* grave) noexcept nogil:
+cdef Job* grave_next(Core* core, Grave* grave) noexcept nogil:
     """One job, out of whatever it stood in; NULL when the grave is empty."""
     cdef Ready* ready = &grave.ready if grave.ready.count else &grave.turns
     cdef Job* job = ready_first(ready)
     if job != NULL:
         ready_remove(ready, job)
+        return job
+    job = lane_bury(core, &grave.first_lane)
+    if job != NULL:
         return job
     if grave.active.first != NULL:
         job = grave.active.first
@@ -139,7 +146,7 @@ cdef uint32_t graves_empty(Core* core, uint32_t budget) noexcept nogil:
     while budget > 0 and core.graves != NULL:
         budget -= 1
         grave = core.graves
-        job = grave_next(grave)
+        job = grave_next(core, grave)
         if job != NULL:
             grave_free(core, job)
             continue

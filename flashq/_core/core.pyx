@@ -7,11 +7,12 @@ from flashq._core.events cimport events_close
 from flashq._core.groups cimport groups_close
 from flashq._core.heap cimport heap_close
 from flashq._core.job cimport Awaited, Delivery, Edge, Extra, Failing, Job, Relations
+from flashq._core.lanes cimport lanes_close
 from flashq._core.ready cimport Level, ready_close
 from flashq._core.retention cimport retention_close
 from flashq._core.shardmap cimport LEAF_BYTES, SHARDS, id_close, name_close
 from flashq._core.slab cimport blobs_init, memory_close, memory_init, slab_init
-from flashq._core.state cimport NEVER, Debounce, Grave, Group, Listening, Owner, PushKey, Queue, Standing, Waiter
+from flashq._core.state cimport NEVER, Debounce, Grave, Group, Lane, Listening, Owner, PushKey, Queue, Standing, Waiter
 
 
 cdef void core_init(Core* core, uint64_t seed, uint64_t epoch) noexcept nogil:
@@ -32,6 +33,7 @@ cdef void core_init(Core* core, uint64_t seed, uint64_t epoch) noexcept nogil:
     slab_init(&core.awaited_slab, &core.memory, sizeof(Awaited))
     slab_init(&core.debounces_slab, &core.memory, sizeof(Debounce))
     slab_init(&core.groups_slab, &core.memory, sizeof(Group))
+    slab_init(&core.lanes, &core.memory, sizeof(Lane))
     slab_init(&core.push_keys, &core.memory, sizeof(PushKey))
     slab_init(&core.listenings, &core.memory, sizeof(Listening))
     slab_init(&core.leaves, &core.memory, LEAF_BYTES)
@@ -63,10 +65,12 @@ cdef void core_close(Core* core) noexcept nogil:
     while grave != NULL:
         ready_close(&grave.ready)
         ready_close(&grave.turns)
+        lanes_close(grave.first_lane)
         grave = grave.next
     while queue != NULL:                # the queues themselves go with the pages
         ready_close(&queue.ready)
         groups_close(queue)
+        lanes_close(queue.first_lane)
         queue = queue.next
     for i in range(<uint32_t>SHARDS):
         id_close(&core.shards[i].ids)

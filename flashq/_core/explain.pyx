@@ -5,12 +5,13 @@ from flashq._core.buffer cimport copied
 from flashq._core.engine cimport Engine
 from flashq._core.groups cimport group_full, group_token_in, has_group
 from flashq._core.job cimport (
-    IN_FIFO, IN_LIFO, IN_LIMBO, STATE_DELAYED, STATE_WAITING, STATE_WAITING_CHILDREN, Edge, Job,
+    IN_FIFO, IN_LIFO, IN_LIMBO, STATE_DELAYED, STATE_WAITING, STATE_WAITING_CHILDREN, Edge, Job, Relations,
 )
 from flashq._core.jobs cimport job_find
+from flashq._core.lanes cimport wanted_takes
 from flashq._core.limits cimport queue_token_in
 from flashq._core.ready cimport Level
-from flashq._core.state cimport COMPLETED, NO_LIMIT, Core, Group, Queue
+from flashq._core.state cimport COMPLETED, NO_LIMIT, Core, Group, Lane, Queue, Standing
 
 from flashq._core.engine import STATES
 
@@ -91,11 +92,14 @@ cdef int _of_group(Core* core, Group* group, const Job* job, list reasons) excep
 
 cdef inline const Level* _line_of(const Queue* queue, const Job* job) noexcept nogil:
     """Root of the line that it stands in."""
-    cdef const Group* group
-    if not has_group(job) or job.extra.relations.member == NULL:
-        return queue.ready.root
-    group = <const Group*>job.extra.relations.member
-    return queue.turns.root if group.shown == job else group.ready.root
+    cdef const Relations* relations = NULL if job.extra == NULL else job.extra.relations
+    cdef Lane* lane = NULL if relations == NULL else <Lane*>relations.lane
+    cdef Group* group = NULL if relations == NULL else <Group*>relations.member
+    if group == NULL:
+        return queue.ready.root if lane == NULL else lane.ready.root
+    if group.shown != job:
+        return group.ready.root
+    return queue.turns.root if lane == NULL else lane.turns.root
 
 
 cdef int _of_line(Queue* queue, const Job* job, list reasons) except -1:
@@ -103,11 +107,25 @@ cdef int _of_line(Queue* queue, const Job* job, list reasons) except -1:
     cdef uint32_t left = MOST_STEPS
     cdef uint64_t ahead = _above(_line_of(queue, job), job, &left) + _before(job, &left)
     cdef bint exact = left > 0 and (job.where == IN_FIFO or job.where == IN_LIFO) and queue.group_count == 0
+    exact = exact and queue.first_lane == NULL
     if ahead:
         reasons.append({"reason": "jobs_ahead", "count": ahead, "at_least": not exact})
-    if queue.first_waiter == NULL:
+    if not _asked_for(queue, job):
         reasons.append({"reason": "nobody_pulling"})
     return 0
+
+
+cdef bint _asked_for(const Queue* queue, const Job* job) noexcept nogil:
+    """Whether a parked pull would take it; of a very long line only the front is looked at."""
+    cdef const Standing* standing = queue.first_waiter
+    cdef const Relations* relations = NULL if job.extra == NULL else job.extra.relations
+    cdef uint32_t left = MOST_STEPS
+    while standing != NULL and left > 0:
+        if not standing.waiter.choosy or wanted_takes(&standing.waiter.wanted, relations):
+            return True
+        standing = standing.next
+        left -= 1
+    return standing != NULL
 
 
 cdef uint64_t _above(const Level* level, const Job* job, uint32_t* left) noexcept nogil:

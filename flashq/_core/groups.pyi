@@ -1,1 +1,1 @@
-"""Nothing for Python: the engine's own."""
+# Nothing here for Python: see groups.pxd.

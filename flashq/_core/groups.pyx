@@ -7,6 +7,7 @@ from flashq._core.heap cimport heap_move, heap_push, heap_remove
 from flashq._core.job cimport JOB_LIFO, Relations, job_is
 from flashq._core.jobs cimport keep
 from flashq._core.lifecycle cimport LIMBO_RETRY_MS
+from flashq._core.lanes cimport lane_enter, lane_leave, lane_open, lane_settle, turns_at
 from flashq._core.limits cimport TOKEN, bucket_refill, bucket_wait
 from flashq._core.queue cimport deadline_lower, queue_wants_service
 from flashq._core.ready cimport (
@@ -16,7 +17,7 @@ from flashq._core.relations cimport scoped
 from flashq._core.request cimport Slice
 from flashq._core.shardmap cimport SHARDS, name_add, name_find, name_hash, name_remove
 from flashq._core.slab cimport blob_give, slab_give, slab_take
-from flashq._core.state cimport NODE_GROUP, NO_LIMIT, GroupName
+from flashq._core.state cimport NODE_GROUP, NO_LIMIT, GroupName, Lane
 from flashq._core.status cimport NO_MEMORY, OK
 
 
@@ -162,36 +163,64 @@ cdef bint admitted(Core* core, Group* group) noexcept nogil:
 
 cdef void show(Core* core, Group* group) noexcept nogil:
     cdef Queue* queue = group.queue
+    cdef Ready* turns
     cdef Job* job
     if not refresh(core, group) or group.shown != NULL or group.ready.count == 0 or not admitted(core, group):
         return
     job = ready_first(&group.ready)
-    if ready_takes(&queue.turns, job) != OK:
+    turns = turns_open(core, queue, job)
+    if turns == NULL:
         look_again(core, queue)
         return
     ready_remove(&group.ready, job)
     queue.turn += 1
     group.turn = queue.turn
     group.shown = job
-    put_in_turns(queue, job)
+    put_in_turns(queue, turns, job)
     if queue.first_waiter != NULL:
         queue_wants_service(core, queue)
 
 
-cdef inline void put_in_turns(Queue* queue, Job* job) noexcept nogil:
-    """Where ready_takes made room: by its own order or, where groups take turns, behind all who wait for theirs."""
+cdef Ready* turns_open(Core* core, Queue* queue, Job* job) noexcept nogil:
+    """Where the job is to be shown, with room for it; NULL: no memory."""
+    cdef Relations* relations = job.extra.relations
+    cdef Lane* lane
+    if relations.name == NULL:
+        return &queue.turns if ready_takes(&queue.turns, job) == OK else NULL
+    lane = lane_open(core, queue, relations)
+    if lane == NULL:
+        return NULL
+    if ready_takes(&lane.turns, job) != OK:
+        lane_settle(core, queue, lane)
+        return NULL
+    relations.lane = lane
+    return &lane.turns
+
+
+cdef inline void put_in_turns(Queue* queue, Ready* turns, Job* job) noexcept nogil:
+    """Where turns_open made room: by its own order or, where groups take turns, behind all who wait for theirs."""
     if queue.fair:
-        ready_append(&queue.turns, job)
+        ready_append(turns, job)
     else:
-        ready_push(&queue.turns, job)
+        ready_push(turns, job)
+
+
+cdef inline void unshow(Core* core, Queue* queue, Job* job) noexcept nogil:
+    """Out of where it was shown."""
+    cdef Lane* lane = <Lane*>job.extra.relations.lane
+    ready_remove(turns_at(queue, job), job)
+    if lane != NULL:
+        job.extra.relations.lane = NULL
+        lane_settle(core, queue, lane)
 
 
 cdef bint hide(Core* core, Group* group) noexcept nogil:
-    """Its shown job goes back into its own line; False: no memory."""
+    """Its shown job goes back into its own line, and leaves the lane, which may be empty; False: no memory."""
     cdef Job* job = group.shown
     if ready_takes(&group.ready, job) != OK:
         return False
-    ready_remove(&group.queue.turns, job)
+    ready_remove(turns_at(group.queue, job), job)
+    job.extra.relations.lane = NULL
     ready_push(&group.ready, job)
     group.shown = NULL
     return True
@@ -210,18 +239,20 @@ cdef void overtake(Core* core, Group* group, Job* job) noexcept nogil:
     """The job, which stands in the group's line, is shown in place of the one that is; not without memory."""
     cdef Queue* queue = group.queue
     cdef Job* other = group.shown
-    cdef bint same_place = queue.fair and job.priority == other.priority
+    cdef Ready* turns
     if ready_takes(&group.ready, other) != OK:
         return
-    if not same_place and ready_takes(&queue.turns, job) != OK:
+    turns = turns_open(core, queue, job)
+    if turns == NULL:
         ready_spare(&group.ready, other)
         return
     ready_remove(&group.ready, job)
-    if same_place:
-        ready_replace(&queue.turns, other, job)
+    if queue.fair and job.priority == other.priority and turns == turns_at(queue, other):
+        ready_replace(turns, other, job)    # it keeps the turn
+        other.extra.relations.lane = NULL
     else:
-        ready_remove(&queue.turns, other)
-        put_in_turns(queue, job)
+        put_in_turns(queue, turns, job)
+        unshow(core, queue, other)
     ready_push(&group.ready, other)
     group.shown = job
 
@@ -252,7 +283,7 @@ cdef void group_leave(Core* core, Job* job) noexcept nogil:
     queue.grouped -= 1
     if group.shown == job:
         group.shown = NULL
-        ready_remove(&queue.turns, job)
+        unshow(core, queue, job)
         show(core, group)
     else:
         ready_remove(&group.ready, job)
@@ -263,7 +294,7 @@ cdef void group_take(Core* core, Job* job) noexcept nogil:
     cdef Group* group = <Group*>job.extra.relations.member
     cdef Queue* queue = group.queue
     group.shown = NULL
-    ready_remove(&queue.turns, job)
+    unshow(core, queue, job)
     queue.grouped -= 1
     group.active += 1
     if queue.group_rate != <uint64_t>NO_LIMIT:
@@ -279,13 +310,35 @@ cdef void group_release(Core* core, Job* job) noexcept nogil:
     group_settle(core, group)
 
 
-cdef Job* group_turn(Core* core, Queue* queue) noexcept nogil:
+cdef int apart_enter(Core* core, Queue* queue, Job* job) noexcept nogil:
+    return group_enter(core, queue, job) if has_group(job) else lane_enter(core, queue, job)
+
+
+cdef void apart_leave(Core* core, Queue* queue, Job* job) noexcept nogil:
+    if has_group(job):
+        group_leave(core, job)
+    else:
+        lane_leave(core, queue, job)
+
+
+cdef void apart_take(Core* core, Queue* queue, Job* job) noexcept nogil:
+    if has_group(job):
+        group_take(core, job)
+        return
+    lane_leave(core, queue, job)
+    if queue.fair:
+        own_turn(queue)
+
+
+# Whose turn it is
+
+cdef Job* pair_first(Core* core, Queue* queue, Ready* ready, Ready* turns) noexcept nogil:
     """Limits may have become lower since a job was shown: it is hidden again when its turn comes."""
-    cdef Job* own = ready_first(&queue.ready)
+    cdef Job* own = ready_first(ready)
     cdef Job* shown
     cdef Group* group
     while True:
-        shown = ready_first(&queue.turns)
+        shown = ready_first(turns)
         if shown == NULL:
             return own
         group = <Group*>shown.extra.relations.member
@@ -293,22 +346,22 @@ cdef Job* group_turn(Core* core, Queue* queue) noexcept nogil:
             break
         if not hide(core, group):
             return own
-    if own == NULL:
-        return shown
-    if queue.fair and own.priority == shown.priority:
-        if group.turn < queue.own_turn:
-            return shown
-        queue.turn += 1
-        queue.own_turn = queue.turn
-        return own
-    return shown if before_own(shown, own) else own
+    return own if own != NULL and not comes_before(queue, shown, own) else shown
 
 
-cdef inline bint before_own(const Job* shown, const Job* own) noexcept nogil:
-    """Of two LIFO jobs the younger is first, as far as their ids tell."""
-    if shown.priority == own.priority and job_is(shown, JOB_LIFO) and job_is(own, JOB_LIFO):
-        return shown.id > own.id
-    return goes_first(shown, own)
+cdef inline uint64_t turn_of(const Queue* queue, const Job* job) noexcept nogil:
+    return (<Group*>job.extra.relations.member).turn if has_group(job) else queue.own_turn
+
+
+cdef bint comes_before(const Queue* queue, const Job* job, const Job* other) noexcept nogil:
+    """By priority; then, where groups take turns, by these; then as in one line, of LIFO jobs as their ids tell."""
+    if job.priority != other.priority:
+        return job.priority > other.priority
+    if queue.fair and turn_of(queue, job) != turn_of(queue, other):
+        return turn_of(queue, job) < turn_of(queue, other)
+    if job_is(job, JOB_LIFO) and job_is(other, JOB_LIFO):
+        return job.id > other.id
+    return goes_first(job, other)
 
 
 # All groups of a queue

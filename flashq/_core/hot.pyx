@@ -8,6 +8,7 @@ from flashq._core.failing cimport losses_forgive
 from flashq._core.job cimport ENDED_FAILED, Job
 from flashq._core.jobs cimport job_active, job_create, job_set_message
 from flashq._core.lifecycle cimport FailOrder, job_beat, job_complete, job_fail
+from flashq._core.lanes cimport wanted_read
 from flashq._core.manage cimport manage_execute
 from flashq._core.peers cimport peer_replied
 from flashq._core.pushkeys cimport push_key_answers, push_key_open, push_key_settle
@@ -18,8 +19,8 @@ from flashq._core.request cimport (
     BIT_RETRY_AFTER, BIT_TIMEOUT, BIT_TOKEN, BIT_TOKENS, KIND_IDS, MAX_BATCH, OP_ACK, OP_ACKB, OP_FAIL, OP_HEARTBEAT,
     OP_PROGRESS, OP_PULL, OP_PULLB, OP_PUSH, OP_PUSHB, Failure, Format, PushItem, Slice, has,
 )
-from flashq._core.several cimport several, several_asked, several_now, several_open
-from flashq._core.state cimport PushKey, Queue
+from flashq._core.several cimport choosy, several, several_asked, several_now, several_open
+from flashq._core.state cimport PushKey, Queue, Wanted
 from flashq._core.status cimport (
     BAD_TYPE, BATCH_TOO_LARGE, CONTRADICTION, DATA_TOO_LARGE, DEBOUNCED, DUPLICATE_KEY, JOB_NOT_FOUND, MEMORY_FULL,
     MISSING_FIELD, NOT_IN_PROCESSING, NOT_PROCESSING, OK, PARTLY, PUSH_KEY_TAKEN, STALE_TOKEN,
@@ -215,11 +216,16 @@ cdef Slice refused_text(PushItem* item, int status) noexcept nogil:
 
 
 cdef int pull(Core* core, Peer* peer, Request* request, uint64_t count, bint many) noexcept nogil:
+    cdef const Wanted* wanted = NULL
     cdef Queue* queue
     cdef int given = 0
     cdef int status
-    if several_asked(request):
-        return pull_several(core, peer, request, count, many)
+    if choosy(request):
+        status = wanted_read(core, request, &wanted)
+        if status != OK:
+            return status
+        if several_asked(request):
+            return pull_several(core, peer, request, count, many, wanted)
     if not has(&request.item, BIT_QUEUE):
         request.problem_field = "queue"
         return MISSING_FIELD
@@ -229,12 +235,14 @@ cdef int pull(Core* core, Peer* peer, Request* request, uint64_t count, bint man
     if count > MAX_BATCH:
         count = MAX_BATCH
         request.count = count
-    if not core.closing and count and queue.first_waiter == NULL:
-        given = pull_now(core, queue, peer, &request.req_id, <uint32_t>count, many)
-    return pull_end(core, &queue, 1, peer, request, given, many)
+    # Who waits in front has had a look at jobs with names, and did not take them.
+    if not core.closing and count and (queue.first_waiter == NULL or queue.first_lane != NULL):
+        given = pull_now(core, queue, peer, &request.req_id, <uint32_t>count, many, wanted)
+    return pull_end(core, &queue, 1, peer, request, given, many, wanted)
 
 
-cdef int pull_several(Core* core, Peer* peer, Request* request, uint64_t count, bint many) noexcept nogil:
+cdef int pull_several(Core* core, Peer* peer, Request* request, uint64_t count, bint many,
+                      const Wanted* wanted) noexcept nogil:
     cdef int given = 0
     cdef int status
     if has(&request.item, BIT_QUEUES) and has(&request.item, BIT_QUEUE):
@@ -246,12 +254,12 @@ cdef int pull_several(Core* core, Peer* peer, Request* request, uint64_t count, 
         count = MAX_BATCH
         request.count = count
     if not core.closing and count:
-        given = several_now(core, &several, peer, &request.req_id, <uint32_t>count, many)
-    return pull_end(core, several.queues, several.count, peer, request, given, many)
+        given = several_now(core, &several, peer, &request.req_id, <uint32_t>count, many, wanted)
+    return pull_end(core, several.queues, several.count, peer, request, given, many, wanted)
 
 
 cdef inline int pull_end(Core* core, Queue** queues, uint32_t queue_count, Peer* peer, Request* request, int given,
-                         bint many) noexcept nogil:
+                         bint many, const Wanted* wanted) noexcept nogil:
     """After what was there was `given`: answer empty, or wait."""
     if given:
         return OK if given > 0 else given
@@ -259,7 +267,7 @@ cdef inline int pull_end(Core* core, Queue** queues, uint32_t queue_count, Peer*
         wire_no_job(peer.format, &peer.out, &request.req_id, many)
         peer_replied(core, peer, core.committed)
         return OK
-    return waiter_park(core, queues, queue_count, peer, request, many)
+    return waiter_park(core, queues, queue_count, peer, request, many, wanted)
 
 
 cdef inline int held(Core* core, Request* request, int missing, Job** out) noexcept nogil:

@@ -100,6 +100,10 @@ cdef struct Relations:          # what ties a job to others; all zero = nothing
     uint8_t* group              # owned blob: group_id; NULL without one
     uint32_t group_size
     void* member                # borrowed: its Group, while it waits in line or is active
+    uint8_t* name               # owned blob: what kind of job it is; NULL without one
+    uint32_t name_size
+    uint32_t version            # of that kind
+    void* lane                  # borrowed: the Lane that it stands in; NULL while it stands in none
     uint64_t keep_age           # ms
     uint64_t keep_count
     uint64_t done_number        # how many of its queue were completed when it was, itself included

@@ -17,10 +17,10 @@ from flashq._core.queue cimport deadline_lower, list_append, queue_wants_service
 from flashq._core.records cimport record_job, record_ties
 from flashq._core.relations cimport debounce_check, debounce_open, relations_free, relations_make, unique_check
 from flashq._core.request cimport (
-    BIT_BACKOFF, BIT_DATA, BIT_DELAY, BIT_JOB_ID, BIT_LIFO, BIT_MAX_ATTEMPTS, BIT_PRIORITY, BIT_REMOVE_ON_COMPLETE,
-    BIT_DEBOUNCE_ID, BIT_DEPENDS_ON, BIT_FLOW, BIT_GROUP_ID, BIT_KEEP_COMPLETED_AGE, BIT_KEEP_COMPLETED_COUNT,
-    BIT_REMOVE_ON_FAIL, BIT_RETRY, BIT_STALL_TIMEOUT, BIT_TAGS, BIT_TIMEOUT, BIT_TTL, BIT_UNIQUE_KEY, MSGPACK,
-    SLICE_HAS_NEWLINES, Slice, has,
+    BIT_BACKOFF, BIT_DATA, BIT_DELAY, BIT_JOB_ID, BIT_LIFO, BIT_MAX_ATTEMPTS, BIT_NAME, BIT_PRIORITY,
+    BIT_REMOVE_ON_COMPLETE, BIT_DEBOUNCE_ID, BIT_DEPENDS_ON, BIT_FLOW, BIT_GROUP_ID, BIT_KEEP_COMPLETED_AGE,
+    BIT_KEEP_COMPLETED_COUNT, BIT_REMOVE_ON_FAIL, BIT_RETRY, BIT_STALL_TIMEOUT, BIT_TAGS, BIT_TIMEOUT, BIT_TTL,
+    BIT_UNIQUE_KEY, BIT_VERSION, MSGPACK, SLICE_HAS_NEWLINES, Slice, has,
 )
 from flashq._core.shardmap cimport (
     SHARD_BITS, NameNode, id_get, id_put, id_remove, name_add, name_find, name_hash, name_remove,
@@ -39,7 +39,7 @@ cdef inline uint64_t tied_bits() noexcept nogil:
     return (<uint64_t>1 << BIT_UNIQUE_KEY | <uint64_t>1 << BIT_DEBOUNCE_ID | <uint64_t>1 << BIT_DEPENDS_ON
             | <uint64_t>1 << BIT_GROUP_ID
             | <uint64_t>1 << BIT_KEEP_COMPLETED_AGE | <uint64_t>1 << BIT_KEEP_COMPLETED_COUNT
-            | <uint64_t>1 << BIT_FLOW)
+            | <uint64_t>1 << BIT_NAME | <uint64_t>1 << BIT_VERSION | <uint64_t>1 << BIT_FLOW)
 
 
 cdef Job* job_find(Core* core, uint64_t id) noexcept nogil:

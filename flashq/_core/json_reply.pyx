@@ -14,6 +14,7 @@ from libc.stdint cimport uint8_t
 cdef enum:
     HEAD_ROOM = 128             # constant text of a reply around what it carries
     JOB_ROOM = 1400             # constant text and every number of a Job object; a test fills all of it
+    KIND_ROOM = 64              # of `name` and `version` without the name's text
 
 
 # -- whole replies --------------------------------------------------------------------------------------------
@@ -112,8 +113,8 @@ cdef size_t _rare_room(const Extra* extra) noexcept nogil:
     cdef size_t texts = 2 * <size_t>extra.message_size + extra.custom_id_size
     cdef size_t room = 0
     if extra.relations != NULL:
-        texts += extra.relations.unique_size + extra.relations.group_size
-        room = (NUMBER_ROOM + 1) * <size_t>extra.relations.children_count
+        texts += extra.relations.unique_size + extra.relations.group_size + extra.relations.name_size
+        room = KIND_ROOM + (NUMBER_ROOM + 1) * <size_t>extra.relations.children_count
     return texts * ESCAPE_ROOM + room
 
 
@@ -145,9 +146,21 @@ cdef void json_job(WriteBuffer* out, const Job* job, const JobParts* parts) noex
         p = u64_put(p, job.delivery.token)
     else:
         p = literal_put(p, b'null')
+    if job.extra != NULL and job.extra.relations != NULL:
+        p = _kind_put(p, job.extra.relations)
     if failing:
         p = json_failing_put(p, job, parts.history)
     buffer_done(out, literal_put(p, b'}'))
+
+
+cdef uint8_t* _kind_put(uint8_t* p, const Relations* relations) noexcept nogil:
+    """`name` and `version`, where they were given."""
+    if relations.name != NULL:
+        p = text_escape(literal_put(p, b',"name":"'), relations.name, relations.name_size)
+        p = literal_put(p, b'"')
+    if relations.version:
+        p = u64_put(literal_put(p, b',"version":'), relations.version)
+    return p
 
 
 cdef inline uint8_t* _numbers_put(uint8_t* p, const Job* job) noexcept nogil:

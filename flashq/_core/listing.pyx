@@ -14,7 +14,7 @@ from flashq._core.jobs cimport job_gone
 from flashq._core.rawmem cimport raw_free, raw_realloc
 from flashq._core.ready cimport ready_gather
 from flashq._core.shardmap cimport LEAF_SLOTS, NOTHING, SHARDS, IdTable, id_get, id_previous
-from flashq._core.state cimport COMPLETED, Group, JobList
+from flashq._core.state cimport COMPLETED, Group, JobList, Lane
 
 cdef extern from * nogil:
     void prefetch "__builtin_prefetch"(const void* address)
@@ -84,20 +84,26 @@ cdef void bag_list(Bag* bag, const JobList* jobs, const Queue* only, int wanted)
         job = job.place.links.next
 
 
-cdef void bag_groups(Bag* bag, const Queue* queue) noexcept nogil:
+cdef void bag_apart(Bag* bag, const Queue* queue) noexcept nogil:
+    """The waiting jobs with a group or a name."""
     cdef const Group* group = queue.first_group
+    cdef const Lane* lane = queue.first_lane
     bag.count += ready_gather(&queue.turns, bag.jobs + bag.count, bag.room - bag.count)
     while group != NULL and queue.grouped:
         if group.generation >= queue.drained:
             bag.count += ready_gather(&group.ready, bag.jobs + bag.count, bag.room - bag.count)
         group = group.next
+    while lane != NULL:
+        bag.count += ready_gather(&lane.ready, bag.jobs + bag.count, bag.room - bag.count)
+        bag.count += ready_gather(&lane.turns, bag.jobs + bag.count, bag.room - bag.count)
+        lane = lane.next
 
 
 cdef void bag_queue(Bag* bag, const Queue* queue, int wanted) noexcept nogil:
     cdef Job* job
     if wanted < 0 or wanted == STATE_WAITING:
         bag.count += ready_gather(&queue.ready, bag.jobs + bag.count, bag.room - bag.count)
-        bag_groups(bag, queue)
+        bag_apart(bag, queue)
     if wanted < 0 or wanted == STATE_DELAYED:
         bag_list(bag, &queue.delayed, NULL, -1)
     if wanted < 0 or wanted == STATE_FAILED:

@@ -68,6 +68,7 @@ cdef enum:
     REPLY_ROOM = 64             # frame head, map header, ok, success, one short key and two numbers
     JOB_ROOM = 1024             # a Job without its texts and raw values: keys 440, 34 values of up to 9 bytes
     NUMBER_ROOM = 9
+    KIND_ROOM = 32              # of `name` and `version` without the name's text
     TEXT_ROOM = 5               # header of a str or array
 
 cdef inline uint32_t _req_id_room(const Slice* req_id) noexcept nogil:
@@ -285,6 +286,7 @@ cdef inline bint _is_plain(const Job* job, const Slice* tags) noexcept nogil:
 cdef size_t _rare_room(const Extra* extra) noexcept nogil:
     cdef const Relations* relations = _relations(extra)
     cdef size_t texts = 2 * <size_t>extra.message_size + extra.custom_id_size + 6 * TEXT_ROOM
+    texts += relations.name_size + KIND_ROOM
     return texts + relations.unique_size + relations.group_size + NUMBER_ROOM * <size_t>relations.children_count
 
 
@@ -292,11 +294,11 @@ cdef void msgpack_job(WriteBuffer* out, const Job* job, const JobParts* parts) n
     cdef const Extra* extra = &NO_EXTRA if job.extra == NULL else job.extra
     cdef size_t sizes = <size_t>parts.queue.size + parts.data.size + parts.tags.size + parts.depends_on.size
     cdef bint failing = extra.failing != NULL or job.state == STATE_FAILED
-    cdef uint16_t more = 0
+    cdef uint16_t more = _kind_keys(_relations(extra))
     cdef uint8_t* at
     if failing:
         sizes += msgpack_failing_room(job, parts.history)
-        more = msgpack_failing_keys(job, parts.history)
+        more += msgpack_failing_keys(job, parts.history)
     at = buffer_room(out, JOB_ROOM + _rare_room(extra) + sizes)
     if at == NULL:
         return
@@ -317,9 +319,24 @@ cdef void msgpack_job(WriteBuffer* out, const Job* job, const JobParts* parts) n
         at = put_uint(at, job.delivery.token)
     else:
         at = put_nil(at)
+    if extra.relations != NULL:
+        at = _kind_put(at, extra.relations)
     if failing:
         at = msgpack_failing_put(at, job, parts.history)
     buffer_done(out, at)
+
+
+cdef inline uint16_t _kind_keys(const Relations* relations) noexcept nogil:
+    return <uint16_t>((relations.name != NULL) + (relations.version != 0))
+
+
+cdef uint8_t* _kind_put(uint8_t* at, const Relations* relations) noexcept nogil:
+    """`name` and `version`, where they were given."""
+    if relations.name != NULL:
+        at = put_text(put_key(at, "name"), relations.name, relations.name_size)
+    if relations.version:
+        at = put_uint(put_key(at, "version"), relations.version)
+    return at
 
 
 cdef void _blocks_fill() noexcept nogil:

@@ -118,7 +118,7 @@ cdef inline bint _idle(const Core* core, const Queue* queue) noexcept nogil:
             and queue.blocked.count == 0 and queue.graves == 0 and queue.push_keys == 0
             and queue.rate_limit == <uint64_t>NO_LIMIT
             and queue.concurrency_limit == <uint64_t>NO_LIMIT and not queue_groups_set(queue)
-            and queue.group_count == 0 and not queue.passing
+            and queue.group_count == 0 and not queue.passing and queue.first_lane == NULL
             and queue.held == 0 and queue.first_waiter == NULL and not queue.paused and not queue.serving
             and core.limbo.count == 0)
 

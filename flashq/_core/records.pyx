@@ -198,14 +198,14 @@ cdef void record_ties(Core* core, Job* job) noexcept nogil:
     put64(out, ties.keep_age)
     put64(out, ties.keep_count)
     put32(out, ties.children_completed)
-    put32(out, 0)                           # version
+    put32(out, ties.version)
     put8(out, ties.on_parent_failure)
     put8(out, ties.fail_parent)
     put_text(out, ties.unique_text + ties.key_at, ties.unique_size - ties.key_at)   # without the queue: JOB names it
     put_text(out, ties.depends_on, ties.depends_on_size)
     put_text(out, <const uint8_t*>ties.children, ties.children_count * <uint32_t>sizeof(uint64_t))
     put_text(out, ties.group, ties.group_size)
-    put32(out, 0)                           # name
+    put_text(out, ties.name, ties.name_size)
 
 
 cdef void record_gone(Core* core, uint64_t id) noexcept nogil:

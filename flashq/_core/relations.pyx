@@ -8,17 +8,18 @@ from flashq._core.heap cimport heap_push, heap_remove
 from flashq._core.job cimport STATE_WAITING_CHILDREN, Extra
 from flashq._core.jobs cimport job_extra, job_gone, keep
 from flashq._core.json_codec cimport json_id_list
+from flashq._core.lanes cimport lanes_full
 from flashq._core.msgpack_codec cimport msgpack_id_list
 from flashq._core.queue cimport deadline_lower
 from flashq._core.request cimport (
     BIT_DEBOUNCE_ID, BIT_DEBOUNCE_TTL, BIT_DEPENDS_ON, BIT_FLOW, BIT_GROUP_ID, BIT_KEEP_COMPLETED_AGE,
-    BIT_KEEP_COMPLETED_COUNT, BIT_ON_PARENT_FAILURE, BIT_UNIQUE_KEY, JSON, PARENT_FAIL, PARENT_WAIT, OnParentFailure,
-    has,
+    BIT_KEEP_COMPLETED_COUNT, BIT_NAME, BIT_ON_PARENT_FAILURE, BIT_UNIQUE_KEY, BIT_VERSION, JSON, PARENT_FAIL,
+    PARENT_WAIT, OnParentFailure, has,
 )
 from flashq._core.shardmap cimport SHARDS, NameNode, name_add, name_find, name_hash, name_remove
 from flashq._core.slab cimport blob_give, blob_take, slab_give, slab_take
 from flashq._core.state cimport NODE_DEBOUNCE, DebounceName
-from flashq._core.status cimport DEBOUNCED, DUPLICATE_KEY, NO_MEMORY, OK
+from flashq._core.status cimport DEBOUNCED, DUPLICATE_KEY, NO_MEMORY, OK, TOO_MANY_NAMES
 
 cdef enum:
     ID_BYTES = 8
@@ -139,8 +140,11 @@ cdef int relations_make(Core* core, Queue* queue, Job* job, const PushItem* item
     cdef bint grouped = has(item, BIT_GROUP_ID) and item.group_id.size != 0
     cdef uint64_t keep_age = item.keep_completed_age if has(item, BIT_KEEP_COMPLETED_AGE) else 0
     cdef uint64_t keep_count = item.keep_completed_count if has(item, BIT_KEEP_COMPLETED_COUNT) else 0
+    cdef bint named = has(item, BIT_NAME) and item.name.size != 0
+    cdef uint32_t version = <uint32_t>item.version if has(item, BIT_VERSION) else 0
     cdef int i
-    if not unique and not grouped and awaited == 0 and keep_age == 0 and keep_count == 0 and not has(item, BIT_FLOW):
+    if (not unique and not grouped and not named and version == 0 and awaited == 0 and keep_age == 0
+            and keep_count == 0 and not has(item, BIT_FLOW)):
         return OK                           # options that say nothing cost nothing
     relations = job_relations(core, job)
     if relations == NULL:
@@ -151,6 +155,13 @@ cdef int relations_make(Core* core, Queue* queue, Job* job, const PushItem* item
         relations.group = keep(core, &item.group_id, &relations.group_size)
         if relations.group == NULL:
             return NO_MEMORY
+    relations.version = version
+    if named:
+        relations.name = keep(core, &item.name, &relations.name_size)
+        if relations.name == NULL:
+            return NO_MEMORY
+        if lanes_full(queue, relations):
+            return TOO_MANY_NAMES
     relations.on_parent_failure = <uint8_t>(item.on_parent_failure if has(item, BIT_ON_PARENT_FAILURE) else 0)
     if unique and not unique_make(core, queue, relations, &item.unique_key):
         return NO_MEMORY
@@ -242,5 +253,7 @@ cdef void relations_free(Core* core, Relations* relations) noexcept nogil:
         blob_give(&core.blobs, <uint8_t*>relations.children, relations.children_count * <uint32_t>ID_BYTES)
     if relations.group != NULL:
         blob_give(&core.blobs, relations.group, relations.group_size)
+    if relations.name != NULL:
+        blob_give(&core.blobs, relations.name, relations.name_size)
     edges_free(core, relations)
     slab_give(&core.relations, relations)

@@ -110,19 +110,19 @@ cdef int queues_open(Core* core, const Slice* names, Several* out) noexcept nogi
 # Which job
 
 cdef inline uint32_t offered(Core* core, Queue* queue, uint32_t count) noexcept nogil:
-    """What the queue has for a pull that comes now: nothing while others wait there."""
-    return 0 if queue.first_waiter != NULL else queue_yields(core, queue, count)
+    """What the queue has for a pull that comes now: nothing while others wait there for the same."""
+    return 0 if queue.first_waiter != NULL and queue.first_lane == NULL else queue_yields(core, queue, count)
 
 
-cdef int several_now(Core* core, Several* of, Peer* peer, const Slice* req_id, uint32_t count,
-                     bint many) noexcept nogil:
+cdef int several_now(Core* core, Several* of, Peer* peer, const Slice* req_id, uint32_t count, bint many,
+                     const Wanted* wanted) noexcept nogil:
     cdef Giving to
     cdef uint32_t i = 0
     while i < of.count and offered(core, of.queues[i], 1) == 0:
         i += 1
     if i == of.count:
         return 0
-    if giving_begin(core, &to, peer, req_id, count, many) != OK:
+    if giving_begin(core, &to, peer, req_id, count, many, wanted) != OK:
         return NO_MEMORY
     if of.weighted:
         give_by_weight(core, of, &to, count)

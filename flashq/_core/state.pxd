@@ -53,6 +53,27 @@ cdef struct Group:              # of a queue's jobs with one group_id; while som
     Bucket rate
     uint32_t generation         # of its queue when it was last looked at: what an older one had is gone
 
+cdef struct Lane:               # a queue's waiting jobs of one name and version; while there are any; freed by `lanes`
+    Lane* prev                  # borrowed: the lanes of its queue, or of a grave
+    Lane* next                  # borrowed
+    uint8_t* name               # owned blob
+    uint32_t name_size
+    uint32_t hash               # of the name
+    uint32_t version
+    Ready ready                 # as in Queue
+    Ready turns
+
+cdef struct WantedName:
+    const uint8_t* text         # borrowed: from what holds the list
+    uint32_t size
+    uint32_t hash
+    uint64_t version            # the highest that the worker can run
+
+cdef struct Wanted:             # the names of jobs that a pull takes, beside those without one
+    WantedName* names           # of a parked pull: an owned blob, with the texts behind them
+    uint32_t count
+    uint32_t blob_size          # of that blob; 0 = none
+
 cdef struct Queue:              # freed by `queue`, when it holds nothing and is idle
     NameNode name               # in its shard's names
     uint8_t* text               # owned blob: the name's bytes
@@ -60,8 +81,11 @@ cdef struct Queue:              # freed by `queue`, when it holds nothing and is
     Queue* next                 # borrowed
     Standing* first_waiter      # borrowed: parked pulls, in order of arrival
     Standing* last_waiter       # borrowed
-    Ready ready                 # the waiting jobs without a group
-    Ready turns                 # of each group that may run one more, its next job
+    Ready ready                 # the waiting jobs without a group and without a name
+    Ready turns                 # of each group that may run one more, its next job, if that has no name
+    Lane* first_lane            # borrowed: those with names
+    uint32_t lane_count
+    uint64_t named              # waiting jobs of lanes without a group
     uint64_t grouped            # waiting jobs of groups
     Group* first_group          # borrowed
     Group* last_group           # borrowed
@@ -135,6 +159,7 @@ cdef struct Grave:              # jobs of a queue that are gone but still take m
     Queue* queue                # borrowed
     Ready ready
     Ready turns
+    Lane* first_lane            # borrowed
     JobList delayed
     JobList dead
     JobList blocked
@@ -174,6 +199,8 @@ cdef struct Waiter:             # a parked PULL or PULLB; freed by `waiters`
     Peer* peer                  # borrowed
     uint32_t count              # jobs wanted
     bint many                   # PULLB
+    bint choosy                 # only for `wanted`
+    Wanted wanted
     uint32_t req_id_size        # 0 = without reqId: the peer's `blocked`
     uint8_t[256] req_id
 
@@ -250,6 +277,7 @@ cdef struct Core:
     Slab awaited_slab
     Slab debounces_slab
     Slab groups_slab
+    Slab lanes
     Slab push_keys
     Slab listenings
     Slab leaves                 # of id tables and name maps

@@ -40,4 +40,5 @@ cdef enum Status:
     DUPLICATE_KEY = -49         # text = the key; number = id of the job that holds it
     DEBOUNCED = -50             # text = the id
     PUSH_KEY_TAKEN = -51        # text = the key
+    TOO_MANY_NAMES = -52        # lanes of the queue
     CONTRADICTION = -60         # field: what FAIL says there and `retry: false` exclude each other

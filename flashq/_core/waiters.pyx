@@ -6,6 +6,7 @@ from flashq._core.groups cimport line_first, queue_offers
 from flashq._core.heap cimport heap_push, heap_remove
 from flashq._core.job cimport IN_RETURNED, Job
 from flashq._core.lifecycle cimport job_deliver
+from flashq._core.lanes cimport lanes_first, waiter_wants, wanted_free, wanted_keep
 from flashq._core.limits cimport queue_await_token, queue_room, queue_spent
 from flashq._core.peers cimport peer_borrow, peer_replied
 from flashq._core.prefetch cimport CACHE_LINE, prefetch_read, prefetch_write
@@ -38,9 +39,10 @@ cdef uint32_t queue_yields(Core* core, Queue* queue, uint32_t count) noexcept no
     return queue_room(core, queue, count)
 
 
-cdef inline int reply_begin(Core* core, Giving* to, Peer* peer, const Slice* req_id, uint32_t count,
-                            bint many) noexcept nogil:
+cdef inline int reply_begin(Core* core, Giving* to, Peer* peer, const Slice* req_id, uint32_t count, bint many,
+                            const Wanted* wanted) noexcept nogil:
     to.peer = peer
+    to.wanted = wanted
     to.shown = 0
     to.given = 0
     to.ended = False
@@ -64,7 +66,7 @@ cdef inline void reply_fill(Core* core, Queue* queue, Giving* to, uint32_t count
     cdef Format format = peer.format
     cdef size_t start = to.start
     while given < end:
-        job = line_first(core, queue)
+        job = line_first(core, queue) if queue.first_lane == NULL else lanes_first(core, queue, to.wanted)
         if job == NULL:
             break
         if given and peer.out.size - start + job.data_size > core.limits.reply_size:
@@ -92,14 +94,15 @@ cdef inline int reply_end(Core* core, Giving* to, bint many) noexcept nogil:
     return <int>to.given
 
 
-cdef int pull_now(Core* core, Queue* queue, Peer* peer, const Slice* req_id, uint32_t count, bint many) noexcept nogil:
+cdef int pull_now(Core* core, Queue* queue, Peer* peer, const Slice* req_id, uint32_t count, bint many,
+                  const Wanted* wanted) noexcept nogil:
     cdef Giving to
     if not queue_offers(queue):
         return 0
     count = queue_room(core, queue, count)
     if count == 0:
         return 0
-    if reply_begin(core, &to, peer, req_id, count, many) != OK:
+    if reply_begin(core, &to, peer, req_id, count, many, wanted) != OK:
         return NO_MEMORY
     reply_fill(core, queue, &to, count)
     return reply_end(core, &to, many)
@@ -107,9 +110,9 @@ cdef int pull_now(Core* core, Queue* queue, Peer* peer, const Slice* req_id, uin
 
 # The same for those who ask several queues: inline above, so that a pull of one queue pays for no further call.
 
-cdef int giving_begin(Core* core, Giving* to, Peer* peer, const Slice* req_id, uint32_t count,
-                      bint many) noexcept nogil:
-    return reply_begin(core, to, peer, req_id, count, many)
+cdef int giving_begin(Core* core, Giving* to, Peer* peer, const Slice* req_id, uint32_t count, bint many,
+                      const Wanted* wanted) noexcept nogil:
+    return reply_begin(core, to, peer, req_id, count, many, wanted)
 
 
 cdef void queue_give(Core* core, Queue* queue, Giving* to, uint32_t count) noexcept nogil:
@@ -180,8 +183,8 @@ cdef Waiter* waiter_new(Core* core, uint32_t queue_count) noexcept nogil:
     return waiter
 
 
-cdef int waiter_park(Core* core, Queue** queues, uint32_t queue_count, Peer* peer, const Request* request,
-                     bint many) noexcept nogil:
+cdef int waiter_park(Core* core, Queue** queues, uint32_t queue_count, Peer* peer, const Request* request, bint many,
+                     const Wanted* wanted) noexcept nogil:
     cdef Waiter* waiter
     cdef Standing* standing
     cdef uint32_t i
@@ -192,7 +195,9 @@ cdef int waiter_park(Core* core, Queue** queues, uint32_t queue_count, Peer* pee
     waiter = waiter_new(core, queue_count)
     if waiter == NULL:
         return NO_MEMORY
-    if heap_push(&core.timers, when, 0, &waiter.timer) != OK:
+    if (wanted != NULL and wanted_keep(core, wanted, waiter) != OK
+            or heap_push(&core.timers, when, 0, &waiter.timer) != OK):
+        wanted_free(core, waiter)
         standings_free(core, waiter)
         slab_give(&core.waiters, waiter)
         return NO_MEMORY
@@ -226,6 +231,7 @@ cdef void waiter_free(Core* core, Waiter* waiter) noexcept nogil:
         standing_leave(core, standing)
         standing = standing.other
     standings_free(core, waiter)
+    wanted_free(core, waiter)
     if waiter.peer_prev != NULL:
         waiter.peer_prev.peer_next = waiter.peer_next
     else:
@@ -265,18 +271,22 @@ cdef void waiters_release(Core* core, Peer* peer) noexcept nogil:
 
 
 cdef void serve_queue(Core* core, Queue* queue) noexcept nogil:
+    cdef Standing* standing = queue.first_waiter
+    cdef Standing* following
     cdef Waiter* waiter
     cdef Slice req_id
     cdef int given
-    while queue.first_waiter != NULL:
-        waiter = queue.first_waiter.waiter
+    while standing != NULL:
+        waiter, following = standing.waiter, standing.next
         req_id = waiter_req_id(waiter)
-        given = pull_now(core, queue, waiter.peer, &req_id, waiter.count, waiter.many)
-        if given <= 0:                      # nothing ready, held back, or no memory: the next happening tries again
-            if queue_offers(queue):
+        given = pull_now(core, queue, waiter.peer, &req_id, waiter.count, waiter.many, waiter_wants(waiter))
+        if given > 0:
+            waiter_free(core, waiter)
+        elif given < 0 or queue.first_lane == NULL or queue_room(core, queue, 1) == 0:
+            if queue_offers(queue):         # nothing ready, held back, or no memory: the next happening tries again
                 queue_await_token(core, queue)
             return
-        waiter_free(core, waiter)
+        standing = following                # what one of them does not take may be for the next
 
 
 cdef void waiters_serve(Core* core) noexcept nogil:

@@ -1,5 +1,5 @@
 """Pushing, pulling and ending jobs: nearly all of it hot, read by the core itself."""
-from flashq.commands.options import PUSH_OPTIONS
+from flashq.commands.options import MAX_NAME, PUSH_OPTIONS
 from flashq.commands.retry import FAIL_OPTIONS
 from flashq.commands.shared import AGAIN, GONE_AGAIN, ID, QUEUE, QUEUE_ERRORS, QUEUE_RULE
 from flashq.errors import (
@@ -14,6 +14,7 @@ from flashq.errors import (
     NOT_PROCESSING,
     PUSH_KEY_TAKEN,
     STALE_TOKEN,
+    TOO_MANY_NAMES,
     TOO_MANY_PENDING,
     ErrorCode,
 )
@@ -25,6 +26,7 @@ _PUSH_KEY = Field("push_key", Kind.STR, "For 5 minutes the same push with this k
                   "this one was and makes no job; what was refused of it is tried again.", limit=1024)
 MAX_QUEUES = 100            # of a pull; as in flashq/_core/several.pxd
 MAX_WEIGHT = 1000           # likewise
+MAX_NAMES = 100             # of a pull; as in flashq/_core/lanes.pxd
 _WHICH = (
     Field("queue", Kind.STR, f"The queue: {QUEUE_RULE}. Either it or `queues`."),
     Field("queues", Kind.TAGS, f"Up to {MAX_QUEUES} queues, none twice: each job comes from the first of them that has "
@@ -32,16 +34,16 @@ _WHICH = (
     Field("weights", Kind.ID_LIST, "One for each of `queues`: each job comes from one that chance chooses, in "
           "proportion to them, among those that have one to give.", limit=MAX_QUEUES,
           rule=f"a list of integers from 1 to {MAX_WEIGHT}, as many as 'queues' has"),
-    Field("names", Kind.TAGS, "Only jobs with one of these names, up to 100, or with none.",
-          rule="a list of at most 100 strings"),
+    Field("names", Kind.TAGS, f"Only jobs with one of these names, up to {MAX_NAMES}, or with none.",
+          rule=f"a list of at most {MAX_NAMES} strings of at most {MAX_NAME} bytes"),
     Field("versions", Kind.ID_LIST, "The highest version that this worker can run of each of `names`; without, any.",
-          limit=100, rule="a list of non-negative integers, as many as 'names' has"),
+          limit=MAX_NAMES, rule="a list of non-negative integers, as many as 'names' has"),
 )
 _WAIT = Field("timeout", Kind.U64, "ms to wait for a job; 0 = do not wait.", default=60_000)
 
 _JOB_REPLY = ReplyField("job", "Job or null", "The job, now `active`; null when the wait ended without one.")
 _PUSH_ERRORS: tuple[ErrorCode, ...] = (*QUEUE_ERRORS, MEMORY_FULL, DEBOUNCED, DUPLICATE_KEY,
-                                        PUSH_KEY_TAKEN)
+                                        PUSH_KEY_TAKEN, TOO_MANY_NAMES)
 _ONCE_PUSH = ("With `push_key` safe for 5 minutes, whatever becomes of the job; with `job_id` while that job exists: "
               "the second answers with the same id. Without, it makes another job.")
 _ONCE_BATCH = ("With `push_key` safe for 5 minutes: the second answers with the same ids, and tries again what was "

@@ -3,6 +3,7 @@ from flashq.commands.retry import RETRY
 from flashq.fields import Field, Kind
 
 MAX_DEPENDS_ON = 1000       # as in flashq/_core/relations.pxd
+MAX_NAME = 256              # bytes; as in flashq/_core/lanes.pxd
 ON_DUPLICATE = ("error", "existing", "replace")     # in the order of request.pxd's OnDuplicate
 ON_PARENT_FAILURE = ("wait", "fail", "run")         # in the order of request.pxd's OnParentFailure
 
@@ -50,6 +51,6 @@ PUSH_OPTIONS = (
     Field("on_parent_failure", Kind.CHOICE, "When a job of `depends_on` is dead or removed: `wait` on, `fail` as well "
           "(as `dependency_failed`; retrying that job does not bring this one back), or `run` as if it were completed.",
           default="wait", choices=ON_PARENT_FAILURE),
-    Field("name", Kind.STR, "What kind of job it is, for workers whose pulls say `names`.", limit=256),
-    Field("version", Kind.U32, "Of that kind: goes only to workers that can run at least this one.", default=0),
+    Field("name", Kind.STR, "What kind of job it is, for workers whose pulls say `names`.", limit=MAX_NAME),
+    Field("version", Kind.U32, "Of that kind: goes only to workers that can run it, or a higher one.", default=0),
 )

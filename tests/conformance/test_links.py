@@ -211,3 +211,20 @@ def test_group_rate(talk: Talk, queue: str) -> None:
     talk.push_all(queue, [{"data": name, "group_id": name} for name in "aaaaaaaaabb"])
     found = [job["data"] for job in talk.ok("PULLB", queue=queue, count=100, timeout=0)["jobs"]]
     assert 3 <= found.count("a") < 9 and found.count("b") == 2
+
+
+@row("beyond names: what a worker asks for")
+def test_names(talk: Talk, queue: str) -> None:
+    talk.push_all(queue, [{"data": "a", "name": "a"}, {"data": "b", "name": "b"}, {"data": "none"}])
+    jobs = talk.ok("PULLB", queue=queue, count=9, timeout=0, names=["b", "c"])["jobs"]
+    assert [(job["data"], job.get("name")) for job in jobs] == [("b", "b"), ("none", None)]
+    assert talk.pulled_data(queue, 1) == ["a"]
+
+
+@row("beyond names: versions")
+def test_versions(talk: Talk, queue: str) -> None:
+    job_id = talk.push(queue, name="a", version=2)
+    for names in ({"names": ["a"], "versions": [1]}, {"names": ["b"], "versions": [2]}):
+        assert talk.ok("PULL", queue=queue, timeout=0, **names)["job"] is None
+    job = talk.ok("PULL", queue=queue, timeout=0, names=["a"], versions=[2])["job"]
+    assert (job["id"], job["name"], job["version"]) == (job_id, "a", 2)

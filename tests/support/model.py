@@ -133,7 +133,7 @@ class Model(World):
             custom_id=custom_id, unique_key=unique_key, holds_key=unique_key is not None,
             remove_on_complete=option("remove_on_complete", False),
             remove_on_fail=option("remove_on_fail", False), retry=policy(option("retry", None)),
-            group=option("group_id", "") or None,
+            group=option("group_id", "") or None, name=option("name", "") or None, version=option("version", 0),
             depends_on=option("depends_on", []), on_parent_failure=option("on_parent_failure", "wait"),
         )
         self.sequences[shard] += 1
@@ -171,7 +171,7 @@ class Model(World):
         queues = [self.queue(name) for name in request.get("queues") or [request["queue"]]]
         timeout = DEFAULT_WAIT if request.get("timeout") is None else request["timeout"]
         waiter = Waiter(client, request, queues, count, self.mono + timeout)
-        if body := self.taken(waiter, [queue for queue in queues if not queue.line]):
+        if body := self.taken(waiter, queues):  # who waits in front has had a look, and takes nothing of what is there
             return body
         if count == 0 or timeout == 0 or client.at_eof:
             return nothing(waiter)

@@ -119,18 +119,24 @@ class World(Waiting, ABC):
 
     # --- the life of a job ------------------------------------------------------------------------------------------
 
-    def first_ready(self, queue: Queue) -> Job | None:
+    def first_ready(self, queue: Queue, wanted: dict[str, int] | None) -> Job | None:
         """The job that runs next: by priority; LIFO before FIFO, newest first; then by run_at and id.
 
-        Not one whose group has as many active jobs as it may.
+        Of a group the first only, while it has not as many active jobs as it may; of the jobs with a name those that
+        are wanted, up to a version each (None: all).
         """
         if queue.paused:
             return None
         jobs = [job for job in self.jobs.values() if job.queue is queue]
         active = [job.group for job in jobs if job.state == "active"]
-        return min((job for job in jobs if job.state == "waiting"
-                    and (job.group is None or active.count(job.group) < queue.group_concurrency)),
-                   key=self.ready_rank, default=None)
+        waiting = sorted((job for job in jobs if job.state == "waiting"), key=self.ready_rank)
+        seen: set[str] = set()
+        for job in waiting:
+            is_next = job.group is None or (job.group not in seen and active.count(job.group) < queue.group_concurrency)
+            seen.add(job.group or "")
+            if is_next and (wanted is None or job.name is None or job.version <= wanted.get(job.name, -1)):
+                return job
+        return None
 
     def ready_rank(self, job: Job) -> tuple[int, ...]:
         if job.lifo:
@@ -147,7 +153,10 @@ class World(Waiting, ABC):
         """The reply with the jobs that a pull gets now from these queues, in this order; None without any."""
         jobs: list[Job] = []
         for queue in queues:
-            while len(jobs) < waiter.count and self.room(queue) > 0 and (job := self.first_ready(queue)) is not None:
+            while len(jobs) < waiter.count and self.room(queue) > 0:
+                job = self.first_ready(queue, waiter.wanted)
+                if job is None:
+                    break
                 self.deliver(job, waiter.client)
                 jobs.append(job)
         if not jobs:
@@ -161,10 +170,10 @@ class World(Waiting, ABC):
         That the queue which got its job last comes first shows in the numbers of the tokens alone.
         """
         for queue in reversed(self.wanting):
-            while queue.line and (body := self.taken(queue.line[0], [queue])) is not None:
-                waiter = queue.line[0]
-                self.reply(waiter.client, waiter.request, {"ok": True, "success": True, **body})
-                self.unpark(waiter)
+            for waiter in list(queue.line):
+                if (body := self.taken(waiter, [queue])) is not None:
+                    self.reply(waiter.client, waiter.request, {"ok": True, "success": True, **body})
+                    self.unpark(waiter)
         self.wanting = []
 
     def wants_service(self, queue: Queue) -> None:

@@ -30,6 +30,18 @@ class Waiter:
     def many(self) -> bool:
         return bool(self.request["cmd"] == "PULLB")
 
+    @property
+    def wanted(self) -> dict[str, int] | None:
+        """The highest version of each name that it takes; None: all."""
+        names = self.request.get("names")
+        if names is None:
+            return None
+        versions = self.request.get("versions")
+        found: dict[str, int] = {}
+        for name, version in zip(names, [2**64] * len(names) if versions is None else versions, strict=True):
+            found[name] = max(found.get(name, 0), version)
+        return found
+
 
 @dataclass(eq=False)
 class Client:
@@ -90,6 +102,8 @@ class Job:
     remove_on_complete: bool
     remove_on_fail: bool
     group: str | None = None
+    name: str | None = None
+    version: int = 0
     retry: Message | None = None
     depends_on: list[int] = field(default_factory=list)
     on_parent_failure: str = "wait"
@@ -133,6 +147,8 @@ class Job:
     def shown(self) -> Message:
         """The Job object of the wire, as a pull delivers it."""
         more: Message = {} if self.retry is None else {"retry": self.retry}
+        more |= {} if self.name is None else {"name": self.name}
+        more |= {"version": self.version} if self.version else {}
         if self.state == "failed":
             more |= {"reason": self.reason, "failed_at": self.failed_at}
         return {

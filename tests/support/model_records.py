@@ -58,11 +58,12 @@ def check_push_keys(found: dict[tuple[bytes, bytes], Message], model: FullModel)
 
 def check_ties(ties: Message | None, is_msgpack: bool, job: Job) -> None:
     """What ties it to others; flows and retention of its own are not in the model."""
-    if not job.depends_on and job.unique_key is None and job.group is None:
+    if not job.depends_on and not any((job.unique_key, job.group, job.name, job.version)):
         assert ties is None
         return
     assert ties is not None and ties["id"] == job.id
-    texts = {"unique_key": job.unique_key or "", "group": job.group or "", "children": "", "name": ""}
+    texts = {"unique_key": job.unique_key or "", "group": job.group or "", "children": "",
+             "name": job.name or ""}
     assert {name: ties[name].decode() for name in texts} == texts
     if job.depends_on:
         ids = msgpack.unpackb(ties["depends_on"]) if is_msgpack else json.loads(ties["depends_on"])
@@ -70,8 +71,9 @@ def check_ties(ties: Message | None, is_msgpack: bool, job: Job) -> None:
         assert (ids, policy) == (job.depends_on, job.on_parent_failure)
     else:
         assert ties["depends_on"] == b""
-    numbers = ("parent_id", "keep_age", "keep_count", "version", "children_completed", "fail_parent")
-    assert [ties[name] for name in numbers] == [0] * 6
+    assert ties["version"] == job.version
+    numbers = ("parent_id", "keep_age", "keep_count", "children_completed", "fail_parent")
+    assert [ties[name] for name in numbers] == [0] * 5
 
 
 def check_records(store: DelayedStore, model: FullModel) -> None:

@@ -333,3 +333,13 @@ def test_many_groups_against_plain_lists(client: Client) -> None:
             gone = rng.choice(waiting)
             waiting.remove(gone)
             client.ok("CANCEL", id=gone[1])
+
+
+def test_the_jobs_of_a_flow_may_be_of_groups(client: Client) -> None:
+    client.ok("FLOW", queue="q", group_id="a", data="parent",
+              children=[{"queue": "q", "group_id": "a", "data": n} for n in (1, 2)])
+    assert pulled(client) == [1]
+    client.ok("ACK", id=client.ok("GETJOBS", queue="q", state="active")["jobs"][0]["id"])
+    assert pulled(client) == [2]
+    client.ok("ACK", id=client.ok("GETJOBS", queue="q", state="active")["jobs"][0]["id"])
+    assert pulled(client) == ["parent"]

@@ -193,3 +193,16 @@ def test_names_at_their_limits(client: Client) -> None:
     client.push(name=longest, data="x")
     names = [f"n{n}" for n in range(98)] + ['quote "\n\u00e9', longest]
     assert asked(client, names, versions=[0] * 100) == ["x"]
+
+
+def test_flows_and_cron_entries_take_names_too(sim: Simulation, client: Client) -> None:
+    client.ok("FLOW", queue="q", name="sum", version=3, data="sum",
+              children=[{"queue": "q", "name": "part", "version": 1, "data": "part"}])
+    job = client.pull(names=["part"], versions=[1])
+    client.ok("ACK", id=job["id"])
+    assert asked(client, ["sum"], versions=[2]) == []
+    assert asked(client, ["sum"], versions=[3]) == ["sum"]
+    client.ok("CRON", name="entry", queue="q", repeat_every=1000, version=2, options={"name": "tick"})
+    sim.advance(1000)
+    ticked = client.pull(names=["tick"])
+    assert (ticked["name"], ticked["version"]) == ("tick", 2), "not the entry's name"

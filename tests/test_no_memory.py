@@ -43,7 +43,8 @@ GROUP: Request = ("PUSHB", {"queue": "q", "jobs": [
     {"data": n, "group_id": f"g{n % 5}", "priority": -(n % 3)} for n in range(60)]})
 MANY: Request = ("PUSHB", {"queue": "q", "jobs": [{"data": n} for n in range(BATCH)]})
 NAMED: Request = ("PUSHB", {"queue": "q", "jobs": [
-    {"data": n, "name": "nm"[n % 2], "version": n % 3, **({"group_id": "g"} if n % 5 == 4 else {})} for n in range(30)]})
+    {"data": n, "name": "nm"[n % 2], "version": n % 3, **({"group_id": "g"} if n % 5 == 4 else {})}
+    for n in range(30)]})
 PARKED: Request = ("PULL", {"queue": "q", "timeout": 10**6, "reqId": "parked"})
 LISTENING: list[Request] = [("HELLO", {"push": True}), ("SUBSCRIBE", {"queue": "q"})]
 CASES = [

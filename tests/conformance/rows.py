@@ -401,7 +401,7 @@ ROWS: dict[str, Row] = {
     "beyond on_duplicate: replace": Row(
         "It may give that job its payload, until a worker has it.", ("on_duplicate", "unique_key")
     ),
-    "beyond names: what a worker asks for": Row("A pull with `names` gets jobs of these names, and those without a name."),
+    "beyond names: what a worker asks for": Row("A pull with `names` gets jobs of these names, or without a name."),
     "beyond names: versions": Row("A job of a newer version than a worker can run goes to another one."),
     "beyond EXPLAIN: why not": Row(
         "EXPLAIN says why a job does not run: paused, delayed, or behind others.", ("explain",)

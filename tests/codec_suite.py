@@ -433,7 +433,8 @@ class CodecSuite(ABC):
     @SHARED
     @given(frame=st.binary(max_size=60))
     def test_random_bytes(self, frame: bytes) -> None:
-        assert probe.scan(self.msgpack, frame)["status"] < 0
+        found = probe.scan(self.msgpack, frame)["status"]
+        assert found < 0 or self.decode(frame)["cmd"] in commands.BY_NAME     # chance may spell a request
         assert probe.validate(self.msgpack, frame) in S.values()
 
     @pytest.mark.parametrize("depth", [126, 127, 128, 129])

@@ -4,7 +4,7 @@ from libc.string cimport memset
 
 from flashq._core.bulk cimport grave_add, grave_free
 from flashq._core.heap cimport heap_move, heap_push, heap_remove
-from flashq._core.job cimport JOB_LIFO, Relations, job_is
+from flashq._core.job cimport IN_RETURNED, JOB_LIFO, Relations, job_is
 from flashq._core.jobs cimport keep
 from flashq._core.lifecycle cimport LIMBO_RETRY_MS
 from flashq._core.limits cimport TOKEN, bucket_refill, bucket_wait
@@ -18,6 +18,9 @@ from flashq._core.shardmap cimport SHARDS, name_add, name_find, name_hash, name_
 from flashq._core.slab cimport blob_give, slab_give, slab_take
 from flashq._core.state cimport NODE_GROUP, NO_LIMIT, GroupName
 from flashq._core.status cimport NO_MEMORY, OK
+
+cdef enum:
+    HIDDEN_AT_ONCE = 1000       # jobs that one look for the next hides; groups_pass sees to the rest
 
 
 # A group comes and goes
@@ -210,7 +213,8 @@ cdef void overtake(Core* core, Group* group, Job* job) noexcept nogil:
     """The job, which stands in the group's line, is shown in place of the one that is; not without memory."""
     cdef Queue* queue = group.queue
     cdef Job* other = group.shown
-    cdef bint same_place = queue.fair and job.priority == other.priority
+    # One that came before the groups took turns may stand in its level's heap, where nobody takes a place over.
+    cdef bint same_place = queue.fair and job.priority == other.priority and other.where != IN_RETURNED
     if ready_takes(&group.ready, other) != OK:
         return
     if not same_place and ready_takes(&queue.turns, job) != OK:
@@ -284,6 +288,7 @@ cdef Job* group_turn(Core* core, Queue* queue) noexcept nogil:
     cdef Job* own = ready_first(&queue.ready)
     cdef Job* shown
     cdef Group* group
+    cdef uint32_t left = HIDDEN_AT_ONCE
     while True:
         shown = ready_first(&queue.turns)
         if shown == NULL:
@@ -291,7 +296,11 @@ cdef Job* group_turn(Core* core, Queue* queue) noexcept nogil:
         group = <Group*>shown.extra.relations.member
         if admitted(core, group):
             break
+        if left == 0:
+            return own                      # the pass that goes with new limits hides it, and wakes who waits
+        left -= 1
         if not hide(core, group):
+            look_again(core, queue)
             return own
     if own == NULL:
         return shown
@@ -346,6 +355,11 @@ cdef uint32_t look(Core* core, Group* group, uint32_t budget) noexcept nogil:
     list_out(group.queue, group)
     list_last(group.queue, group)
     group.queue.group_pass -= 1
+    if group.shown != NULL and refresh(core, group) and group.shown != NULL and not admitted(core, group):
+        if hide(core, group):
+            queue_wants_service(core, group.queue)
+        else:
+            look_again(core, group.queue)
     show(core, group)
     group_settle(core, group)
     return budget

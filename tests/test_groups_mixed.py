@@ -212,6 +212,11 @@ class Mixed:
             self.lists.place(self.lists.of("active").pop(job.id))
 
     def setgroups(self) -> None:
+        """Sometimes the groups took turns until now, without a pull that would notice."""
+        if not self.lists.parked and self.rng.random() < 0.5:
+            self.client.ok("SETGROUPS", queue="q", group_concurrency=self.lists.concurrency, fair=True)
+            for _ in range(8):
+                self.rng.choice([self.push, self.fail, self.ack, self.priority, self.retrydlq])()
         self.lists.concurrency = self.rng.randrange(1, 4)
         self.client.ok("SETGROUPS", queue="q", group_concurrency=self.lists.concurrency)
 

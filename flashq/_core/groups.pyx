@@ -175,6 +175,7 @@ cdef void show(Core* core, Group* group) noexcept nogil:
     ready_remove(&group.ready, job)
     queue.turn += 1
     group.turn = queue.turn
+    group.fair = queue.fair
     group.shown = job
     put_in_turns(queue, job)
     if queue.first_waiter != NULL:
@@ -355,8 +356,8 @@ cdef uint32_t look(Core* core, Group* group, uint32_t budget) noexcept nogil:
     list_out(group.queue, group)
     list_last(group.queue, group)
     group.queue.group_pass -= 1
-    if group.shown != NULL and refresh(core, group) and group.shown != NULL and not admitted(core, group):
-        if hide(core, group):
+    if refresh(core, group) and group.shown != NULL and (group.fair != group.queue.fair or not admitted(core, group)):
+        if hide(core, group):               # to be shown again by what is set now
             queue_wants_service(core, group.queue)
         else:
             look_again(core, group.queue)

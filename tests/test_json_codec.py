@@ -1,6 +1,7 @@
 """The JSON codec: the common suite, and its grammar against the standard parsers."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -35,6 +36,9 @@ class TestJson(CodecSuite):
 
     def encode(self, value: Any) -> bytes:
         return json.dumps(value, ensure_ascii=False).encode()
+
+    def spelled(self, value: float) -> int:
+        return int(Decimal(json.dumps(value)))
 
     def decode(self, value: bytes) -> Any:
         return json.loads(value)

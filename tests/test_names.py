@@ -206,3 +206,15 @@ def test_flows_and_cron_entries_take_names_too(sim: Simulation, client: Client) 
     sim.advance(1000)
     ticked = client.pull(names=["tick"])
     assert (ticked["name"], ticked["version"]) == ("tick", 2), "not the entry's name"
+
+
+def test_a_name_is_forgotten_when_its_group_is_held_back(sim: Simulation, client: Client) -> None:
+    client.ok("SETGROUPS", queue="q", group_concurrency=2)
+    for name in ("a", "b", "c"):
+        client.push(group_id="g", name=name, data=name)
+    assert asked(client, ["a"]) == ["a"]
+    client.ok("SETGROUPS", queue="q", group_concurrency=1)
+    sim.advance(10)
+    client.ok("OBLITERATE", queue="q")
+    sim.advance(120_000)
+    assert client.ok("LISTQUEUES")["queues"] == [], "nothing keeps the queue"

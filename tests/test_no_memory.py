@@ -10,8 +10,8 @@ import pytest
 
 from conftest import SLOW_BUILD
 from flashq._core import probe
-from support.simulated import Client, DelayedStore, Simulation
-from support.wire import JSON, Codec, Message
+from support.simulated import Client, DelayedStore, Simulation, simulation
+from support.wire import JSON, MSGPACK, Codec, Message
 
 FOR_GOOD = 1 << 40
 BATCH = 40 if SLOW_BUILD else 600       # jobs: over a page of them, where they are allocated by the page
@@ -270,6 +270,38 @@ def test_the_cases_reach_the_allocator() -> None:
     assert none <= {"push of a known id", "push of a known key", "ack", "heartbeat", "cancel", "getresult",
                     "listqueues", "ack of a group's job", "retry of a group's job", "cancel of a group's job",
                     "settings of groups"} | small
+
+
+@pytest.mark.parametrize("count", [1, FOR_GOOD], ids=["once", "for-good"])
+@pytest.mark.parametrize("cmd", ["PULLB", "GETJOB", "GETRESULT"])
+def test_a_reader_of_the_other_format_is_shown_no_other_data(codec: Codec, cmd: str, count: int) -> None:
+    """Without memory to transcode there is no reply; and the next reader is shown the data again."""
+    other = MSGPACK if codec is JSON else JSON
+    lost = 0
+    for first in range(1, 12):
+        with simulation() as sim:
+            client, reader = sim.connect(codec), sim.connect(other)
+            done = client.push(data=None)
+            client.ok("ACK", id=client.pull()["id"], result=DATA * 20)
+            kept = [client.push(data=data, tags=["t"]) for data in (DATA * 20, [1, 2])]
+            fields = {"PULLB": {"queue": "q", "count": 1000, "timeout": 0}, "GETJOB": {"id": kept[0]},
+                      "GETRESULT": {"id": done}}[cmd]
+            reader.transport.kernel += reader.encode(cmd, **fields)
+            probe.fail_allocations(first, count)
+            reader.transport.pump()
+            probe.fail_allocations(0, 0)
+            sim.loop.settle()
+            told = [reply for reply in reader.replies() if reply["ok"]]
+            lost += not told
+            for reply in told:
+                shown = reply.get("jobs") or [reply.get("job")]
+                assert cmd == "GETRESULT" or [job["data"] for job in shown] == [DATA * 20, [1, 2]][:len(shown)]
+                assert cmd != "GETRESULT" or reply["result"] == DATA * 20
+            later = sim.connect(other)
+            assert [(job["data"], job["tags"]) for job in (later.job(one) for one in kept)] == [
+                (DATA * 20, ["t"]), ([1, 2], ["t"])]
+            assert later.ok("GETRESULT", id=done)["result"] == DATA * 20
+    assert lost
 
 
 def test_lost_records_end_acknowledgement(codec: Codec) -> None:

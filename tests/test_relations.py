@@ -69,6 +69,18 @@ def test_a_dead_letter_that_is_retried_takes_its_key_again(client: Client) -> No
     client.push(unique_key="k")
 
 
+def test_a_retried_dead_letter_gets_its_key_back_from_one_that_was_drained(client: Client) -> None:
+    """At once, though the drained job's memory is not given back yet."""
+    dead = client.push(unique_key="k", max_attempts=1)
+    client.pull()
+    client.ok("FAIL", id=dead)
+    client.push(unique_key="k")
+    client.send_raw(client.encode("DRAIN", queue="q") + client.encode("RETRYDLQ", queue="q")
+                    + client.encode("PUSH", queue="q", unique_key="k"))
+    drained, retried, pushed = client.replies()
+    assert (drained["count"], retried["count"], pushed.get("error")) == (1, 1, DUPLICATE)
+
+
 def test_a_dead_letter_does_not_take_its_key_from_another_job(client: Client) -> None:
     client.push(unique_key="k", max_attempts=1)
     client.ok("FAIL", id=client.pull()["id"])

@@ -4,7 +4,7 @@ from libc.string cimport memset
 
 from flashq._core.bulk cimport grave_add, grave_free
 from flashq._core.heap cimport heap_move, heap_push, heap_remove
-from flashq._core.job cimport JOB_LIFO, Relations, job_is
+from flashq._core.job cimport IN_RETURNED, JOB_LIFO, Relations, job_is
 from flashq._core.jobs cimport keep
 from flashq._core.lifecycle cimport LIMBO_RETRY_MS
 from flashq._core.lanes cimport lane_enter, lane_leave, lane_open, lane_settle, turns_at
@@ -19,6 +19,9 @@ from flashq._core.shardmap cimport SHARDS, name_add, name_find, name_hash, name_
 from flashq._core.slab cimport blob_give, slab_give, slab_take
 from flashq._core.state cimport NODE_GROUP, NO_LIMIT, GroupName, Lane
 from flashq._core.status cimport NO_MEMORY, OK
+
+cdef enum:
+    HIDDEN_AT_ONCE = 1000       # jobs that one look for the next hides; groups_pass sees to the rest
 
 
 # A group comes and goes
@@ -175,6 +178,7 @@ cdef void show(Core* core, Group* group) noexcept nogil:
     ready_remove(&group.ready, job)
     queue.turn += 1
     group.turn = queue.turn
+    group.fair = queue.fair
     group.shown = job
     put_in_turns(queue, turns, job)
     if queue.first_waiter != NULL:
@@ -226,6 +230,16 @@ cdef bint hide(Core* core, Group* group) noexcept nogil:
     return True
 
 
+cdef bint hide_away(Core* core, Group* group) noexcept nogil:
+    """The same, and the lane goes when it is empty."""
+    cdef Lane* lane = <Lane*>group.shown.extra.relations.lane
+    if not hide(core, group):
+        return False
+    if lane != NULL:
+        lane_settle(core, group.queue, lane)
+    return True
+
+
 cdef inline bint goes_first(const Job* job, const Job* other) noexcept nogil:
     """Whether a job that got in line after the other comes before it."""
     if job.priority != other.priority:
@@ -247,7 +261,9 @@ cdef void overtake(Core* core, Group* group, Job* job) noexcept nogil:
         ready_spare(&group.ready, other)
         return
     ready_remove(&group.ready, job)
-    if queue.fair and job.priority == other.priority and turns == turns_at(queue, other):
+    # One that came before the groups took turns may stand in its level's heap, where nobody takes a place over.
+    if (queue.fair and job.priority == other.priority and turns == turns_at(queue, other)
+            and other.where != IN_RETURNED):
         ready_replace(turns, other, job)    # it keeps the turn
         other.extra.relations.lane = NULL
     else:
@@ -337,6 +353,7 @@ cdef Job* pair_first(Core* core, Queue* queue, Ready* ready, Ready* turns) noexc
     cdef Job* own = ready_first(ready)
     cdef Job* shown
     cdef Group* group
+    cdef uint32_t left = HIDDEN_AT_ONCE
     while True:
         shown = ready_first(turns)
         if shown == NULL:
@@ -344,7 +361,11 @@ cdef Job* pair_first(Core* core, Queue* queue, Ready* ready, Ready* turns) noexc
         group = <Group*>shown.extra.relations.member
         if admitted(core, group):
             break
+        if left == 0:
+            return own                      # the pass that goes with new limits hides it, and wakes who waits
+        left -= 1
         if not hide(core, group):
+            look_again(core, queue)
             return own
     return own if own != NULL and not comes_before(queue, shown, own) else shown
 
@@ -399,6 +420,11 @@ cdef uint32_t look(Core* core, Group* group, uint32_t budget) noexcept nogil:
     list_out(group.queue, group)
     list_last(group.queue, group)
     group.queue.group_pass -= 1
+    if refresh(core, group) and group.shown != NULL and (group.fair != group.queue.fair or not admitted(core, group)):
+        if hide_away(core, group):          # to be shown again by what is set now
+            queue_wants_service(core, group.queue)
+        else:
+            look_again(core, group.queue)
     show(core, group)
     group_settle(core, group)
     return budget

@@ -291,15 +291,20 @@ cdef size_t _rare_room(const Extra* extra) noexcept nogil:
 
 
 cdef void msgpack_job(WriteBuffer* out, const Job* job, const JobParts* parts) noexcept nogil:
-    cdef const Extra* extra = &NO_EXTRA if job.extra == NULL else job.extra
+    cdef const Extra* extra = &NO_EXTRA
     cdef size_t sizes = <size_t>parts.queue.size + parts.data.size + parts.tags.size + parts.depends_on.size
-    cdef bint failing = extra.failing != NULL or job.state == STATE_FAILED
-    cdef uint16_t more = _kind_keys(_relations(extra))
+    cdef bint failing = job.state == STATE_FAILED
+    cdef uint16_t more = 0
     cdef uint8_t* at
+    if job.extra != NULL:
+        extra = job.extra
+        failing |= extra.failing != NULL
+        sizes += _rare_room(extra)
+        more = _kind_keys(_relations(extra))
     if failing:
         sizes += msgpack_failing_room(job, parts.history)
         more += msgpack_failing_keys(job, parts.history)
-    at = buffer_room(out, JOB_ROOM + _rare_room(extra) + sizes)
+    at = buffer_room(out, JOB_ROOM + sizes)
     if at == NULL:
         return
     at = _head_put(at, job, &parts.queue, &parts.data, more)

@@ -234,11 +234,16 @@ cdef void unique_release(Core* core, Job* job) noexcept nogil:
 
 cdef void unique_regain(Core* core, Job* job) noexcept nogil:
     cdef Relations* relations = NULL if job.extra == NULL else job.extra.relations
+    cdef Relations* holder
     cdef Slice name
     if relations == NULL or relations.unique_text == NULL or relations.unique.name != NULL:
         return
     name.ptr, name.size, name.flags = relations.unique_text, relations.unique_size, 0
-    if find_in(core, False, &name, name_hash(name.ptr, name.size)) == NULL:
+    holder = <Relations*>find_in(core, False, &name, name_hash(name.ptr, name.size))
+    if holder != NULL and job_gone(holder.job):
+        unique_release(core, holder.job)
+        holder = NULL
+    if holder == NULL:
         unique_hold(core, relations)
 
 

@@ -50,6 +50,7 @@ cdef struct Group:              # of a queue's jobs with one group_id; while som
     Job* shown                  # borrowed: its next job, while that stands in Queue.turns
     uint64_t active
     uint64_t turn               # Queue.turn when that job got in line
+    bint fair                   # Queue.fair then
     Bucket rate
     uint32_t generation         # of its queue when it was last looked at: what an older one had is gone
 

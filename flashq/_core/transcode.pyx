@@ -20,6 +20,7 @@ cdef int transcode(WriteBuffer* out, const uint8_t* value, size_t size, Format s
         else:
             result = _packb(_loads(value[:<Py_ssize_t>size]))
     except Exception:           # values were validated on the way in, so what is left is memory
+        out.failed = True
         return NO_MEMORY
     buffer_put(out, <const char*>result, <size_t>len(result))
     return NO_MEMORY if out.failed else OK

@@ -74,7 +74,8 @@ cdef inline void wire_jobs_next(Format format, WriteBuffer* out, uint32_t index)
     else:
         msgpack_jobs_next(out, index)
 
-# A Job, transcoded if need be. With `history` it shows the attempts that ended badly.
+# A Job, transcoded if need be; without memory for that `out` has failed. With `history` it shows the attempts that
+# ended badly.
 cdef void wire_job_read(Core* core, Format format, WriteBuffer* out, const Job* job, bint history) noexcept nogil
 
 cdef inline void wire_job(Core* core, Format format, WriteBuffer* out, const Job* job) noexcept nogil:

@@ -19,7 +19,8 @@ PUSH_OPTIONS = (
           "`--default-max-attempts`, or 0.", default=None, aliases=("attempts", "maxAttempts")),
     Field("backoff", Kind.U64, "ms; a retry waits backoff * 2^min(attempts, 10). 0 = no wait. Unset: "
           "`--default-backoff`, or 0.", default=None),
-    Field("lifo", Kind.BOOL, "Newest first among jobs of the same priority, before those that are not.", default=False),
+    Field("lifo", Kind.BOOL, "Newest first among jobs of the same priority, before those that are not; among several "
+          "groups, the one first whose turn came last.", default=False),
     Field("tags", Kind.TAGS, "Free labels.", default=()),
     Field("job_id", Kind.STR, "A custom id: while that job exists, a push only answers with its id.", limit=1024,
           aliases=("jobId",)),

@@ -75,7 +75,7 @@ COMMANDS = (
         "cold", _GONE, ({"cmd": "DRAIN", "queue": "emails"}, {"ok": True, "success": True, "count": 3}), "queues.drain",
     ),
     Command(
-        "OBLITERATE", "Remove all jobs of a queue but completed ones, its pause, its limits and its cron entries.",
+        "OBLITERATE", "Remove all jobs of a queue but completed ones, its pause, limits, push keys and cron entries.",
         (QUEUE,), (_REMOVED,), QUEUE_NAME_ERRORS, "cold", _GONE,
         ({"cmd": "OBLITERATE", "queue": "emails"}, {"ok": True, "success": True, "count": 5}), "queues.obliterate",
     ),

@@ -12,19 +12,18 @@ from flashq._core.job cimport (
     LOG_LEVEL, STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_WAITING,
     STATE_WAITING_CHILDREN, Delivery, Log, LogEntry,
 )
+from flashq._core.namemap cimport NameNode, name_add, name_find, name_hash, name_remove
 from flashq._core.payload cimport payload_of_duplicate
 from flashq._core.queue cimport deadline_lower, list_append, queue_wants_service
 from flashq._core.records cimport record_job, record_ties
 from flashq._core.relations cimport debounce_check, debounce_open, relations_free, relations_make, unique_check
 from flashq._core.request cimport (
     BIT_BACKOFF, BIT_DATA, BIT_DELAY, BIT_JOB_ID, BIT_LIFO, BIT_MAX_ATTEMPTS, BIT_PRIORITY, BIT_REMOVE_ON_COMPLETE,
-    BIT_DEBOUNCE_ID, BIT_DEPENDS_ON, BIT_FLOW, BIT_GROUP_ID, BIT_KEEP_COMPLETED_AGE, BIT_KEEP_COMPLETED_COUNT,
-    BIT_REMOVE_ON_FAIL, BIT_RETRY, BIT_STALL_TIMEOUT, BIT_TAGS, BIT_TIMEOUT, BIT_TTL, BIT_UNIQUE_KEY, MSGPACK,
-    SLICE_HAS_NEWLINES, Slice, has,
+    BIT_DEBOUNCE_ID, BIT_DEPENDS_ON, BIT_FLOW, BIT_GROUP_ID, BIT_HASHED, BIT_KEEP_COMPLETED_AGE,
+    BIT_KEEP_COMPLETED_COUNT, BIT_REMOVE_ON_FAIL, BIT_RETRY, BIT_STALL_TIMEOUT, BIT_TAGS, BIT_TIMEOUT, BIT_TTL,
+    BIT_UNIQUE_KEY, MSGPACK, SLICE_HAS_NEWLINES, Slice, has,
 )
-from flashq._core.shardmap cimport (
-    SHARD_BITS, NameNode, id_get, id_put, id_remove, name_add, name_find, name_hash, name_remove,
-)
+from flashq._core.shardmap cimport SHARD_BITS, id_get, id_put, id_remove
 from flashq._core.slab cimport blob_give, blob_take, slab_give, slab_take
 from flashq._core.state cimport COMPLETED, NODE_JOB, NEVER
 from flashq._core.status cimport DUPLICATE_KEY, NO_MEMORY, OK
@@ -165,7 +164,7 @@ cdef int fill_rare(Core* core, Job* job, const PushItem* item) noexcept nogil:
             return NO_MEMORY
         extra.custom.name = extra.custom_id
         extra.custom.size = extra.custom_id_size
-        extra.custom.hash = name_hash(extra.custom_id, extra.custom_id_size)
+        extra.custom.hash = custom_hash(item)
         if name_add(&core.shards[extra.custom.hash & (SHARDS - 1)].customs, &extra.custom) != OK:
             extra.custom.name = NULL        # not mapped: nothing to take out
             return NO_MEMORY
@@ -202,9 +201,13 @@ cdef void fill(Core* core, Queue* queue, Job* job, const PushItem* item, Format 
         job.flags |= JOB_REMOVE_ON_FAIL
 
 
-cdef Job* job_of_custom_id(Core* core, const Slice* name) noexcept nogil:
+cdef inline uint64_t custom_hash(const PushItem* item) noexcept nogil:
+    """Of its custom id."""
+    return item.job_id_hash if has(item, BIT_HASHED) else name_hash(item.job_id.ptr, item.job_id.size)
+
+
+cdef Job* job_of_custom_id(Core* core, const Slice* name, uint64_t hash) noexcept nogil:
     """The living job that holds this custom id, or NULL. A completed one lets go of it here."""
-    cdef uint64_t hash = name_hash(name.ptr, name.size)
     cdef NameNode* node = name_find(&core.shards[hash & (SHARDS - 1)].customs, hash, name.ptr, name.size)
     cdef Extra* extra = <Extra*>node        # the node is its first member
     if node == NULL:
@@ -231,7 +234,7 @@ cdef int job_create(Core* core, Queue* queue, const PushItem* item, Format forma
         if status != OK:
             return status
     if has(item, BIT_JOB_ID) and item.job_id.size:
-        job = job_of_custom_id(core, &item.job_id)
+        job = job_of_custom_id(core, &item.job_id, custom_hash(item))
         if job != NULL:
             id[0] = job.id
             shown[0] = job.position

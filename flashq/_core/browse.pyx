@@ -7,8 +7,9 @@ from flashq._core.groups cimport queue_waiting
 from flashq._core.job cimport LOG_ENTRIES, Extra, Job, Log, LogEntry
 from flashq._core.jobs cimport job_find, job_gone
 from flashq._core.listing cimport listing_page, listing_total
+from flashq._core.namemap cimport name_find, name_hash
 from flashq._core.request cimport MAX_BATCH
-from flashq._core.shardmap cimport SHARDS, name_find, name_hash
+from flashq._core.shardmap cimport SHARDS
 from flashq._core.state cimport COMPLETED, Core, Queue
 
 from flashq._core.engine import STATES

@@ -8,9 +8,10 @@ from flashq._core.groups cimport groups_close
 from flashq._core.heap cimport heap_close
 from flashq._core.job cimport Awaited, Delivery, Edge, Extra, Failing, Job, Relations
 from flashq._core.lanes cimport lanes_close
+from flashq._core.namemap cimport name_close
 from flashq._core.ready cimport Level, ready_close
 from flashq._core.retention cimport retention_close
-from flashq._core.shardmap cimport LEAF_BYTES, SHARDS, id_close, name_close
+from flashq._core.shardmap cimport LEAF_BYTES, SHARDS, id_close
 from flashq._core.slab cimport blobs_init, memory_close, memory_init, slab_init
 from flashq._core.state cimport NEVER, Debounce, Grave, Group, Lane, Listening, Owner, PushKey, Queue, Standing, Waiter
 

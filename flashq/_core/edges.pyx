@@ -9,10 +9,11 @@ from flashq._core.job cimport (
 from flashq._core.jobs cimport job_find, job_gone, job_log
 from flashq._core.json_write cimport literal_put, u64_put
 from flashq._core.lifecycle cimport job_bury, job_detach, job_place
+from flashq._core.namemap cimport NameMap, name_add, name_find, name_hash, name_remove
 from flashq._core.queue cimport deadline_lower
 from flashq._core.records cimport record_state, record_ties
 from flashq._core.request cimport PARENT_FAIL, PARENT_RUN, PARENT_WAIT, Slice
-from flashq._core.shardmap cimport SHARD_BITS, SHARDS, NameMap, name_add, name_find, name_hash, name_remove
+from flashq._core.shardmap cimport SHARD_BITS, SHARDS
 from flashq._core.slab cimport slab_give, slab_take
 from flashq._core.state cimport COMPLETED
 from flashq._core.status cimport OK

@@ -9,8 +9,8 @@ from libc.string cimport memcpy, memset
 from flashq._core.buffer cimport buffer_close, buffer_consume, buffer_room, buffer_shrink
 from flashq._core.job cimport JOB_MSGPACK, JOB_WATCHED, job_is
 from flashq._core.jobs cimport copy_value
+from flashq._core.namemap cimport name_add, name_find, name_hash, name_remove
 from flashq._core.request cimport JSON, MSGPACK
-from flashq._core.shardmap cimport name_add, name_find, name_hash, name_remove
 from flashq._core.slab cimport blob_give, blob_take, slab_give, slab_take
 from flashq._core.state cimport Listening, Queue
 from flashq._core.status cimport NO_MEMORY, OK

@@ -9,13 +9,14 @@ from flashq._core.jobs cimport keep
 from flashq._core.lifecycle cimport LIMBO_RETRY_MS
 from flashq._core.lanes cimport lane_enter, lane_leave, lane_open, lane_settle, turns_at
 from flashq._core.limits cimport TOKEN, bucket_refill, bucket_wait
+from flashq._core.namemap cimport name_add, name_find, name_hash, name_remove
 from flashq._core.queue cimport deadline_lower, queue_wants_service
 from flashq._core.ready cimport (
     Ready, job_before, ready_append, ready_close, ready_replace, ready_spare, ready_takes,
 )
 from flashq._core.relations cimport scoped
 from flashq._core.request cimport Slice
-from flashq._core.shardmap cimport SHARDS, name_add, name_find, name_hash, name_remove
+from flashq._core.shardmap cimport SHARDS
 from flashq._core.slab cimport blob_give, slab_give, slab_take
 from flashq._core.state cimport NODE_GROUP, NO_LIMIT, GroupName, Lane
 from flashq._core.status cimport NO_MEMORY, OK

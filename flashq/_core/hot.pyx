@@ -2,6 +2,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset, strlen
 
+from flashq._core.ahead cimport items_ahead
 from flashq._core.edges cimport command_tells
 from flashq._core.events cimport event_progress
 from flashq._core.failing cimport losses_forgive
@@ -152,24 +153,31 @@ cdef int push_batch(Core* core, Peer* peer, Request* request) noexcept nogil:
 cdef void push_items(Core* core, Queue* queue, Request* request) noexcept nogil:
     cdef uint64_t shown
     cdef uint32_t i
+    cdef uint32_t looked = 0
     cdef int status
-    for i in range(request.item_count):
-        status = push_item(core, queue, &request.items[i], request.format, &shown)
-        if status != OK:
-            refuse_item(&request.items[i], i, status)
-        elif shown > outcome.shown:
-            outcome.shown = shown
+    while looked < request.item_count:
+        i = looked
+        looked = items_ahead(core, queue, request.items, i, request.item_count)
+        while i < looked:
+            status = push_item(core, queue, &request.items[i], request.format, &shown)
+            if status != OK:
+                refuse_item(&request.items[i], i, status)
+            elif shown > outcome.shown:
+                outcome.shown = shown
+            i += 1
 
 
 cdef int push_items_keyed(Core* core, Queue* queue, Request* request) noexcept nogil:
     """As push_items, but what an earlier push with this key took is taken already."""
     cdef PushKey* key
     cdef uint64_t shown
-    cdef uint32_t i, taken = 0
+    cdef uint32_t i, looked = 0, taken = 0
     cdef int status = push_key_open(core, queue, &request.push_key, True, request.item_count, &key)
     if status != OK:
         return status
     for i in range(request.item_count):
+        if i == looked:
+            looked = items_ahead(core, queue, request.items, i, request.item_count)
         if key.ids[i]:
             outcome.ids[outcome.made] = key.ids[i]
             outcome.made += 1

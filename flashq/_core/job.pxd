@@ -1,7 +1,7 @@
 """The Job struct, its rare fields, and its delivery. Owner of all three: the Engine, through its slabs."""
 from flashq._core.heap cimport HeapNode
+from flashq._core.namemap cimport NameNode
 from flashq._core.request cimport RetryPolicy
-from flashq._core.shardmap cimport NameNode
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum State:                # in step with commands.STATES

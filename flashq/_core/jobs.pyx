@@ -12,19 +12,19 @@ from flashq._core.job cimport (
     LOG_LEVEL, STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_WAITING,
     STATE_WAITING_CHILDREN, Delivery, Log, LogEntry,
 )
+from flashq._core.namemap cimport NameNode, name_add, name_find, name_hash, name_remove
 from flashq._core.payload cimport payload_of_duplicate
 from flashq._core.queue cimport deadline_lower, list_append, queue_wants_service
+from flashq._core.ready cimport ready_push
 from flashq._core.records cimport record_job, record_ties
 from flashq._core.relations cimport debounce_check, debounce_open, relations_free, relations_make, unique_check
 from flashq._core.request cimport (
-    BIT_BACKOFF, BIT_DATA, BIT_DELAY, BIT_JOB_ID, BIT_LIFO, BIT_MAX_ATTEMPTS, BIT_NAME, BIT_PRIORITY,
-    BIT_REMOVE_ON_COMPLETE, BIT_DEBOUNCE_ID, BIT_DEPENDS_ON, BIT_FLOW, BIT_GROUP_ID, BIT_KEEP_COMPLETED_AGE,
-    BIT_KEEP_COMPLETED_COUNT, BIT_REMOVE_ON_FAIL, BIT_RETRY, BIT_STALL_TIMEOUT, BIT_TAGS, BIT_TIMEOUT, BIT_TTL,
-    BIT_UNIQUE_KEY, BIT_VERSION, MSGPACK, SLICE_HAS_NEWLINES, Slice, has,
+    BIT_BACKOFF, BIT_CMD, BIT_DATA, BIT_DELAY, BIT_JOB_ID, BIT_LIFO, BIT_MAX_ATTEMPTS, BIT_NAME, BIT_PRIORITY,
+    BIT_QUEUE, BIT_REQ_ID, BIT_REMOVE_ON_COMPLETE, BIT_DEBOUNCE_ID, BIT_DEPENDS_ON, BIT_FLOW, BIT_GROUP_ID, BIT_HASHED,
+    BIT_KEEP_COMPLETED_AGE, BIT_KEEP_COMPLETED_COUNT, BIT_REMOVE_ON_FAIL, BIT_RETRY, BIT_STALL_TIMEOUT, BIT_TAGS,
+    BIT_TIMEOUT, BIT_TTL, BIT_UNIQUE_KEY, BIT_VERSION, MSGPACK, SLICE_HAS_NEWLINES, Slice, has,
 )
-from flashq._core.shardmap cimport (
-    SHARD_BITS, NameNode, id_get, id_put, id_remove, name_add, name_find, name_hash, name_remove,
-)
+from flashq._core.shardmap cimport SHARD_BITS, id_get, id_put, id_remove
 from flashq._core.slab cimport blob_give, blob_take, slab_give, slab_take
 from flashq._core.state cimport COMPLETED, NODE_JOB, NEVER
 from flashq._core.status cimport DUPLICATE_KEY, NO_MEMORY, OK
@@ -75,10 +75,15 @@ cdef uint8_t* keep(Core* core, const Slice* value, uint32_t* size) noexcept nogi
     cdef uint8_t* blob
     cdef uint32_t stored = value.size
     cdef uint32_t i
-    if value.flags & SLICE_HAS_NEWLINES:
-        for i in range(value.size):
-            if value.ptr[i] == c'\r' or value.ptr[i] == c'\n':
-                stored -= 1
+    if not value.flags & SLICE_HAS_NEWLINES:
+        blob = blob_take(&core.blobs, stored)
+        if blob != NULL:
+            memcpy(blob, value.ptr, stored)
+            size[0] = stored
+        return blob
+    for i in range(value.size):
+        if value.ptr[i] == c'\r' or value.ptr[i] == c'\n':
+            stored -= 1
     blob = blob_take(&core.blobs, stored)
     if blob != NULL:
         size[0] = copy_value(blob, value)
@@ -165,7 +170,7 @@ cdef int fill_rare(Core* core, Job* job, const PushItem* item) noexcept nogil:
             return NO_MEMORY
         extra.custom.name = extra.custom_id
         extra.custom.size = extra.custom_id_size
-        extra.custom.hash = name_hash(extra.custom_id, extra.custom_id_size)
+        extra.custom.hash = custom_hash(item)
         if name_add(&core.shards[extra.custom.hash & (SHARDS - 1)].customs, &extra.custom) != OK:
             extra.custom.name = NULL        # not mapped: nothing to take out
             return NO_MEMORY
@@ -174,7 +179,7 @@ cdef int fill_rare(Core* core, Job* job, const PushItem* item) noexcept nogil:
     return OK
 
 
-cdef void fill(Core* core, Queue* queue, Job* job, const PushItem* item, Format format) noexcept nogil:
+cdef inline void fill_plain(Core* core, Queue* queue, Job* job, Format format) noexcept nogil:
     memset(job, 0, sizeof(Job))
     job.queue = queue
     job.generation = queue.generation
@@ -182,8 +187,10 @@ cdef void fill(Core* core, Queue* queue, Job* job, const PushItem* item, Format 
     job.run_at = core.now
     if format == MSGPACK:
         job.flags = JOB_MSGPACK
-    if item.seen == core.plain_push:
-        return                              # a job with data alone: most of them
+
+
+cdef void fill(Core* core, Queue* queue, Job* job, const PushItem* item, Format format) noexcept nogil:
+    fill_plain(core, queue, job, format)
     if has(item, BIT_PRIORITY):
         job.priority = <int>item.priority
     if has(item, BIT_DELAY) and item.delay:
@@ -202,9 +209,13 @@ cdef void fill(Core* core, Queue* queue, Job* job, const PushItem* item, Format 
         job.flags |= JOB_REMOVE_ON_FAIL
 
 
-cdef Job* job_of_custom_id(Core* core, const Slice* name) noexcept nogil:
+cdef inline uint64_t custom_hash(const PushItem* item) noexcept nogil:
+    """Of its custom id."""
+    return item.job_id_hash if has(item, BIT_HASHED) else name_hash(item.job_id.ptr, item.job_id.size)
+
+
+cdef Job* job_of_custom_id(Core* core, const Slice* name, uint64_t hash) noexcept nogil:
     """The living job that holds this custom id, or NULL. A completed one lets go of it here."""
-    cdef uint64_t hash = name_hash(name.ptr, name.size)
     cdef NameNode* node = name_find(&core.shards[hash & (SHARDS - 1)].customs, hash, name.ptr, name.size)
     cdef Extra* extra = <Extra*>node        # the node is its first member
     if node == NULL:
@@ -216,6 +227,49 @@ cdef Job* job_of_custom_id(Core* core, const Slice* name) noexcept nogil:
     return extra.job
 
 
+cdef inline bint is_plain(const Core* core, const PushItem* item) noexcept nogil:
+    """Whether it says nothing but data, and no default says more."""
+    cdef uint64_t others = <uint64_t>1 << BIT_CMD | <uint64_t>1 << BIT_REQ_ID | <uint64_t>1 << BIT_QUEUE
+    return item.seen & ~others == core.plain_push
+
+
+cdef inline void pushed(Core* core, Queue* queue, Job* job, uint64_t* id, uint64_t* shown) noexcept nogil:
+    queue.pushed += 1
+    core.pushed += 1
+    if core.listening:
+        event_pushed(core, job)
+    id[0] = job.id
+    shown[0] = job.position
+
+
+cdef inline int create_plain(Core* core, Queue* queue, const PushItem* item, Format format, uint64_t* id,
+                             uint64_t* shown) noexcept nogil:
+    """As job_create, of a job with data alone: most of them."""
+    cdef Shard* shard = &core.shards[queue.shard]
+    cdef Job* job = <Job*>slab_take(&core.jobs)
+    if job == NULL:
+        return NO_MEMORY
+    fill_plain(core, queue, job, format)
+    job.id = shard.next_sequence << SHARD_BITS | queue.shard
+    job.data = keep(core, &item.data, &job.data_size)
+    if job.data == NULL:
+        slab_give(&core.jobs, job)
+        return NO_MEMORY
+    if id_put(&shard.ids, shard.next_sequence, job) != OK:
+        job_free(core, job)
+        return NO_MEMORY
+    if ready_push(&queue.ready, job) != OK:
+        id_remove(&shard.ids, shard.next_sequence)
+        job_free(core, job)
+        return NO_MEMORY
+    if queue.first_waiter != NULL:
+        queue_wants_service(core, queue)
+    shard.next_sequence += 1
+    record_job(core, job)
+    pushed(core, queue, job, id, shown)
+    return OK
+
+
 cdef int job_create(Core* core, Queue* queue, const PushItem* item, Format format, uint64_t* id,
                     uint64_t* shown) noexcept nogil:
     cdef Job* job
@@ -224,14 +278,16 @@ cdef int job_create(Core* core, Queue* queue, const PushItem* item, Format forma
     cdef bint tied = item.seen & tied_bits() != 0
     cdef int status = OK
     cdef PushItem room
-    if item.seen != core.plain_push and core.defaults.given:
+    if is_plain(core, item):
+        return create_plain(core, queue, item, format, id, shown)
+    if core.defaults.given:
         item = with_defaults(&core.defaults, item, &room)
     if tied:
         status = debounce_check(core, queue, item)
         if status != OK:
             return status
     if has(item, BIT_JOB_ID) and item.job_id.size:
-        job = job_of_custom_id(core, &item.job_id)
+        job = job_of_custom_id(core, &item.job_id, custom_hash(item))
         if job != NULL:
             id[0] = job.id
             shown[0] = job.position
@@ -269,17 +325,12 @@ cdef int job_create(Core* core, Queue* queue, const PushItem* item, Format forma
         return status
     if sequence == shard.next_sequence:
         shard.next_sequence += 1
-    queue.pushed += 1
-    core.pushed += 1
     if tied:
         debounce_open(core, queue, item)
     record_job(core, job)
     if tied:
         record_ties(core, job)
-    if core.listening:
-        event_pushed(core, job)
-    id[0] = job.id
-    shown[0] = job.position
+    pushed(core, queue, job, id, shown)
     return OK
 
 

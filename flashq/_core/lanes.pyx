@@ -4,10 +4,10 @@ from libc.string cimport memcmp, memcpy, memset
 
 from flashq._core.buffer cimport buffer_room
 from flashq._core.groups cimport comes_before, line_first, pair_first
+from flashq._core.namemap cimport name_hash
 from flashq._core.rawlist cimport number_list, text_list
 from flashq._core.ready cimport ready_close, ready_first, ready_push, ready_remove
 from flashq._core.request cimport BIT_NAMES, BIT_VERSIONS, KIND_ID_LIST, KIND_TAGS, Slice, has
-from flashq._core.shardmap cimport name_hash
 from flashq._core.slab cimport blob_give, blob_take, slab_give, slab_take
 from flashq._core.state cimport WantedName
 from flashq._core.status cimport BAD_TYPE, NO_MEMORY, OK

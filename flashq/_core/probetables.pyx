@@ -5,10 +5,13 @@ Here too a wrong handle crashes: nothing is checked.
 cimport cython
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
 from flashq._core.job cimport JOB_LIFO, Job
+from flashq._core.namemap cimport (
+    BUCKET_SLOTS, SEGMENT_BITS, SEGMENT_BUCKETS, NameBucket, NameMap, NameNode, name_absent, name_add,
+    name_close, name_find, name_hash, name_remove,
+)
 from flashq._core.ready cimport Level, Ready, ready_close, ready_first, ready_push, ready_remove, ready_trim
 from flashq._core.shardmap cimport (
-    LEAF_BYTES, IdTable, NameMap, NameNode, id_close, id_get, id_next, id_previous, id_put, id_remove, id_replace,
-    name_add, name_close, name_find, name_hash, name_remove,
+    LEAF_BYTES, IdTable, id_close, id_get, id_next, id_previous, id_put, id_remove, id_replace,
 )
 from flashq._core.slab cimport Memory, Slab, memory_close, memory_init, slab_init
 from flashq._core.status cimport OK
@@ -142,22 +145,29 @@ cdef class NameMapProbe:
         node = name_find(&self.map, value, name, <uint32_t>len(name))
         return None if node == NULL else node.kind
 
+    def absent(self, bytes name, hash=None):
+        """Whether no name has the hash of this one."""
+        return bool(name_absent(&self.map, name_hash(name, <size_t>len(name)) if hash is None else hash))
+
     def remove(self, bytes name):
         node = <NameNode*><uintptr_t>self.held[name]
         name_remove(&self.map, node)
         del self.held[name]
         PyMem_RawFree(node)
 
-    def longest_chain(self):
+    def fullest(self):
+        """Names in the bucket that has most."""
+        cdef NameBucket* bucket
         cdef NameNode* node
-        longest = 0
-        for bucket in range(self.map.buckets):
-            size = 0
-            node = self.map.segments[bucket >> 9][bucket & 511]
+        most = 0
+        for number in range(self.map.buckets):
+            bucket = &self.map.segments[number >> SEGMENT_BITS][number & (SEGMENT_BUCKETS - 1)]
+            size = bucket.used
+            node = bucket.nodes[BUCKET_SLOTS - 1].next if bucket.chained else NULL
             while node != NULL:
                 size, node = size + 1, node.next
-            longest = max(longest, size)
-        return longest
+            most = max(most, size)
+        return most
 
     def close(self):
         name_close(&self.map)

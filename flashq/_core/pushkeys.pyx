@@ -7,11 +7,11 @@ from libc.string cimport memset
 
 from flashq._core.heap cimport heap_move, heap_push, heap_remove
 from flashq._core.jobs cimport keep, saturated
+from flashq._core.namemap cimport NameNode, name_add, name_find, name_hash, name_remove
 from flashq._core.queue cimport deadline_lower, queue_find
 from flashq._core.records cimport record_push_key
 from flashq._core.relations cimport scoped
 from flashq._core.request cimport BIT_PUSH_KEY, has
-from flashq._core.shardmap cimport NameNode, name_add, name_find, name_hash, name_remove
 from flashq._core.slab cimport blob_give, blob_take, slab_give, slab_take
 from flashq._core.state cimport NODE_PUSH_KEY, PushKeyName
 from flashq._core.status cimport NO_MEMORY, OK, PUSH_KEY_TAKEN

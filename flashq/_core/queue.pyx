@@ -3,8 +3,9 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from flashq._core.heap cimport heap_remove
+from flashq._core.namemap cimport name_add, name_find, name_hash, name_remove
 from flashq._core.ready cimport ready_close
-from flashq._core.shardmap cimport SHARDS, name_add, name_find, name_hash, name_remove
+from flashq._core.shardmap cimport SHARDS
 from flashq._core.slab cimport blob_give, blob_take, slab_give, slab_take
 from flashq._core.state cimport NODE_QUEUE, NO_LIMIT
 from flashq._core.status cimport (

@@ -1,8 +1,9 @@
 """What ties jobs together: unique keys, debounce windows, dependencies, the children of a flow."""
 from flashq._core.job cimport Job, Relations
+from flashq._core.namemap cimport name_hash_on
 from flashq._core.request cimport Format, PushItem, Slice
 from flashq._core.state cimport Core, Debounce, Queue
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 cdef enum:
     MAX_DEPENDS_ON = 1000
@@ -10,6 +11,10 @@ cdef enum:
 
 # A name within a queue, in Core.text until that is used again; False without memory.
 cdef bint scoped(Core* core, const Queue* queue, const Slice* key, Slice* out) noexcept nogil
+cdef inline uint64_t scoped_hash(const Queue* queue, const Slice* key) noexcept nogil:
+    """name_hash of that name."""
+    return name_hash_on(name_hash_on(queue.name.hash, <const uint8_t*>b"\0", 1), key.ptr, key.size)
+
 cdef int debounce_check(Core* core, Queue* queue, const PushItem* item) noexcept nogil     # OK, DEBOUNCED, NO_MEMORY
 # OK, or DUPLICATE_KEY and `holder` is the job that holds the key, or NO_MEMORY.
 cdef int unique_check(Core* core, Queue* queue, const PushItem* item, uint64_t* holder) noexcept nogil

@@ -10,13 +10,14 @@ from flashq._core.jobs cimport job_extra, job_gone, keep
 from flashq._core.json_codec cimport json_id_list
 from flashq._core.lanes cimport lanes_full
 from flashq._core.msgpack_codec cimport msgpack_id_list
+from flashq._core.namemap cimport NameNode, name_absent, name_add, name_find, name_hash, name_remove
 from flashq._core.queue cimport deadline_lower
 from flashq._core.request cimport (
-    BIT_DEBOUNCE_ID, BIT_DEBOUNCE_TTL, BIT_DEPENDS_ON, BIT_FLOW, BIT_GROUP_ID, BIT_KEEP_COMPLETED_AGE,
+    BIT_DEBOUNCE_ID, BIT_DEBOUNCE_TTL, BIT_DEPENDS_ON, BIT_FLOW, BIT_GROUP_ID, BIT_HASHED, BIT_KEEP_COMPLETED_AGE,
     BIT_KEEP_COMPLETED_COUNT, BIT_NAME, BIT_ON_PARENT_FAILURE, BIT_UNIQUE_KEY, BIT_VERSION, JSON, PARENT_FAIL,
     PARENT_WAIT, OnParentFailure, has,
 )
-from flashq._core.shardmap cimport SHARDS, NameNode, name_add, name_find, name_hash, name_remove
+from flashq._core.shardmap cimport SHARDS
 from flashq._core.slab cimport blob_give, blob_take, slab_give, slab_take
 from flashq._core.state cimport NODE_DEBOUNCE, DebounceName
 from flashq._core.status cimport DEBOUNCED, DUPLICATE_KEY, NO_MEMORY, OK, TOO_MANY_NAMES
@@ -65,14 +66,22 @@ cdef int debounce_check(Core* core, Queue* queue, const PushItem* item) noexcept
     return OK
 
 
+cdef inline uint64_t unique_hash(const Queue* queue, const PushItem* item) noexcept nogil:
+    return item.unique_hash if has(item, BIT_HASHED) else scoped_hash(queue, &item.unique_key)
+
+
 cdef int unique_check(Core* core, Queue* queue, const PushItem* item, uint64_t* holder) noexcept nogil:
     cdef Slice name
     cdef Relations* relations
+    cdef uint64_t hash
     if not has(item, BIT_UNIQUE_KEY) or item.unique_key.size == 0:
         return OK
+    hash = unique_hash(queue, item)
+    if name_absent(&core.shards[hash & (SHARDS - 1)].uniques, hash):
+        return OK                           # mostly: without the text of the name
     if not scoped(core, queue, &item.unique_key, &name):
         return NO_MEMORY
-    relations = <Relations*>find_in(core, False, &name, name_hash(name.ptr, name.size))
+    relations = <Relations*>find_in(core, False, &name, hash)
     if relations == NULL:
         return OK
     if not job_gone(relations.job):
@@ -163,7 +172,7 @@ cdef int relations_make(Core* core, Queue* queue, Job* job, const PushItem* item
         if lanes_full(queue, relations):
             return TOO_MANY_NAMES
     relations.on_parent_failure = <uint8_t>(item.on_parent_failure if has(item, BIT_ON_PARENT_FAILURE) else 0)
-    if unique and not unique_make(core, queue, relations, &item.unique_key):
+    if unique and not unique_make(core, queue, relations, item):
         return NO_MEMORY
     if awaited:
         relations.depends_on = keep(core, &item.depends_on, &relations.depends_on_size)
@@ -205,20 +214,22 @@ cdef bint flow_make(Core* core, Relations* relations, const PushItem* item) noex
     return True
 
 
-cdef bint unique_make(Core* core, Queue* queue, Relations* relations, const Slice* key) noexcept nogil:
-    cdef Slice name
-    if not scoped(core, queue, key, &name):
+cdef bint unique_make(Core* core, Queue* queue, Relations* relations, const PushItem* item) noexcept nogil:
+    cdef uint32_t at = queue.name.size + 1
+    cdef uint32_t size = at + item.unique_key.size
+    cdef uint8_t* text = blob_take(&core.blobs, size)
+    if text == NULL:
         return False
-    relations.unique_text = keep(core, &name, &relations.unique_size)
-    if relations.unique_text == NULL:
-        return False
-    relations.key_at = queue.name.size + 1
-    return unique_hold(core, relations)
+    memcpy(text, queue.text, queue.name.size)       # as `scoped`, straight to its place
+    text[at - 1] = 0
+    memcpy(text + at, item.unique_key.ptr, item.unique_key.size)
+    relations.unique_text, relations.unique_size, relations.key_at = text, size, at
+    return unique_hold(core, relations, unique_hash(queue, item))
 
 
-cdef bint unique_hold(Core* core, Relations* relations) noexcept nogil:
+cdef bint unique_hold(Core* core, Relations* relations, uint64_t hash) noexcept nogil:
     relations.unique.name, relations.unique.size = relations.unique_text, relations.unique_size
-    relations.unique.hash = name_hash(relations.unique_text, relations.unique_size)
+    relations.unique.hash = hash
     if name_add(&core.shards[relations.unique.hash & (SHARDS - 1)].uniques, &relations.unique) == OK:
         return True
     relations.unique.name = NULL
@@ -236,15 +247,17 @@ cdef void unique_regain(Core* core, Job* job) noexcept nogil:
     cdef Relations* relations = NULL if job.extra == NULL else job.extra.relations
     cdef Relations* holder
     cdef Slice name
+    cdef uint64_t hash
     if relations == NULL or relations.unique_text == NULL or relations.unique.name != NULL:
         return
     name.ptr, name.size, name.flags = relations.unique_text, relations.unique_size, 0
-    holder = <Relations*>find_in(core, False, &name, name_hash(name.ptr, name.size))
+    hash = name_hash(name.ptr, name.size)
+    holder = <Relations*>find_in(core, False, &name, hash)
     if holder != NULL and job_gone(holder.job):
         unique_release(core, holder.job)
         holder = NULL
     if holder == NULL:
-        unique_hold(core, relations)
+        unique_hold(core, relations, hash)
 
 
 cdef void relations_free(Core* core, Relations* relations) noexcept nogil:

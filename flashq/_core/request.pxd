@@ -81,6 +81,7 @@ cdef enum FieldBit:             # index in given / seen / bad; fieldtable gives 
     BIT_FAIL_RETRY = 35         # `retry` of FAIL
     BIT_RETRY_AFTER = 36
     BIT_RELEASE = 37
+    BIT_HASHED = 38             # no field of the wire: `job_id_hash` and `unique_hash` stand, see names_ahead
     BIT_FLOW = 39               # no field of the wire: the push is part of a flow, see `flow_*` of PushItem
     BIT_PUSH_KEY = 40
     BIT_ON_DUPLICATE = 41
@@ -172,6 +173,8 @@ cdef struct PushItem:
     const uint64_t* flow_children   # borrowed: of the parent
     uint32_t flow_count         # how many
     bint flow_fails             # of the parent: it dies with a child
+    uint64_t job_id_hash        # with BIT_HASHED: of a `job_id`
+    uint64_t unique_hash        # likewise: of a `unique_key` within the queue
     RetryGiven retry
 
 cdef struct Request:

@@ -12,9 +12,9 @@ from flashq._core.heap cimport heap_move, heap_push, heap_remove
 from flashq._core.job cimport Job
 from flashq._core.lifecycle cimport job_lease, job_lose
 from flashq._core.jobs cimport job_gone
+from flashq._core.namemap cimport name_add, name_find, name_hash, name_remove
 from flashq._core.queue cimport deadline_lower, list_remove
 from flashq._core.records cimport record_frame_end
-from flashq._core.shardmap cimport name_add, name_find, name_hash, name_remove
 from flashq._core.slab cimport blob_give, blob_take, slab_give, slab_take
 from flashq._core.state cimport NEVER, NODE_OWNER, Session
 from flashq._core.status cimport NO_MEMORY, OK

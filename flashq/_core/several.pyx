@@ -4,10 +4,10 @@ from libc.string cimport memcmp
 
 from flashq._core.buffer cimport buffer_room, buffer_shrink
 from flashq._core.chance cimport chance_below
+from flashq._core.namemap cimport name_hash
 from flashq._core.queue cimport queue_find, queue_name_check, queue_open, queue_sweep
 from flashq._core.rawlist cimport number_list, text_list
 from flashq._core.request cimport BIT_QUEUE, KIND_ID_LIST, KIND_TAGS, has
-from flashq._core.shardmap cimport name_hash
 from flashq._core.status cimport BAD_TYPE, MISSING_FIELD, NO_MEMORY, OK, QUEUE_LIMIT
 from flashq._core.waiters cimport Giving, giving_begin, giving_end, queue_give, queue_yields
 

@@ -1,6 +1,6 @@
-"""Id table and name map of a shard: lookups cost a step or two, growth goes page by page, nothing rehashes at once."""
+"""Id table of a shard: a lookup costs a step or two, growth goes page by page."""
 from flashq._core.slab cimport Slab
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 
 cdef enum:
     SHARD_BITS = 5
@@ -41,31 +41,3 @@ cdef inline void* id_get(IdTable* table, uint64_t sequence) noexcept nogil:
     if table.leaf != NULL and sequence >> LEAF_BITS == table.leaf_number:
         return table.leaf.slots[sequence & (LEAF_SLOTS - 1)]
     return id_find(table, sequence)
-
-cdef struct NameNode:           # embedded in whatever is found by name
-    NameNode* next              # borrowed: the chain
-    const uint8_t* name         # borrowed from the embedder, who keeps it alive while mapped
-    uint32_t size
-    uint32_t kind               # the embedder's own tag
-    uint64_t hash               # name_hash of the name
-
-cdef struct NameMap:            # linear hashing: grows and shrinks one bucket at a time; set leaves, the rest all zero
-    Slab* leaves                # borrowed: a slab of LEAF_BYTES
-    NameNode*** segments        # owned: directory of bucket segments, each of them never moves
-    uint32_t segment_count
-    uint32_t segment_cap
-    uint64_t buckets            # 0, or at least LEAF_SLOTS: the first segment stays until name_close
-    uint64_t count
-
-cdef NameNode* name_find(NameMap* map, uint64_t hash, const uint8_t* name, uint32_t size) noexcept nogil
-cdef int name_add(NameMap* map, NameNode* node) noexcept nogil                   # OK or NO_MEMORY; not there yet
-cdef void name_remove(NameMap* map, NameNode* node) noexcept nogil
-cdef void name_close(NameMap* map) noexcept nogil                                # frees the buckets, not the nodes
-
-cdef inline uint64_t name_hash(const uint8_t* name, size_t size) noexcept nogil:
-    """FNV-1a, 64 bits (Fowler, Noll, Vo). Part of the format: a queue's shard comes from it."""
-    cdef uint64_t value = 0xCBF29CE484222325ULL
-    cdef size_t i
-    for i in range(size):
-        value = (value ^ name[i]) * 0x100000001B3ULL
-    return value

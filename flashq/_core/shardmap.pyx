@@ -1,20 +1,15 @@
-"""Id table and name map of a shard: lookups cost a step or two, growth goes page by page, nothing rehashes at once."""
+"""Id table of a shard: a lookup costs a step or two, growth goes page by page."""
 from flashq._core.prefetch cimport prefetch_write
-from flashq._core.rawmem cimport raw_free, raw_realloc
 from flashq._core.slab cimport slab_give, slab_take
 from flashq._core.status cimport NO_MEMORY, OK
-from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
-from libc.string cimport memcmp, memset
-
-cdef extern from * nogil:
-    int clz64 "__builtin_clzll"(unsigned long long value)
+from libc.stdint cimport uint32_t, uint64_t, uintptr_t
+from libc.string cimport memset
 
 cdef enum:
     MAX_HEIGHT = 6              # covers 63 bits of sequence, far over the 48 that ids have
-    SPLITS_AHEAD = 8            # names are fetched from memory so long before a split looks at them
 
 
-# The id table: a tree of 512-way levels over leaves, no higher than its largest sequence needs
+# A tree of 512-way levels over leaves, no higher than its largest sequence needs
 
 cdef inline uint32_t slot_of(uint64_t sequence, uint32_t level) noexcept nogil:
     return <uint32_t>(sequence >> (LEAF_BITS * level)) & (LEAF_SLOTS - 1)
@@ -246,126 +241,3 @@ cdef void level_close(IdTable* table, IdLeaf* leaf, uint32_t level) noexcept nog
 cdef void id_close(IdTable* table) noexcept nogil:
     level_close(table, table.root, table.height)
     table.root, table.height, table.count = NULL, 0, 0
-
-
-# The name map: Litwin's linear hashing (VLDB 1980)
-
-cdef inline uint64_t bucket_of(const NameMap* map, uint64_t hash) noexcept nogil:
-    """Where a hash stands: buckets past the last power of two were split off their low twins."""
-    # All queues of a shard have hashes with equal bits in some place: the product spreads them again.
-    cdef uint64_t spread = (hash * 0x9E3779B97F4A7C15ULL) >> 24
-    cdef uint64_t low = <uint64_t>1 << (63 - clz64(map.buckets))
-    cdef uint64_t bucket = spread & (2 * low - 1)
-    return bucket if bucket < map.buckets else bucket - low
-
-
-cdef inline NameNode** bucket_at(NameMap* map, uint64_t bucket) noexcept nogil:
-    return &map.segments[bucket >> LEAF_BITS][bucket & (LEAF_SLOTS - 1)]
-
-
-cdef bint segment_add(NameMap* map) noexcept nogil:
-    cdef uint32_t cap = map.segment_cap
-    cdef void* directory
-    cdef NameNode** segment
-    if map.segment_count == cap:
-        cap = max(cap + cap, <uint32_t>8)
-        directory = raw_realloc(map.segments, cap * sizeof(NameNode**))
-        if directory == NULL:
-            return False
-        map.segments, map.segment_cap = <NameNode***>directory, cap
-    segment = <NameNode**>slab_take(map.leaves)
-    if segment == NULL:
-        return False
-    memset(segment, 0, LEAF_SLOTS * sizeof(NameNode*))
-    map.segments[map.segment_count] = segment
-    map.segment_count += 1
-    return True
-
-
-cdef void bucket_split(NameMap* map) noexcept nogil:
-    """Add one bucket and move its names out of its twin. Without memory the chains stay longer for a while."""
-    cdef uint64_t added = map.buckets
-    cdef uint64_t low = <uint64_t>1 << (63 - clz64(added))
-    cdef NameNode* node
-    cdef NameNode** link
-    cdef NameNode** out
-    if added >> LEAF_BITS == map.segment_count and not segment_add(map):
-        return
-    if added - low + 2 * SPLITS_AHEAD < low:
-        # The next splits and their names are known. (GCC drops calls of a function that does nothing but this.)
-        prefetch_write(bucket_at(map, added - low + 2 * SPLITS_AHEAD)[0])
-        node = bucket_at(map, added - low + SPLITS_AHEAD)[0]
-        if node != NULL:
-            prefetch_write(node.next)
-    link = bucket_at(map, added - low)
-    out = bucket_at(map, added)
-    map.buckets += 1
-    while link[0] != NULL:
-        if bucket_of(map, link[0].hash) == added:
-            out[0] = link[0]
-            link[0] = out[0].next
-            out = &out[0].next
-        else:
-            link = &link[0].next
-    out[0] = NULL
-
-
-cdef void bucket_join(NameMap* map) noexcept nogil:
-    """Take the last bucket away; its names go to the end of its twin's chain."""
-    cdef uint64_t last = map.buckets - 1
-    cdef NameNode** link = bucket_at(map, last - (<uint64_t>1 << (63 - clz64(last))))
-    while link[0] != NULL:
-        link = &link[0].next
-    link[0] = bucket_at(map, last)[0]
-    bucket_at(map, last)[0] = NULL
-    map.buckets = last
-    if last & (LEAF_SLOTS - 1) == 0:
-        map.segment_count -= 1
-        slab_give(map.leaves, map.segments[map.segment_count])
-
-
-cdef NameNode* name_find(NameMap* map, uint64_t hash, const uint8_t* name, uint32_t size) noexcept nogil:
-    cdef NameNode* node
-    if map.count == 0:
-        return NULL
-    node = bucket_at(map, bucket_of(map, hash))[0]
-    while node != NULL:
-        if node.hash == hash and node.size == size and memcmp(node.name, name, size) == 0:
-            return node
-        node = node.next
-    return NULL
-
-
-cdef int name_add(NameMap* map, NameNode* node) noexcept nogil:
-    cdef NameNode** link
-    if map.buckets == 0:
-        if not segment_add(map):
-            return NO_MEMORY
-        map.buckets = LEAF_SLOTS
-    if map.count >= map.buckets:
-        bucket_split(map)
-    link = bucket_at(map, bucket_of(map, node.hash))
-    node.next, link[0] = link[0], node
-    map.count += 1
-    return OK
-
-
-cdef void name_remove(NameMap* map, NameNode* node) noexcept nogil:
-    cdef NameNode** link = bucket_at(map, bucket_of(map, node.hash))
-    while link[0] != node:
-        link = &link[0].next
-    link[0] = node.next
-    node.next = NULL
-    map.count -= 1
-    # Up to four: at a load of a quarter, one bucket a name would never catch up.
-    for _ in range(4):
-        if map.buckets > LEAF_SLOTS and map.count < map.buckets // 4:
-            bucket_join(map)
-
-
-cdef void name_close(NameMap* map) noexcept nogil:
-    while map.segment_count:
-        map.segment_count -= 1
-        slab_give(map.leaves, map.segments[map.segment_count])
-    raw_free(map.segments)
-    map.segments, map.segment_cap, map.buckets, map.count = NULL, 0, 0, 0

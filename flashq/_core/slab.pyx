@@ -3,10 +3,12 @@
 Huge pages are refused: the system splits a partly emptied one only under pressure. With 3 million objects of which one
 per 2 MiB was kept the resident size fell alike, but free memory rose with small pages only (Linux 6.18, one run each).
 The price is more page faults: filling and draining a million objects took 42 ns each with huge pages, 65 to 79 without.
+Some of it is won back: a page that is about to be filled is asked for whole, one call in place of 16 faults. That took
+100 ns off each push beside a million jobs of 700 bytes; what is resident, full or drained, stayed the same.
 """
 from flashq._core.prefetch cimport CACHE_LINE, prefetch_write
 from flashq._core.rawmem cimport raw_free, raw_realloc, raw_refused
-from flashq._core.slabmode cimport ARENA_ADVICE, SLABS_BY_MALLOC
+from flashq._core.slabmode cimport ARENA_ADVICE, PAGE_ADVICE, SLABS_BY_MALLOC
 from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memset
 from posix.mman cimport (
@@ -26,6 +28,9 @@ cdef struct Arena:
 cdef struct Block:
     Block* prev                 # borrowed: all blocks of the memory
     Block* next                 # borrowed
+
+cdef enum:
+    POPULATED_FROM = 16777216   # bytes mapped: with more, pages are asked for whole; a small server stays small
 
 cdef uint64_t ALL_ABSENT = ~<uint64_t>0
 
@@ -126,6 +131,8 @@ cdef Page* page_take(Memory* memory) noexcept nogil:
         arena_unlink(&memory.roomy, arena)
         arena_link(&memory.full, arena)
     memory.mapped += PAGE_BYTES
+    if memory.mapped > POPULATED_FROM:
+        madvise(<uint8_t*>arena + (<size_t>number << PAGE_BITS), PAGE_BYTES, PAGE_ADVICE)
     return &arena.pages[number]
 
 

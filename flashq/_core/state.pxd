@@ -5,9 +5,10 @@ The Engine class owns the Core; every struct below comes from the Core's slabs a
 from flashq._core.buffer cimport WriteBuffer
 from flashq._core.heap cimport Heap, HeapNode
 from flashq._core.job cimport Awaited, Job
+from flashq._core.namemap cimport NameMap, NameNode
 from flashq._core.ready cimport Ready
 from flashq._core.request cimport Format
-from flashq._core.shardmap cimport IdTable, NameMap, NameNode
+from flashq._core.shardmap cimport IdTable
 from flashq._core.slab cimport Blobs, Memory, Slab
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 

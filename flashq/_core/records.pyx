@@ -12,7 +12,8 @@ then the records one after another. All numbers little-endian; a text is u32 siz
   GONE    u64 id
   QUEUE   u8 paused, u64 rate_limit, u64 concurrency_limit (2^64-1 = none), u64 group_concurrency,
           u64 group_rate (2^64-1 = none), u8 fair, text name
-  CLEAR   u32 drained, u32 obliterated (generations), text name
+  CLEAR   u32 drained, u32 obliterated (generations: bounds that only rise; of a queue that was forgotten and made
+          anew they may begin at 0 again, which says nothing), text name
   FORGET  u64 id
   ATTEMPT u64 id, u32 number, u64 started_at, u64 ended_at, u8 reason (Ending), text error, worker
   LOSSES  u64 id, u32 losses, u32 missed

@@ -102,10 +102,11 @@ def check_records(store: DelayedStore, model: FullModel) -> None:
             jobs.pop(record["id"], None)
             done.discard(record["id"])
         elif record["kind"] == "clear":
-            if record["obliterated"] > cleared.get(record["name"], {"obliterated": 0})["obliterated"]:
+            known = cleared.get(record["name"], {"drained": 0, "obliterated": 0})
+            if record["obliterated"] > known["obliterated"]:
                 settings_of.pop(record["name"].decode(), None)
                 keys = {name: key for name, key in keys.items() if name[0] != record["name"]}
-            cleared[record["name"]] = record
+            cleared[record["name"]] = {bound: max(known[bound], record[bound]) for bound in known}
         elif record["kind"] == "push_key":
             keys[record["queue"], record["key"]] = record
         else:

@@ -1,5 +1,6 @@
 """Reading many jobs, by the wire document's 2.1, 2.3 and 2.5: items, order, pages, filters, totals, dead letters."""
 
+import random
 from typing import Any
 
 import pytest
@@ -106,18 +107,43 @@ def test_a_queue_that_is_not_there_has_no_jobs(client: Client) -> None:
     assert len(client.ok("LISTQUEUES")["queues"]) == 1
 
 
-def test_many_jobs_are_walked_for_and_few_are_gathered(client: Client) -> None:
-    """Both ways to make a page agree: 31,000 jobs are too many to gather, those of a state or a small queue are not."""
-    ids = [job_id for _ in range(31) for job_id in client.ok("PUSHB", queue="many", jobs=[{}] * 1000)["ids"]]
-    for job_id in ids[::1000]:
+def test_many_jobs_are_walked_for_from_the_nearer_end(client: Client) -> None:
+    """All ways to make a page agree: 201,000 jobs are too many to gather, those of a state or a small queue are not."""
+    ids = [job_id for _ in range(201) for job_id in client.ok("PUSHB", queue="many", jobs=[{}] * 1000)["ids"]]
+    failed = ids[::1000][::-1]
+    for job_id in failed:
         client.ok("CHANGEPRIORITY", id=job_id, priority=5)
         client.ok("DISCARD", id=job_id)
-    left = [job_id for job_id in ids if job_id not in set(ids[::1000])][::-1]
-    found = client.ok("GETJOBS", queue="many", limit=1000, offset=29_500)
-    assert found["total"] == 31_000 and ids_of(found) == ids[::-1][29_500:30_500]
-    assert ids_of(client.ok("GETJOBS", queue="many", state="waiting", limit=1000, offset=12_345)) == left[12_345:13_345]
-    assert ids_of(client.ok("GETJOBS", state="waiting", limit=1000)) == left[:1000]
-    assert ids_of(client.ok("GETJOBS", queue="many", state="failed")) == ids[::1000][::-1]
+    ids.reverse()
+    left = [job_id for job_id in ids if job_id not in set(failed)]
+    for offset in (0, 99_500, 100_450, 100_500, 100_501, 200_000, 200_950):
+        found = client.ok("GETJOBS", queue="many", limit=1000, offset=offset)
+        assert found["total"] == 201_000 and ids_of(found) == ids[offset:offset + 1000]
+    for offset in (0, 12_345, 150_000, 200_700):
+        found = client.ok("GETJOBS", queue="many", state="waiting", limit=1000, offset=offset)
+        assert ids_of(found) == left[offset:offset + 1000]
+        assert ids_of(client.ok("GETJOBS", state="waiting", limit=1000, offset=offset)) == left[offset:offset + 1000]
+    assert ids_of(client.ok("GETJOBS", queue="many", state="failed", limit=1000)) == failed
+
+
+def test_pages_are_picked_out_of_jobs_in_any_order(sim: Simulation, client: Client) -> None:
+    rng = random.Random(5)
+    ids = []
+    for n in range(3000):
+        ids.append(client.push(f"q{n % 3}"))
+        sim.advance(rng.randrange(3))
+    jobs = {job_id: client.job(job_id) for job_id in ids}
+    for job_id in rng.sample(ids, 2500):
+        client.ok("DISCARD", id=job_id)     # into the lists of the dead, by chance
+    dead = [job_id for job_id in ids if client.state(job_id) == "failed"]
+    by_time = sorted(dead, key=lambda job_id: (jobs[job_id]["created_at"], job_id), reverse=True)
+    by_id = sorted((job_id for job_id in dead if jobs[job_id]["queue"] == "q1"), reverse=True)
+    for offset in (0, 1, 63, 700, 833, 2000, 2499, *(rng.randrange(2500) for _ in range(20))):
+        limit = rng.choice([1, 2, 100, 1000])
+        found = client.ok("GETJOBS", state="failed", limit=limit, offset=offset)
+        assert ids_of(found) == by_time[offset:offset + limit]
+        found = client.ok("GETJOBS", queue="q1", state="failed", limit=limit, offset=offset)
+        assert ids_of(found) == by_id[offset:offset + limit]
 
 
 def test_counts_are_exact(client: Client) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from support.simulated import Client, Simulation, simulation
-from support.wire import Codec, Message
+from support.wire import Message
 
 POLICIES = ("wait", "fail", "run")
 THEN = ["waiting-children", "failed", "waiting"]
@@ -21,11 +21,6 @@ REMOVALS = ("CANCEL", "CANCEL active", "CLEAN", "expiry", "DRAIN", "OBLITERATE",
 def sim() -> Iterator[Simulation]:
     with simulation(lost_workers=1, lease=1000) as running:
         yield running
-
-
-@pytest.fixture
-def client(sim: Simulation, codec: Codec) -> Client:
-    return sim.connect(codec)
 
 
 def first_job(client: Client, how: str) -> int:

@@ -1,7 +1,6 @@
 """A push that is sent again: `push_key` makes no second job, `on_duplicate` says what a held `unique_key` means."""
 
 import struct
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,17 +13,6 @@ MINUTES = 300_000
 TAKEN = "Push key 'p' belongs to another push"
 DUPLICATE = "Duplicate job with key: k"
 LIMIT = "Memory limit reached: no new jobs are taken until some are done"
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulation]:
-    with simulation() as running:
-        yield running
-
-
-@pytest.fixture(params=list(CODECS))
-def client(sim: Simulation, request: pytest.FixtureRequest) -> Client:
-    return sim.connect(CODECS[request.param])
 
 
 def batch(client: Client, *jobs: dict[str, Any], key: str | None = "p") -> dict[str, Any]:

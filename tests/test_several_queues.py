@@ -1,7 +1,6 @@
 """Pulls from several queues: in order, by weight, and waiting in all of their lines at once."""
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,17 +13,6 @@ from support.wire import JSON, MSGPACK, Codec, Message
 QUEUES_RULE = "Invalid: field 'queues' must be a list of 1 to 100 different queue names"
 WEIGHTS_RULE = "Invalid: field 'weights' must be a list of integers from 1 to 1000, as many as 'queues' has"
 EMPTY: Message = {"ok": True, "success": True, "job": None}
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulation]:
-    with simulation() as running:
-        yield running
-
-
-@pytest.fixture
-def client(sim: Simulation, codec: Codec) -> Client:
-    return sim.connect(codec)
 
 
 def pull_one(client: Client, queues: list[str], **fields: Any) -> Message | None:

@@ -2,15 +2,14 @@
 from libc.stdint cimport UINT64_MAX, uint8_t
 from libc.string cimport memcmp, memcpy, memset
 
-from flashq._core.buffer cimport buffer_room
 from flashq._core.groups cimport comes_before, line_first, pair_first
 from flashq._core.namemap cimport name_hash
-from flashq._core.rawlist cimport number_list, text_list
+from flashq._core.rawlist cimport list_wrong, number_list, texts_done, texts_read
 from flashq._core.ready cimport ready_close, ready_first, ready_push, ready_remove
 from flashq._core.request cimport BIT_NAMES, BIT_VERSIONS, KIND_ID_LIST, KIND_TAGS, Slice, has
 from flashq._core.slab cimport blob_give, blob_take, slab_give, slab_take
 from flashq._core.state cimport WantedName
-from flashq._core.status cimport BAD_TYPE, NO_MEMORY, OK
+from flashq._core.status cimport NO_MEMORY, OK
 
 cdef struct Asked:              # of the request at hand: the engine runs on one thread
     Wanted wanted
@@ -147,41 +146,38 @@ cdef void lanes_close(Lane* first) noexcept nogil:
 
 # What a pull asks for
 
-cdef int wrong(Request* request, const char* field, int kind) noexcept nogil:
-    request.problem_field = field
-    request.problem_number = <uint64_t>kind
-    return BAD_TYPE
-
-
 cdef int wanted_read(Core* core, Request* request, const Wanted** out) noexcept nogil:
     cdef Slice[MAX_NAMES] names
-    cdef uint8_t* room
-    cdef uint8_t* text = asked.texts
-    cdef uint32_t count, i
+    cdef uint32_t count
+    cdef int status
     out[0] = NULL
     if not has(&request.item, BIT_NAMES):
-        return wrong(request, "versions", KIND_ID_LIST) if has(&request.item, BIT_VERSIONS) else OK
-    core.text.size = 0
-    core.text.failed = False
-    room = buffer_room(&core.text, request.names.size)
-    if room == NULL:
-        return NO_MEMORY
-    count = text_list(request.format, &request.names, room, names, MAX_NAMES)
-    if count > MAX_NAMES:
-        return wrong(request, "names", KIND_TAGS)
-    if has(&request.item, BIT_VERSIONS):
-        if number_list(request.format, &request.versions, asked.versions, MAX_NAMES) != count:
-            return wrong(request, "versions", KIND_ID_LIST)
+        return list_wrong(request, "versions", KIND_ID_LIST) if has(&request.item, BIT_VERSIONS) else OK
+    status = texts_read(core, request, "names", &request.names, names, MAX_NAMES, &count)
+    if status == OK:
+        status = asked_fill(request, names, count)
+    if status == OK:
+        asked.wanted.names, asked.wanted.count = asked.names, count
+        out[0] = &asked.wanted
+    texts_done(core)
+    return status
+
+
+cdef int asked_fill(Request* request, const Slice* names, uint32_t count) noexcept nogil:
+    """The names and versions into `asked`, the texts too: Core.text is used again before the reply is written."""
+    cdef bint versioned = has(&request.item, BIT_VERSIONS)
+    cdef uint8_t* text = asked.texts
+    cdef uint32_t i
+    if versioned and number_list(request.format, &request.versions, asked.versions, MAX_NAMES) != count:
+        return list_wrong(request, "versions", KIND_ID_LIST)
     for i in range(count):
         if names[i].size > MAX_NAME:
-            return wrong(request, "names", KIND_TAGS)
+            return list_wrong(request, "names", KIND_TAGS)
         memcpy(text, names[i].ptr, names[i].size)
         asked.names[i].text, asked.names[i].size = text, names[i].size
         asked.names[i].hash = hash_of(text, names[i].size)
-        asked.names[i].version = asked.versions[i] if has(&request.item, BIT_VERSIONS) else UINT64_MAX
+        asked.names[i].version = asked.versions[i] if versioned else UINT64_MAX
         text += names[i].size
-    asked.wanted.names, asked.wanted.count = asked.names, count
-    out[0] = &asked.wanted
     return OK
 
 

@@ -1,9 +1,36 @@
 """Lists of a request that the scan left as their bytes, read when the command needs them; in either format."""
 from libc.string cimport memchr
 
+from flashq._core.buffer cimport buffer_room, buffer_shrink
 from flashq._core.json_grammar cimport Reader, space_skip, text_unescape, value_skip
 from flashq._core.msgpack_tokens cimport Token, token_read
-from flashq._core.status cimport OK
+from flashq._core.request cimport KIND_TAGS
+from flashq._core.status cimport BAD_TYPE, NO_MEMORY, OK
+
+cdef enum:
+    KEPT_TEXT = 64 * 1024       # bytes of Core.text that a long list may leave there
+
+
+cdef int list_wrong(Request* request, const char* field, int kind) noexcept nogil:
+    request.problem_field = field
+    request.problem_number = <uint64_t>kind
+    return BAD_TYPE
+
+
+cdef int texts_read(Core* core, Request* request, const char* field, const Slice* value, Slice* out, uint32_t cap,
+                    uint32_t* count) noexcept nogil:
+    cdef uint8_t* room
+    core.text.size = 0
+    core.text.failed = False
+    room = buffer_room(&core.text, value.size)
+    if room == NULL:
+        return NO_MEMORY
+    count[0] = text_list(request.format, value, room, out, cap)
+    return OK if count[0] <= cap else list_wrong(request, field, KIND_TAGS)
+
+
+cdef void texts_done(Core* core) noexcept nogil:
+    buffer_shrink(&core.text, KEPT_TEXT)
 
 
 cdef uint32_t text_list(Format format, const Slice* value, uint8_t* room, Slice* out, uint32_t cap) noexcept nogil:

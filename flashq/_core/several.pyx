@@ -1,63 +1,44 @@
 """Pulls from several queues: which they name, and from which of them the next job comes."""
-from libc.stdint cimport uint8_t
 from libc.string cimport memcmp
 
-from flashq._core.buffer cimport buffer_room, buffer_shrink
 from flashq._core.chance cimport chance_below
 from flashq._core.namemap cimport name_hash
 from flashq._core.queue cimport queue_find, queue_name_check, queue_open, queue_sweep
-from flashq._core.rawlist cimport number_list, text_list
+from flashq._core.rawlist cimport list_wrong, number_list, texts_done, texts_read
 from flashq._core.request cimport BIT_QUEUE, KIND_ID_LIST, KIND_TAGS, has
-from flashq._core.status cimport BAD_TYPE, MISSING_FIELD, NO_MEMORY, OK, QUEUE_LIMIT
+from flashq._core.status cimport MISSING_FIELD, NO_MEMORY, OK, QUEUE_LIMIT
 from flashq._core.waiters cimport Giving, giving_begin, giving_end, queue_give, queue_yields
-
-cdef enum:
-    KEPT_TEXT = 64 * 1024       # bytes of Core.text that a long list may leave there
-
 
 # Which queues
 
-cdef int wrong(Request* request, const char* field, int kind) noexcept nogil:
-    request.problem_field = field
-    request.problem_number = <uint64_t>kind
-    return BAD_TYPE
-
-
 cdef int several_open(Core* core, Request* request, Several* out) noexcept nogil:
     cdef Slice[MAX_QUEUES] names
-    cdef uint32_t count
-    cdef uint8_t* room
     cdef int status
     if not has(&request.item, BIT_QUEUES):
         if has(&request.item, BIT_QUEUE):
-            return wrong(request, "weights", KIND_ID_LIST)
+            return list_wrong(request, "weights", KIND_ID_LIST)
         request.problem_field = "queue"
         return MISSING_FIELD
-    core.text.size = 0
-    core.text.failed = False
-    room = buffer_room(&core.text, request.queues.size)
-    if room == NULL:
-        return NO_MEMORY
-    count = text_list(request.format, &request.queues, room, names, MAX_QUEUES)
-    if not 0 < count <= MAX_QUEUES:
-        return wrong(request, "queues", KIND_TAGS)
-    out.count = count
-    status = names_check(request, names, count)
+    status = texts_read(core, request, "queues", &request.queues, names, MAX_QUEUES, &out.count)
+    if status == OK:
+        status = names_check(request, names, out.count)
     if status == OK:
         status = weights_read(request, out)
     if status == OK:
         status = queues_open(core, names, out)
         if status != OK:
             request.problem_number = core.limits.queue_names
-    buffer_shrink(&core.text, KEPT_TEXT)
+    texts_done(core)
     return status
 
 
 cdef int names_check(Request* request, const Slice* names, uint32_t count) noexcept nogil:
-    """Each of them a queue's name, and none twice."""
+    """At least one, each of them a queue's name, and none twice."""
     cdef uint64_t[MAX_QUEUES] hashes
     cdef uint32_t i, j
     cdef int status
+    if count == 0:
+        return list_wrong(request, "queues", KIND_TAGS)
     for i in range(count):
         status = queue_name_check(names[i].ptr, names[i].size)
         if status != OK:
@@ -66,7 +47,7 @@ cdef int names_check(Request* request, const Slice* names, uint32_t count) noexc
         for j in range(i):
             if hashes[j] == hashes[i] and names[j].size == names[i].size:
                 if memcmp(names[j].ptr, names[i].ptr, names[i].size) == 0:
-                    return wrong(request, "queues", KIND_TAGS)
+                    return list_wrong(request, "queues", KIND_TAGS)
     return OK
 
 
@@ -76,10 +57,10 @@ cdef int weights_read(Request* request, Several* out) noexcept nogil:
     if not out.weighted:
         return OK
     if number_list(request.format, &request.weights, out.weights, MAX_QUEUES) != out.count:
-        return wrong(request, "weights", KIND_ID_LIST)
+        return list_wrong(request, "weights", KIND_ID_LIST)
     for i in range(out.count):
         if not 0 < out.weights[i] <= MAX_WEIGHT:
-            return wrong(request, "weights", KIND_ID_LIST)
+            return list_wrong(request, "weights", KIND_ID_LIST)
     return OK
 
 

@@ -34,7 +34,7 @@ def counted(checkout: Path, work: str, binary: bool, jobs: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "callgrind.out"
         command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", f"--toggle-collect={COUNTED}",
-                   f"--log-file={folder}/log", *servers.FLASHQ]
+                   f"--log-file={folder}/log", sys.executable, *servers.SERVE]
         os.chdir(checkout)
         try:
             with servers.started(command) as target:

@@ -1,6 +1,6 @@
 """The life of jobs, clients and reservations in the model, and what time does to them; no command is known here."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Any
 
 from support.model_parts import SHARDS, Client, Job, Message, Owner, PushKey, Queue, Waiter
@@ -20,7 +20,7 @@ def nothing(waiter: Waiter) -> Message:
     return {"jobs": [], "job": None} if waiter.many else {"job": None}
 
 
-class World(Waiting, ABC):
+class World(Waiting):
     """`sequences` has the next sequence of each shard, `shards` the shard of each queue name."""
 
     def __init__(self, wall: int, mono: int, epoch: int, shards: dict[str, int], sequences: dict[int, int], *,

@@ -1,9 +1,11 @@
 """Jobs of the model that wait for others, and what they do when one of those ends."""
 
+from abc import ABC, abstractmethod
+
 from support.model_parts import SHARDS, Job
 
 
-class Waiting:
+class Waiting(ABC):
     """A part of the World, which has the rest of what is used here."""
 
     wall: int
@@ -16,14 +18,17 @@ class Waiting:
         self.minded: dict[int, list[Job]] = {}      # likewise, and is told of its death or removal as well
         self.told: list[tuple[int, str, list[Job]]] = []    # ids that have ended, how, and who is yet to be told
 
+    @abstractmethod
     def make_ready(self, job: Job) -> None:
-        raise NotImplementedError
+        """Into its line."""
 
+    @abstractmethod
     def delay(self, job: Job, ms: int) -> None:
-        raise NotImplementedError
+        """It waits for its time."""
 
+    @abstractmethod
     def bury(self, job: Job, reason: str) -> None:
-        raise NotImplementedError
+        """Into the dead letters."""
 
     def outcome(self, job_id: int) -> str | None:
         """How an id has ended; None: not yet, or it was never given out."""

@@ -9,7 +9,7 @@ from typing import Any
 from support.model import Refusal
 from support.model_life import later
 from support.model_manage import FullModel
-from support.model_parts import SHARDS, Client, Message, Queue
+from support.model_parts import SHARDS, Client, Job, Message, Queue
 
 CRON_DEFAULTS: Message = {"schedule": None, "repeat_every": None, "limit": None, "tz": "UTC", "catchup": "none",
                  "overlap": "allow", "data": None, "priority": 0, "options": {}}
@@ -31,15 +31,32 @@ class RestartModel(FullModel):
         return job_id
 
     def restart(self, epoch: int) -> None:
-        """The process was killed, and another has begun with what it left."""
+        """The process was killed, and another has begun with what it left: leases begin anew, lines by id."""
         for client in list(self.clients):
             self.disconnect(client)
-        self.owners.clear()
-        for job in self.jobs.values():
+        for owner in self.owners:
+            owner.due = self.mono + self.grace
+        self.owners = [owner for owner in self.owners if owner.session]
+        for job in sorted(self.jobs.values(), key=lambda one: one.id):
             if job.state == "active":
-                job.owner = None
-                job.lease_until = later(self.mono, job.stall_timeout or self.lease)
-        self.epoch = epoch
+                self.held_anew(job)
+            elif job.state == "waiting":
+                self.readied += 1
+                job.ready_order = self.readied
+            elif job.state != "failed":
+                self.stand(job)
+        for job in sorted(self.jobs.values(), key=lambda one: (one.failed_at, one.id)):
+            if job.state == "failed":
+                self.stand(job)
+        self.epoch, self.deliveries = epoch, 0
+
+    def held_anew(self, job: Job) -> None:
+        if job.owner not in self.owners:
+            job.owner = None
+        if job.stall_timeout:
+            job.lease_until = later(self.mono, job.stall_timeout)
+        elif job.owner is None:
+            job.lease_until = later(self.mono, self.lease)
 
     # --- flows ------------------------------------------------------------------------------------------------------
 

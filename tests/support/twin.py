@@ -16,7 +16,8 @@ from support.wire import CODECS
 QUEUES = ("a", "b.2", "ü")
 LIMITS = {"lease": 30_000, "disconnect_grace": 5_000, "lost_workers": 3}
 KEEPING = {"keep_completed": 1000, "keep_results": 1000}
-FORGETTING = {"keep_completed": 12, "keep_results": 4}      # then jobs must not say how long they are kept
+# Then jobs must not say how long they are kept. Which of them are still whole is not told to the journal.
+FORGETTING = {"keep_completed": 12, "keep_results": 1000}
 IDLE_MS = 60_000
 CONNECTIONS = 2
 
@@ -63,7 +64,7 @@ class Twin:
         self.model = model
         self.rng = rng
         self.requests = Requests(rng, QUEUES, times=times)
-        self.requests.keeping = sim.settings.keep_results >= KEEPING["keep_results"]
+        self.requests.keeping = sim.settings.keep_completed >= KEEPING["keep_completed"]
         self.pairs = [self._connected() for _ in range(CONNECTIONS)]
 
     def _connected(self) -> tuple[Client, Any]:

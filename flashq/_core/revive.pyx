@@ -164,6 +164,8 @@ cdef int job_back(Recovery* r, Job* job, Piles* piles) noexcept nogil:
     cdef Queue* queue = <Queue*>job.queue
     if job.extra != NULL and names_back(core, job) != OK:
         return NO_MEMORY
+    if job.extra != NULL and job.extra.ttl:     # of those too that only a failure or a retry brings back into line
+        job.extra.ttl_deadline = core.mono + left_of(core, job.created_at, job.extra.ttl) + 1
     if job.state == STATE_FAILED:
         return pile_note(&piles.dead, job)
     if job.state == STATE_ACTIVE:
@@ -173,8 +175,6 @@ cdef int job_back(Recovery* r, Job* job, Piles* piles) noexcept nogil:
         return active_back(core, job)
     if job.state == STATE_COMPLETED:
         return pile_note(&piles.kept, job) if job.where == IN_KEPT else OK
-    if job.extra != NULL and job.extra.ttl:
-        job.extra.ttl_deadline = core.mono + left_of(core, job.created_at, job.extra.ttl) + 1
     if job.state == STATE_WAITING_CHILDREN:
         list_append(&queue.blocked, job, IN_BLOCKED)
         if job.extra.relations.unmet == 0:

@@ -145,6 +145,17 @@ cdef class Engine:
         return None if self.core.next_deadline == <uint64_t>NEVER else self.core.next_deadline
 
     @property
+    def epoch(self):
+        """The number of this start in delivery tokens. It may be set until the first delivery."""
+        return self.core.epoch
+
+    @epoch.setter
+    def epoch(self, uint64_t value):
+        if self.core.deliveries_made:
+            raise ValueError("tokens of another epoch were given out")
+        self.core.epoch = value
+
+    @property
     def recording(self):
         """Whether records are written for a store; without one each change counts as committed at once."""
         return self.core.recording
@@ -175,12 +186,22 @@ cdef class Engine:
         core.frame_start = 0
         return frames
 
-    def commit(self, uint64_t position):
-        """The log is durable up to `position`: replies that showed no more than that may leave."""
+    @property
+    def synced(self):
+        """Position up to which the log is on disk; 0 while nobody records."""
+        return self.core.synced
+
+    def commit(self, uint64_t position, synced=None):
+        """The log is as durable as the server promises up to `position`, and on disk up to `synced` (None: likewise).
+
+        Replies that showed no more than that may leave.
+        """
         cdef Peer* peer = self.core.gated
-        if position <= self.core.committed:
+        cdef uint64_t on_disk = position if synced is None else synced
+        if position <= self.core.committed and on_disk <= self.core.synced:
             return
-        self.core.committed = position
+        self.core.committed = max(position, self.core.committed)
+        self.core.synced = max(on_disk, self.core.synced)
         while peer != NULL:
             peer_mark(&self.core, peer)
             peer = peer.gated_next

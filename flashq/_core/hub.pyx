@@ -46,7 +46,7 @@ cdef class Hub:
     `dispatch(connection, msgpack, frame) -> bytes` answers a cold command, None: the reply comes later, by
     `connection.answer`; `refuse(msgpack, status, req_id, field,
     number, text) -> bytes` words an error; `store`, if given, gets `append(records, position)` after each event and
-    calls `committed(position)` when they are durable. `log(event, **fields)`. `clock() -> (wall ms, monotonic ms)`
+    calls `committed(position, synced)` when they are durable; `hurry()` asks it to bring them to the disk now. `log(event, **fields)`. `clock() -> (wall ms, monotonic ms)`
     stands in for the machine's clocks. `rooms` hears what becomes of connections and jobs: `disconnected(connection)`,
     `at_eof(connection)` (answer what is parked), `draining()` (likewise, of all), `endings()` (take what is due),
     `tell_events()` (one slice of them).
@@ -113,6 +113,9 @@ cdef class Hub:
                 (<Endpoint>core.dirty.connection).flush()
         if self.telling is None and events_due(core, &core.news):
             self.telling = self.loop.call_later(0, self._on_events)     # in slices, between two looks at the sockets
+        if core.hurry:
+            core.hurry = False
+            self.store.hurry()              # once an event, however many asked
         memory_watch(core)
         if core.next_deadline < self.armed_for:
             self.arm()
@@ -148,10 +151,10 @@ cdef class Hub:
             self.log("timer_failed", error=repr(error))
             self.loop.call_later(1.0, self._on_timer)
 
-    def committed(self, uint64_t position):
-        """The store's log is durable up to `position`."""
+    def committed(self, uint64_t position, synced=None):
+        """The store's log is as durable as it promises up to `position`, and on disk up to `synced` (None: likewise)."""
         self.tick()
-        self.engine.commit(position)
+        self.engine.commit(position, synced)
         self.after()
 
     cdef int connection_gone(self, Endpoint connection) except -1:

@@ -277,6 +277,7 @@ class DelayedStore:
         self.log = bytearray()
         self.position = 0
         self.positions: list[int] = []
+        self.hurries = 0
 
     def append(self, frames: bytes, position: int) -> None:
         assert frames and position > self.position, "positions only grow"
@@ -286,10 +287,13 @@ class DelayedStore:
         if self.at_once:
             self.commit()
 
-    def commit(self, position: int | None = None) -> None:
-        """Everything appended, or what stands up to `position`, is durable now."""
+    def hurry(self) -> None:
+        self.hurries += 1
+
+    def commit(self, position: int | None = None, synced: int | None = None) -> None:
+        """Everything appended, or what stands up to `position`, is durable now; on disk up to `synced`, or likewise."""
         assert self.sim is not None
-        self.sim.hub.committed(self.position if position is None else position)
+        self.sim.hub.committed(self.position if position is None else position, synced)
         if not self.at_once:
             self.sim.loop.settle()
 

@@ -3,6 +3,11 @@
 from collections.abc import Callable
 from typing import Protocol
 
+
+class StorageError(Exception):
+    """What is wrong with a data directory, in one sentence for the person who starts the server."""
+
+
 # Called on the loop's thread with a log position: every record up to it, itself included, is durable now.
 OnCommit = Callable[[int], None]
 

@@ -1,5 +1,5 @@
 """The methods behind the cold commands, a room for each kind of work. `Command.handler` names one: `room.method`."""
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from flashq._core.browse import Browser
@@ -23,6 +23,7 @@ from flashq.server.handlers.queues import QueueHandlers
 from flashq.server.handlers.reading import ReadingHandlers
 from flashq.server.handlers.statistics import StatisticsHandlers
 from flashq.server.handlers.waits import WaitHandlers
+from flashq.server.kept import KeepingRoom, Kept
 from flashq.server.replies import Refuser
 
 Handler = Callable[[Call], Body | None]     # None: the reply comes later, by `Connection.answer`
@@ -49,6 +50,22 @@ class Rooms:
     def tasks(self) -> tuple[Task, ...]:
         """What is to be done at times."""
         return self.cron, self.kv, self.statistics, self.waits
+
+    @property
+    def keeping(self) -> tuple[KeepingRoom, ...]:
+        """What has entries that outlive the process."""
+        return self.kv, self.cron
+
+    def kept(self) -> list[Kept]:
+        """All of those, for a snapshot."""
+        return [(room.space, room.kept_keys(), room.kept) for room in self.keeping]
+
+    def restore(self, entries: Mapping[tuple[int, bytes], bytes]) -> None:
+        """Give each its own back. KeyError for a space that no room has."""
+        rooms = {room.space: room for room in self.keeping}
+        for (space, key), value in entries.items():
+            rooms[space].restore(key, value)
+        self.alarm.ring()
 
     def disconnected(self, connection: Connection) -> None:
         """What a connection left behind goes with it."""
@@ -96,5 +113,5 @@ def furnish(engine: Engine, settings: Settings) -> Rooms:
         waits=WaitHandlers(engine, bus, settings, Refuser(settings), alarm),
         alarm=alarm,
     )
-    rooms.queues.on_obliterate.append(rooms.cron.table.remove_queue)
+    rooms.queues.on_obliterate.append(rooms.cron.remove_queue)
     return rooms

@@ -108,9 +108,9 @@ class Settings:
         "Keeping", types.SIZE, 64 * MIB, "Data and results of those together; past it the oldest go.", high=2**62
     )
     durability: str = setting(
-        "Durability", types.CHOICE, "memory", "What a reply promises. `commit`: what it shows is on disk. `interval`: it "
-        "is written, and on disk a --sync-interval later. `memory`: nothing is written, and lost when the server stops.",
-        choices=DURABILITIES,
+        "Durability", types.CHOICE, "memory", "What a reply promises. `commit`: what it shows is on disk. `interval`: "
+        "it is written, and on disk a --sync-interval later. `memory`: nothing is written, and all is lost when the "
+        "server stops.", choices=DURABILITIES,
     )
     data_dir: str = setting(
         "Durability", types.PATH, "./flashq-data", "Directory of the journal: one server at a time may use it."

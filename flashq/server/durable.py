@@ -106,7 +106,7 @@ def begin(settings: Settings, log: Any) -> Beginning:
 
 def open_journal(settings: Settings) -> Journal:
     """The journal of these settings, not locked yet."""
-    from flashq.storage.journal import Journal as Local     # its extensions load for who wants them
+    from flashq.storage.journal import Journal as Local  # its extensions load for who wants them
 
     journal: Journal = Local(
         Path(settings.data_dir),

@@ -1,4 +1,4 @@
-"""What rooms of the server layer keep beside the jobs: entries of a space of their own, in the journal like the jobs."""
+"""What rooms of the server layer keep beside the jobs: entries of a space of their own, in the journal as well."""
 
 from collections.abc import Callable, Iterable
 from typing import Protocol

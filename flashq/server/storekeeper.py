@@ -3,30 +3,43 @@
 from typing import Any
 
 from flashq.config import Settings
+from flashq.server.checkpoints import Checkpoints, Snapshot
 from flashq.server.durable import Entries, Journal
 from flashq.server.wiring import Wired
 
 
 class StoreKeeper:
-    """Owns the open journal of one server, which it closes."""
+    """Owns the open journal of one server, which it closes, and writes its checkpoints."""
 
     def __init__(self, journal: Journal, wired: Wired, settings: Settings, log: Any) -> None:
         self._journal = journal
         self._hub = wired.hub
         self._rooms = wired.dispatcher.rooms
         self._log = log
+        self._checkpoints = Checkpoints(journal, self._snapshot, wired.hub.engine, settings, log)
+        wired.background.add(self._checkpoints)
 
     def open(self, entries: Entries, loop: Any) -> None:
         """What the rooms kept is given back to them, and from now on changes are written. StorageError."""
         self._rooms.restore(entries)
         self._journal.open(self._on_commit, self._on_state, loop)
+        self._rooms.alarm.ring()    # perhaps much was read back that a checkpoint would make short
 
     def close(self) -> None:
         """Everything is written and on disk."""
+        self._checkpoints.abort()
         self._journal.close()
+
+    def _snapshot(self) -> Snapshot:
+        from flashq._core.snapshot import Snapshot as Taken
+
+        snapshot: Snapshot = Taken(self._hub.engine, self._rooms.kept())
+        return snapshot
 
     def _on_commit(self, position: int, synced: int) -> None:
         self._hub.committed(position, synced)
+        if self._checkpoints.overdue:
+            self._rooms.alarm.ring()
 
     def _on_state(self, _state: object) -> None:
         """It is full, or no longer; or it has failed."""

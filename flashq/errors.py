@@ -123,6 +123,24 @@ AUTH_REQUIRED = ErrorCode(
 SHUTTING_DOWN = ErrorCode(
     -30, "SERVICE_UNAVAILABLE", "Server is shutting down", "The server drains; connect to it again in a moment."
 )
+DISK_FULL = ErrorCode(
+    -31,
+    "DISK_FULL",
+    "Disk full: the server's data directory has no room, and nothing is taken that needs some",
+    "What adds jobs or data is refused until there is space again; ACK, FAIL and CANCEL go on. Try again later.",
+)
+STORAGE_FAILED = ErrorCode(
+    -32,
+    "STORAGE_FAILED",
+    "Storage failed: what was asked may be lost, and the server stops",
+    "The disk did not take what was written. The change may be there after a restart, or not.",
+)
+NOT_DURABLE = ErrorCode(
+    -33,
+    "NOT_DURABLE",
+    "Invalid: field 'durability' asks for more than this server gives, which runs with --durability memory",
+    "Nothing is written there that could be as durable.",
+)
 
 # The job is not in the state that the command needs.
 JOB_NOT_FOUND = ErrorCode(

@@ -187,6 +187,32 @@ cdef class Engine:
         return frames
 
     @property
+    def durability(self):
+        """What the server promises, as an index of config.DURABILITIES."""
+        return self.core.durability
+
+    @durability.setter
+    def durability(self, uint8_t value):
+        self.core.durability = value
+
+    @property
+    def full(self):
+        """Whether the store has no room, so that nothing is taken that adds data."""
+        return bool(self.core.full)
+
+    @full.setter
+    def full(self, bint value):
+        self.core.full = value
+
+    def answer_synced(self):
+        """The reply to the cold command that runs now waits for the disk, whatever the server promises."""
+        self.core.answer_synced = True
+
+    def hurry(self):
+        """Ask the store to bring what it has to the disk now; it is told at the end of this event."""
+        self.core.hurry = True
+
+    @property
     def synced(self):
         """Position up to which the log is on disk; 0 while nobody records."""
         return self.core.synced

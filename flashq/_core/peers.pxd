@@ -12,6 +12,7 @@ cdef void peer_sent(Core* core, Peer* peer, size_t size) noexcept nogil
 # A long reply is about to be written: into the room that the last one left behind, whosever it was, and which the
 # caches still hold. It goes back with peer_sent.
 cdef void peer_borrow(Core* core, Peer* peer) noexcept nogil
+cdef void peer_withdraw(Core* core, Peer* peer) noexcept nogil     # what was not sent is dropped, with its gates
 cdef void peer_clean(Core* core, Peer* peer) noexcept nogil        # off the dirty list
 cdef void peer_close(Core* core, Peer* peer) noexcept nogil        # frees the buffers; the rest is gone already
 

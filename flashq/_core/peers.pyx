@@ -98,6 +98,13 @@ cdef void peer_sent(Core* core, Peer* peer, size_t size) noexcept nogil:
         buffer_shrink(&peer.out, KEEP_BYTES)
 
 
+cdef void peer_withdraw(Core* core, Peer* peer) noexcept nogil:
+    if peer.gate_count:
+        ungate(core, peer)
+    peer.gate_first = peer.gate_count = 0
+    peer_sent(core, peer, peer.out.size)
+
+
 cdef void peer_borrow(Core* core, Peer* peer) noexcept nogil:
     if peer.out.size == 0 and core.spare.cap > peer.out.cap:
         buffer_swap(&core.spare, &peer.out)

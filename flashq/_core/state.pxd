@@ -12,6 +12,11 @@ from flashq._core.shardmap cimport IdTable
 from flashq._core.slab cimport Blobs, Memory, Slab
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
+cdef enum Durability:           # in step with config.DURABILITIES
+    DURABLE_NOT = 0             # nothing is kept
+    DURABLE_LATER = 1           # written, and soon on disk
+    DURABLE_NOW = 2             # on disk
+
 cdef enum NodeKind:             # HeapNode.kind: what a timer belongs to
     NODE_JOB = 0
     NODE_WAITER = 1
@@ -338,6 +343,9 @@ cdef struct Core:
     uint64_t position           # of the last record
     uint64_t committed          # up to here replies may leave: as durable as the server promises
     uint64_t synced             # up to here the log is on disk; 0 while nobody records
+    uint8_t durability          # Durability: what the server promises
+    bint answer_synced          # the next reply of the cold tier waits for the disk
+    bint full                   # the store has no room: nothing that adds data is taken
     bint hurry                  # somebody waits for the disk who asked for more than the server promises
     bint recording              # a store wants the records
     bint closing                # drain: pushes go on, pulls are answered empty

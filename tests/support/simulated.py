@@ -278,6 +278,7 @@ class DelayedStore:
         self.position = 0
         self.positions: list[int] = []
         self.hurries = 0
+        self.pending_bytes = 0
 
     def append(self, frames: bytes, position: int) -> None:
         assert frames and position > self.position, "positions only grow"
@@ -307,7 +308,8 @@ class Simulation:
 
     def __init__(self, store: DelayedStore | None = None, **settings: Any) -> None:
         fieldtable.load(commands.COMMANDS, commands.PUSH_OPTIONS)
-        self.settings = load({"memory_limit": 1 << 40, **settings}, {})
+        durability = "memory" if store is None else "commit"
+        self.settings = load({"memory_limit": 1 << 40, "durability": durability, **settings}, {})
         self.loop = VirtualLoop()
         self.engine = Engine(self.settings.engine_limits(), 12345, EPOCH)
         self.engine.tick(*self.loop.clock())

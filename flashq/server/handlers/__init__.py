@@ -81,6 +81,9 @@ class Rooms:
         """The server ends: nobody waits any more."""
         self.waits.draining()
 
+    def committed(self) -> None:
+        """More is durable now."""
+
     def endings(self) -> None:
         """Jobs that somebody waits for have ended."""
         self.waits.endings()

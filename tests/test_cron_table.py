@@ -136,6 +136,6 @@ def test_an_entry_is_kept_before_its_push_and_after_it_where_the_next_slot_asks_
     seen.clear()
     table.run(2000, push, lambda job: True, keep, 2)
     assert seen == [
-        ("allowed", 3000, 2, 0, 7, True), ("push", "allowed"),
+        ("allowed", 3000, 2, 0, None, True), ("push", "allowed"),
         ("skipping", 3000, 1, 1, 7, False),
     ]

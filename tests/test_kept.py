@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from flashq._core import records
 from flashq.scheduler import schedule
 from flashq.server.kept import CRON_SPACE, KV_SPACE
-from support.simulated import Client, Simulation
+from support.simulated import Client, DelayedStore, Simulation, simulation
 from support.wire import Codec
 
 AWAY = 3_600_000        # ms that the server was down
@@ -112,3 +113,103 @@ def test_spaces_are_part_of_the_format(sim: Simulation, client: Client) -> None:
     assert [space for space, _ in entries(sim)] == [KV_SPACE, CRON_SPACE] == [1, 2]
     with pytest.raises(KeyError):
         sim.rooms.restore({(9, b"k"): b"v"})
+
+
+# -- what is recorded ------------------------------------------------------------------------------------------------
+
+
+def recorded(store: DelayedStore) -> dict[tuple[int, bytes], bytes]:
+    """What the records say that is kept."""
+    found: dict[tuple[int, bytes], bytes] = {}
+    for record in store.records():
+        if record["kind"] == "entry":
+            key = record["space"], record["key"]
+            if record["present"]:
+                found[key] = record["value"]
+            else:
+                found.pop(key, None)
+    return found
+
+
+def frames(store: DelayedStore) -> list[list[str]]:
+    """The kinds of record in each frame."""
+    return [[record["kind"] for record in group] for _, group in records.decode(bytes(store.log))]
+
+
+def test_each_change_of_a_key_is_recorded(codec: Codec) -> None:
+    store = DelayedStore(at_once=True)
+    with simulation(store) as sim:
+        client = sim.connect(codec)
+        steps: list[tuple[str, dict[str, Any]]] = [
+            ("KVSET", {"key": "a", "value": [1]}), ("KVSET", {"key": "a", "value": 2, "ttl": 5000}),
+            ("KVMSET", {"entries": [{"key": "b", "value": 1, "ttl": 9}, {"key": "ü", "value": None}]}),
+            ("KVINCR", {"key": "n", "by": 7}), ("KVINCR", {"key": "a"}), ("KVEXPIRE", {"key": "b", "ttl": 60_000}),
+            ("KVDEL", {"key": "a"}), ("KVSET", {"key": "n", "value": 0, "ttl": 0}), ("KVEXPIRE", {"key": "b", "ttl": 0}),
+        ]
+        for cmd, fields in steps:
+            before = len(store.log)
+            client.ok(cmd, **fields)
+            assert len(store.log) > before, cmd
+            assert recorded(store) == entries(sim), cmd
+        assert list(recorded(store)) == [(KV_SPACE, "ü".encode())]
+
+
+def test_a_batch_of_keys_is_one_frame() -> None:
+    store = DelayedStore(at_once=True)
+    with simulation(store) as sim:
+        sim.connect().ok("KVMSET", entries=[{"key": str(n), "value": n} for n in range(5)])
+        assert frames(store) == [["entry"] * 5]
+
+
+def test_what_changes_nothing_records_nothing() -> None:
+    store = DelayedStore(at_once=True)
+    with simulation(store) as sim:
+        client = sim.connect()
+        client.ok("KVSET", key="k", value=1, ttl=10)
+        size = len(store.log)
+        sim.advance(60_000)
+        client.ok("KVDEL", key="k")
+        client.ok("KVEXPIRE", key="k", ttl=10)
+        client.ok("KVGET", key="k")
+        client.ok("KVMSET", entries=[{"key": ""}])
+        client.error("CRONDELETE", name="none")
+        assert len(store.log) == size
+
+
+def test_each_change_of_a_cron_entry_is_recorded(codec: Codec) -> None:
+    store = DelayedStore(at_once=True)
+    with simulation(store) as sim:
+        client = sim.connect(codec)
+        client.ok("CRON", name="a", queue="q", repeat_every=1000, limit=2)
+        client.ok("CRON", name="b", queue="q", repeat_every=1500, overlap="skip")
+        client.ok("CRON", name="c", queue="other", schedule="*/3 * * * * *")
+        for _ in range(20):
+            assert recorded(store) == entries(sim)
+            sim.advance(500)
+        assert (CRON_SPACE, b"a") not in recorded(store)
+        client.ok("CRON", name="b", queue="q", repeat_every=2500)
+        assert recorded(store) == entries(sim)
+        client.ok("OBLITERATE", queue="q")
+        assert recorded(store) == entries(sim) and list(entries(sim)) == [(CRON_SPACE, b"c")]
+        client.ok("CRONDELETE", name="c")
+        assert recorded(store) == entries(sim) == {}
+
+
+def test_a_slot_and_its_job_stand_in_one_frame() -> None:
+    """After a crash both are there, or neither: no slot fires twice, and none is lost."""
+    store = DelayedStore(at_once=True)
+    with simulation(store) as sim:
+        sim.connect().ok("CRON", name="c", queue="q", repeat_every=1000)
+        sim.advance(1000)
+        assert frames(store) == [["entry"], ["entry", "job"]]
+
+
+def test_replies_wait_for_what_they_show_of_keys() -> None:
+    store = DelayedStore()
+    with simulation(store) as sim:
+        writer, reader = sim.connect(), sim.connect()
+        writer.send("KVSET", key="k", value=1)
+        reader.send("KVGET", key="k")
+        assert writer.replies() == reader.replies() == []
+        store.commit()
+        assert reader.replies()[0]["value"] == 1

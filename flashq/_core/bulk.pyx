@@ -75,7 +75,7 @@ cdef int queue_drain(Core* core, Queue* queue, uint64_t* count) noexcept nogil:
     count[0] = queue_waiting(queue) + queue.delayed.count
     if count[0] and dig(core, queue) == NULL:
         return NO_MEMORY
-    record_clear(core, queue)
+    record_clear(core, queue, False)
     return OK
 
 
@@ -97,7 +97,7 @@ cdef int queue_obliterate(Core* core, Queue* queue, uint64_t* count) noexcept no
     queue.concurrency_limit = <uint64_t>NO_LIMIT
     queue_ungroup(queue)
     queue_wants_service(core, queue)
-    record_clear(core, queue)
+    record_clear(core, queue, True)
     return OK
 
 
@@ -136,7 +136,7 @@ cdef void grave_free(Core* core, Job* job) noexcept nogil:
         event_told(core, job, EVENT_REMOVED, core.position)
     id_remove(&job_shard(core, job).ids, job.id >> SHARD_BITS)
     if core.awaited_count:
-        awaited_ended(core, job.id, OUTCOME_REMOVED)
+        awaited_ended(core, job.id, OUTCOME_REMOVED, True)
     job_free(core, job)
 
 

@@ -3,8 +3,8 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from flashq._core.job cimport (
-    ENDED_DEPENDENCY_FAILED, OUTCOME_COMPLETED, OUTCOME_FAILED, OUTCOME_NONE, STATE_COMPLETED, STATE_DELAYED,
-    STATE_FAILED, STATE_WAITING, STATE_WAITING_CHILDREN, Awaited, Edge, Job,
+    ENDED_DEPENDENCY_FAILED, OUTCOME_COMPLETED, OUTCOME_FAILED, OUTCOME_NONE, OUTCOME_REMOVED, STATE_COMPLETED,
+    STATE_DELAYED, STATE_FAILED, STATE_WAITING, STATE_WAITING_CHILDREN, Awaited, Edge, Job,
 )
 from flashq._core.jobs cimport job_find, job_gone, job_log
 from flashq._core.json_write cimport literal_put, u64_put
@@ -60,6 +60,8 @@ cdef void awaited_forget(Core* core, Awaited* awaited) noexcept nogil:
     if awaited.outcome == OUTCOME_NONE:
         name_remove(map_of(core, awaited.minded), &awaited.node)
         core.awaited_count -= 1
+        if awaited.gone:
+            vain_leave(core, awaited)
     else:
         if awaited.prev != NULL:
             awaited.prev.next = awaited.next
@@ -72,6 +74,15 @@ cdef void awaited_forget(Core* core, Awaited* awaited) noexcept nogil:
     slab_give(&core.awaited_slab, awaited)
 
 
+cdef void vain_leave(Core* core, Awaited* awaited) noexcept nogil:
+    if awaited.prev != NULL:
+        awaited.prev.next = awaited.next
+    else:
+        core.first_vain = awaited.next
+    if awaited.next != NULL:
+        awaited.next.prev = awaited.prev
+
+
 cdef void told_append(Core* core, Awaited* awaited, Outcome outcome) noexcept nogil:
     awaited.outcome = <uint8_t>outcome
     awaited.prev, awaited.next = core.last_told, NULL
@@ -82,19 +93,43 @@ cdef void told_append(Core* core, Awaited* awaited, Outcome outcome) noexcept no
     core.last_told = awaited
 
 
-cdef void ended_in(Core* core, bint minded, uint64_t id, Outcome outcome) noexcept nogil:
+cdef bint ended_in(Core* core, bint minded, uint64_t id, Outcome outcome) noexcept nogil:
     cdef Awaited* awaited = awaited_find(core, minded, id)
+    if awaited == NULL:
+        return False
+    name_remove(map_of(core, minded), &awaited.node)
+    core.awaited_count -= 1
+    told_append(core, awaited, outcome)
+    return True
+
+
+cdef void vain_append(Core* core, Awaited* awaited, Outcome outcome) noexcept nogil:
+    """Its job is no more, and yet it may not be told: those who wait for its completion wait in vain."""
+    if awaited.gone:
+        return
+    awaited.gone = <uint8_t>outcome
+    awaited.prev, awaited.next = NULL, core.first_vain
+    if core.first_vain != NULL:
+        core.first_vain.prev = awaited
+    core.first_vain = awaited
+
+
+cdef bint gone_in_vain(Core* core, uint64_t id, Outcome outcome) noexcept nogil:
+    cdef Awaited* awaited = awaited_find(core, False, id)
     if awaited != NULL:
-        name_remove(map_of(core, minded), &awaited.node)
-        core.awaited_count -= 1
-        told_append(core, awaited, outcome)
+        vain_append(core, awaited, outcome)
+    return awaited != NULL
 
 
-cdef void awaited_ended(Core* core, uint64_t id, Outcome outcome) noexcept nogil:
-    if outcome == OUTCOME_COMPLETED and core.awaited.count:
-        ended_in(core, False, id, outcome)
-    if core.minded.count:
-        ended_in(core, True, id, outcome)
+cdef bint awaited_ended(Core* core, uint64_t id, Outcome outcome, bint gone) noexcept nogil:
+    cdef bint found = False
+    if core.awaited.count and outcome == OUTCOME_COMPLETED:
+        found = ended_in(core, False, id, outcome)
+    elif core.awaited.count and gone:
+        found = gone_in_vain(core, id, outcome)
+    if core.minded.count and ended_in(core, True, id, outcome):
+        found = True
+    return found
 
 
 # Edges
@@ -114,10 +149,15 @@ cdef Outcome outcome_of(Core* core, uint64_t id) noexcept nogil:
 
 
 cdef bint edge_make(Core* core, Relations* relations, uint64_t id, bint child, OnParentFailure policy) noexcept nogil:
-    cdef Outcome outcome = outcome_of(core, id)
+    return edge_join(core, relations, id, child, policy, outcome_of(core, id))
+
+
+cdef bint edge_join(Core* core, Relations* relations, uint64_t id, bint child, OnParentFailure policy,
+                    Outcome known) noexcept nogil:
+    cdef Outcome outcome = known
     cdef Awaited* awaited = NULL
     cdef Edge* edge
-    if outcome == OUTCOME_COMPLETED or (outcome == OUTCOME_FAILED and policy == PARENT_RUN):
+    if outcome == OUTCOME_COMPLETED or (outcome != OUTCOME_NONE and policy == PARENT_RUN):
         if child:
             relations.children_completed += 1
         return True
@@ -133,6 +173,8 @@ cdef bint edge_make(Core* core, Relations* relations, uint64_t id, bint child, O
     if awaited == NULL:
         slab_give(&core.edges, edge)
         return False
+    if policy == PARENT_WAIT and known != OUTCOME_NONE and job_find(core, id) == NULL:
+        vain_append(core, awaited, known)
     edge.job, edge.awaited, edge.prev, edge.next = relations.job, awaited, NULL, awaited.first
     if awaited.first != NULL:
         awaited.first.prev = edge
@@ -169,8 +211,7 @@ cdef void edges_free(Core* core, Relations* relations) noexcept nogil:
 
 # Telling
 
-cdef void let_go(Core* core, Job* job) noexcept nogil:
-    """It waits for nobody any more: ready, or delayed when its time has not come."""
+cdef void wait_over(Core* core, Job* job) noexcept nogil:
     job_detach(core, job)
     job.state = STATE_WAITING
     if job.run_at > core.now:
@@ -218,7 +259,7 @@ cdef void edge_told(Core* core, Edge* edge) noexcept nogil:
     if outcome != OUTCOME_COMPLETED and edge.policy == PARENT_FAIL:
         fail_too(core, job, id, edge.child, outcome)
     elif relations.unmet == 0:
-        let_go(core, job)
+        wait_over(core, job)
 
 
 cdef void command_tells(Core* core) noexcept nogil:

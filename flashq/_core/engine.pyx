@@ -16,7 +16,7 @@ from flashq._core.job cimport JOB_RESULT_MSGPACK, STATE_ACTIVE, STATE_COMPLETED,
 from flashq._core.jobs cimport job_find
 from flashq._core.peers cimport peer_close, peer_mark
 from flashq._core.queue cimport queue_find, queue_groups_set, queue_open, queue_wants_service
-from flashq._core.records cimport record_frame_end, record_queue
+from flashq._core.records cimport record_entry, record_frame_end, record_frames_taken, record_queue
 from flashq._core.request cimport JSON, MSGPACK, OP_NONE, OP_COLD, OP_PULL, OP_PULLB, Format, Request, Slice
 from flashq._core.retention cimport retention_open
 from flashq._core.scratch cimport scratch_close, scratch_open, scratch_reset
@@ -183,7 +183,7 @@ cdef class Engine:
             raise MemoryError("records were lost: nothing may be acknowledged any more")
         frames = copied(core.records.data, core.records.size)
         core.records.size = 0
-        core.frame_start = 0
+        record_frames_taken(core)
         return frames
 
     @property
@@ -217,11 +217,20 @@ cdef class Engine:
         """Position up to which the log is on disk; 0 while nobody records."""
         return self.core.synced
 
-    def record_entry(self, space, key, value, close=True):
-        """Stand-in."""
-        self.core.position += 1
-        if not self.core.recording:
-            self.core.committed = self.core.position
+    def record_entry(self, uint8_t space, bytes key, bytes value, bint close=True):
+        """Record a value that the server keeps beside the jobs; None: it is gone. Spaces are the caller's, from 1.
+
+        Without `close` the records of the next command stand in the same frame: both are there after a crash, or none.
+        """
+        cdef Slice name = Slice(<const uint8_t*><char*>key, <uint32_t>len(key), 0)
+        cdef Slice content
+        if value is None:
+            record_entry(&self.core, space, &name, NULL)
+        else:
+            content = Slice(<const uint8_t*><char*>value, <uint32_t>len(value), 0)
+            record_entry(&self.core, space, &name, &content)
+        if close:
+            record_frame_end(&self.core)
 
     def commit(self, uint64_t position, synced=None):
         """The log is as durable as the server promises up to `position`, and on disk up to `synced` (None: likewise).

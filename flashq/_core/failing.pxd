@@ -8,6 +8,10 @@ cdef int failing_set(Core* core, Job* job, const RetryPolicy* policy) noexcept n
 # Its attempt ends badly, and its delivery is still there: an entry of its history, which the oldest makes room for.
 # Without memory there is none. `error` may be NULL.
 cdef void failing_note(Core* core, Job* job, Ending ending, const Slice* error) noexcept nogil
+cdef Failing* failing_of(Core* core, Job* job) noexcept nogil          # made when missing; NULL: no memory
+# The newest of a history, with the texts that `head` tells the sizes of; NULL without memory.
+cdef Attempt* attempt_append(Core* core, Failing* failing, const Attempt* head, const uint8_t* error,
+                             const uint8_t* worker) noexcept nogil
 cdef void failing_free(Core* core, Failing* failing) noexcept nogil
 # The missed heartbeats of an active job no longer count, or, with `all`, its lost workers neither.
 cdef void losses_forgive(Core* core, Job* job, bint all) noexcept nogil

@@ -8,7 +8,7 @@ from flashq._core.records cimport record_attempt, record_losses
 from flashq._core.slab cimport blob_give, blob_take, slab_give, slab_take
 from flashq._core.state cimport Owner
 from flashq._core.status cimport NO_MEMORY, OK
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
 
@@ -49,6 +49,8 @@ cdef void failing_note(Core* core, Job* job, Ending ending, const Slice* error) 
     cdef const Owner* owner = <const Owner*>job.delivery.owner
     cdef Attempt head
     cdef Attempt* attempt
+    cdef const uint8_t* worker
+    cdef const uint8_t* text = NULL
     if failing == NULL:
         return
     memset(&head, 0, sizeof(head))
@@ -56,15 +58,25 @@ cdef void failing_note(Core* core, Job* job, Ending ending, const Slice* error) 
     failing.made += 1
     head.number = failing.made
     head.error_size = cut(error)
-    head.worker_size = owner.session.node.size if owner.session.node.name != NULL else 0
-    attempt = <Attempt*>blob_take(&core.blobs, attempt_size(&head))
+    worker = owner.session.node.name
+    head.worker_size = owner.session.node.size if worker != NULL else 0
+    if error != NULL:
+        text = error.ptr
+    attempt = attempt_append(core, failing, &head, text, worker)
+    if attempt != NULL:
+        record_attempt(core, job.id, attempt)
+
+
+cdef Attempt* attempt_append(Core* core, Failing* failing, const Attempt* head, const uint8_t* error,
+                             const uint8_t* worker) noexcept nogil:
+    cdef Attempt* attempt = <Attempt*>blob_take(&core.blobs, attempt_size(head))
     if attempt == NULL:
-        return
-    attempt[0] = head
+        return NULL
+    attempt[0] = head[0]
     if head.error_size:
-        memcpy(<uint8_t*>attempt_error(attempt), error.ptr, head.error_size)
+        memcpy(<uint8_t*>attempt_error(attempt), error, head.error_size)
     if head.worker_size:
-        memcpy(<uint8_t*>attempt_worker(attempt), owner.session.node.name, head.worker_size)
+        memcpy(<uint8_t*>attempt_worker(attempt), worker, head.worker_size)
     if failing.last != NULL:
         failing.last.next = attempt
     else:
@@ -73,7 +85,7 @@ cdef void failing_note(Core* core, Job* job, Ending ending, const Slice* error) 
     failing.kept += 1
     if failing.kept > ATTEMPTS_KEPT:
         drop_oldest(core, failing)
-    record_attempt(core, job.id, attempt)
+    return attempt
 
 
 cdef void drop_oldest(Core* core, Failing* failing) noexcept nogil:

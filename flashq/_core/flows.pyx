@@ -2,10 +2,9 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from flashq._core.engine cimport Engine, engine_done, format_of, job_bytes
-from flashq._core.events cimport EVENT_REMOVED
 from flashq._core.job cimport Job, Relations
 from flashq._core.jobs cimport job_create, job_find, job_gone
-from flashq._core.lifecycle cimport job_remove
+from flashq._core.lifecycle cimport job_take_back
 from flashq._core.queue cimport queue_open
 from flashq._core.request cimport BIT_DATA, BIT_FLOW, MAX_BATCH, OP_PUSH, Request, has
 from flashq._core.room cimport room_check
@@ -126,9 +125,7 @@ cdef class Flows:
         for i in range(made):
             job = job_find(core, CHILDREN[i])
             if job != NULL and job != COMPLETED() and not job_gone(job) and parent_of(job) == parent_id:
-                core.pushed -= 1
-                (<Queue*>job.queue).pushed -= 1
-                job_remove(core, job, EVENT_REMOVED)
+                job_take_back(core, job)
         return 0
 
 

@@ -8,6 +8,7 @@ from flashq._core.ready cimport Ready, ready_first, ready_push, ready_remove
 from flashq._core.state cimport Core, Group, Queue
 from libc.stdint cimport uint32_t, uint64_t
 
+cdef int group_restore(Core* core, Queue* queue, Job* job) noexcept nogil  # it is active already; OK or NO_MEMORY
 cdef void group_release(Core* core, Job* job) noexcept nogil       # it is active no more
 cdef void groups_look(Core* core, Queue* queue) noexcept nogil     # what holds them changed: at all, in slices
 cdef void groups_pass(Core* core, uint32_t budget) noexcept nogil  # one slice

@@ -319,6 +319,15 @@ cdef void group_take(Core* core, Job* job) noexcept nogil:
     show(core, group)
 
 
+cdef int group_restore(Core* core, Queue* queue, Job* job) noexcept nogil:
+    cdef Group* group = group_open(core, queue, job.extra.relations)
+    if group == NULL:
+        return NO_MEMORY
+    group.active += 1
+    job.extra.relations.member = group
+    return OK
+
+
 cdef void group_release(Core* core, Job* job) noexcept nogil:
     cdef Group* group = <Group*>job.extra.relations.member
     job.extra.relations.member = NULL

@@ -5,6 +5,7 @@ from flashq._core.clock cimport clock_mono_ms, clock_wall_ms
 from flashq._core.engine cimport engine_tick
 from flashq._core.events cimport events_due
 from flashq._core.heaptrim cimport heap_trim
+from flashq._core.records cimport record_frames_taken
 from flashq._core.state cimport NEVER, Core
 from flashq._core.timers cimport memory_watch, timers_run
 
@@ -224,7 +225,8 @@ cdef class Hub:
         self.engine.close_pulls()
         self.rooms.draining()
         core.recording = core.records.failed = False
-        core.records.size = core.frame_start = 0
+        core.records.size = 0
+        record_frames_taken(core)
         for connection in self.open_connections:
             connection.withdraw()
             connection.read_on()

@@ -55,6 +55,7 @@ cdef struct LogEntry:
 cdef struct Log:                # a ring
     uint32_t first
     uint32_t count
+    uint32_t made               # entries ever
     LogEntry[100] entries
 
 cdef struct Edge:               # one job waits for one id; owner: the waiting job
@@ -76,10 +77,11 @@ cdef struct Awaited:            # an id that jobs wait for; freed by `edges`, wi
     NameNode node               # by the bytes of `id` in Core.minded or Core.awaited, until its outcome is known
     uint64_t id
     Edge* first                 # borrowed: never NULL
-    Awaited* prev               # borrowed: in Core.first_told, from then on
+    Awaited* prev               # borrowed: in Core.first_told, from then on; before, in Core.first_vain if `gone`
     Awaited* next               # borrowed
     uint8_t outcome             # Outcome
     uint8_t minded              # 1: its edges have another policy than PARENT_WAIT
+    uint8_t gone                # Outcome of a job that is no more, while its dependents wait all the same
 
 cdef struct Relations:          # what ties a job to others; all zero = nothing
     NameNode unique             # in its shard's uniques; name NULL while the key is not held

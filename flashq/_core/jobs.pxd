@@ -1,5 +1,5 @@
 """Jobs in memory: created whole or not at all, found by id or custom id, freed with everything they own."""
-from flashq._core.job cimport STATE_COMPLETED, STATE_DELAYED, Extra, Job
+from flashq._core.job cimport STATE_COMPLETED, STATE_DELAYED, Extra, Job, LogEntry
 from flashq._core.request cimport Format, PushItem, Slice
 from flashq._core.shardmap cimport SHARDS
 from flashq._core.state cimport Core, Owner, Queue, Shard
@@ -15,7 +15,11 @@ cdef int job_create(Core* core, Queue* queue, const PushItem* item, Format forma
 cdef Extra* job_extra(Core* core, Job* job) noexcept nogil         # its side struct, made when missing; NULL: no memory
 cdef void job_set_message(Core* core, Job* job, const uint8_t* text, uint32_t size) noexcept nogil   # 0 clears
 cdef int job_arm(Core* core, Job* job) noexcept nogil              # its timer to its earliest deadline; OK or NO_MEMORY
-cdef int job_log(Core* core, Job* job, const Slice* message, const Slice* level) noexcept nogil     # OK or NO_MEMORY
+# An entry of its log, dated now; level NULL is `info`. The oldest of LOG_ENTRIES makes room. OK or NO_MEMORY
+cdef int job_log(Core* core, Job* job, const Slice* message, const Slice* level) noexcept nogil
+# The same with a date of its own, and no record; NULL: no memory.
+cdef LogEntry* log_append(Core* core, Job* job, const Slice* message, const Slice* level, uint64_t at) noexcept nogil
+cdef void extra_free(Core* core, Extra* extra) noexcept nogil      # with all that hangs on it
 cdef void job_free(Core* core, Job* job) noexcept nogil            # when it stands nowhere; its id entry stays
 
 cdef inline bint job_gone(const Job* job) noexcept nogil:

@@ -10,13 +10,13 @@ from flashq._core.heap cimport heap_move, heap_push, heap_remove
 from flashq._core.job cimport (
     IN_BLOCKED, IN_DELAYED, JOB_LIFO, JOB_MSGPACK, JOB_REMOVE_ON_COMPLETE, JOB_REMOVE_ON_FAIL, LOG_ENTRIES,
     LOG_LEVEL, STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_WAITING,
-    STATE_WAITING_CHILDREN, Delivery, Log, LogEntry,
+    STATE_WAITING_CHILDREN, Delivery, Log,
 )
 from flashq._core.namemap cimport NameNode, name_add, name_find, name_hash, name_remove
 from flashq._core.payload cimport payload_of_duplicate
 from flashq._core.queue cimport deadline_lower, list_append, queue_wants_service
 from flashq._core.ready cimport ready_push
-from flashq._core.records cimport record_job, record_ties
+from flashq._core.records cimport record_job, record_log, record_ties
 from flashq._core.relations cimport debounce_check, debounce_open, relations_free, relations_make, unique_check
 from flashq._core.request cimport (
     BIT_BACKOFF, BIT_CMD, BIT_DATA, BIT_DELAY, BIT_JOB_ID, BIT_LIFO, BIT_MAX_ATTEMPTS, BIT_NAME, BIT_PRIORITY,
@@ -266,7 +266,7 @@ cdef inline int create_plain(Core* core, Queue* queue, const PushItem* item, For
     if queue.first_waiter != NULL:
         queue_wants_service(core, queue)
     shard.next_sequence += 1
-    record_job(core, job)
+    record_job(core, job, True)
     pushed(core, queue, job, id, shown)
     return OK
 
@@ -326,11 +326,10 @@ cdef int job_create(Core* core, Queue* queue, const PushItem* item, Format forma
         return status
     if sequence == shard.next_sequence:
         shard.next_sequence += 1
-    if tied:
-        debounce_open(core, queue, item)
-    record_job(core, job)
+    record_job(core, job, True)
     if tied:
         record_ties(core, job)
+        debounce_open(core, queue, item)
     pushed(core, queue, job, id, shown)
     return OK
 
@@ -354,7 +353,14 @@ cdef inline int enter(Core* core, Queue* queue, Job* job) noexcept nogil:
 
 
 cdef int job_log(Core* core, Job* job, const Slice* message, const Slice* level) noexcept nogil:
-    """Append an entry, dated now; level NULL is `info`. The oldest of 100 makes room."""
+    cdef LogEntry* entry = log_append(core, job, message, level, core.now)
+    if entry == NULL:
+        return NO_MEMORY
+    record_log(core, job, entry, job.extra.log.made)
+    return OK
+
+
+cdef LogEntry* log_append(Core* core, Job* job, const Slice* message, const Slice* level, uint64_t at) noexcept nogil:
     cdef Extra* extra = job_extra(core, job)
     cdef LogEntry* entry
     cdef uint8_t* text = NULL
@@ -364,11 +370,11 @@ cdef int job_log(Core* core, Job* job, const Slice* message, const Slice* level)
         if extra.log != NULL:
             memset(extra.log, 0, sizeof(Log))
     if extra == NULL or extra.log == NULL:
-        return NO_MEMORY
+        return NULL
     if size:
         text = blob_take(&core.blobs, size)
         if text == NULL:
-            return NO_MEMORY
+            return NULL
         memcpy(text, message.ptr, size)
     entry = &extra.log.entries[(extra.log.first + extra.log.count) % LOG_ENTRIES]
     if extra.log.count == LOG_ENTRIES:
@@ -377,14 +383,15 @@ cdef int job_log(Core* core, Job* job, const Slice* message, const Slice* level)
             blob_give(&core.blobs, entry.text, entry.size)
     else:
         extra.log.count += 1
-    entry.at = core.now
+    entry.at = at
     entry.text, entry.size = text, size
     entry.level_size = 4
     memcpy(entry.level, b"info", 4)
     if level != NULL:
         entry.level_size = <uint8_t>min(level.size, <uint32_t>LOG_LEVEL)
         memcpy(entry.level, level.ptr, entry.level_size)
-    return OK
+    extra.log.made += 1
+    return entry
 
 
 cdef void log_free(Core* core, Log* log) noexcept nogil:

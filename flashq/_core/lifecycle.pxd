@@ -31,4 +31,5 @@ cdef void limbo_retry(Core* core) noexcept nogil
 cdef void job_bury(Core* core, Job* job, Ending reason, const char* text) noexcept nogil
 cdef void job_detach(Core* core, Job* job) noexcept nogil          # out of whatever it stands in
 cdef void job_end_delivery(Core* core, Job* job) noexcept nogil    # an active job: detached, no longer reserved
-cdef void job_erase(Core* core, Job* job) noexcept nogil           # a detached job: unknown from now on
+cdef void job_take_back(Core* core, Job* job) noexcept nogil       # removed as if it had never been pushed
+cdef void job_erase(Core* core, Job* job, int how) noexcept nogil  # a detached job: unknown from now on; `how` for GONE

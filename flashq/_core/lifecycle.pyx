@@ -26,7 +26,10 @@ from flashq._core.jobs cimport job_arm, job_extra, job_free, job_gone, job_set_m
 from flashq._core.queue cimport (
     active_append, active_remove, deadline_lower, list_append, list_remove, queue_wants_service,
 )
-from flashq._core.records cimport record_gone, record_losses, record_state
+from flashq._core.records cimport (
+    GONE_AWAITED, GONE_COUNTS, GONE_UNCOUNTS, record_death, record_done, record_gone, record_losses, record_state,
+    record_taken,
+)
 from flashq._core.relations cimport unique_release
 from flashq._core.request cimport MSGPACK
 from flashq._core.retention cimport done_add, kept_end
@@ -73,7 +76,7 @@ cdef int job_deliver(Core* core, Job* job, Owner* owner) noexcept nogil:
     line_take(core, queue, job)
     active_append(&queue.active, job)
     list_append(&owner.jobs, job, IN_OWNER)
-    record_state(core, job)
+    record_taken(core, job)
     return OK
 
 
@@ -165,18 +168,17 @@ cdef int job_complete(Core* core, Job* job, const Slice* result, Format format) 
     if job.extra != NULL:
         unique_release(core, job)
     if core.awaited_count:
-        awaited_ended(core, job.id, OUTCOME_COMPLETED)
+        awaited_ended(core, job.id, OUTCOME_COMPLETED, job_is(job, JOB_REMOVE_ON_COMPLETE))
     if core.listening:
         event_value(core, job, EVENT_COMPLETED, core.position + 1, result, format)
     if job_is(job, JOB_REMOVE_ON_COMPLETE):
         job.state = STATE_COMPLETED
-        job_erase(core, job)
+        job_erase(core, job, OUTCOME_COMPLETED | GONE_COUNTS)
         return OK
     job.state = STATE_COMPLETED
     job.deadline = core.now
     job.delivery.owner = NULL
-    record_state(core, job)
-    job.position = core.position            # not the delivery's: this is what the job is from now on
+    record_done(core, job)
     done_add(core, job)
     return OK
 
@@ -213,9 +215,9 @@ cdef void job_bury(Core* core, Job* job, Ending reason, const char* text) noexce
 cdef void bury(Core* core, Job* job, Ending reason, bint why) noexcept nogil:
     """As job_bury; `why`: whether the job's message says why."""
     cdef Queue* queue = <Queue*>job.queue
+    cdef bint erased = job_is(job, JOB_REMOVE_ON_FAIL)
+    cdef bint awaited = core.awaited_count != 0 and awaited_ended(core, job.id, OUTCOME_FAILED, erased)
     unique_release(core, job)
-    if core.awaited_count:
-        awaited_ended(core, job.id, OUTCOME_FAILED)
     queue.failed += 1
     core.failed += 1
     job.state = STATE_FAILED
@@ -223,11 +225,11 @@ cdef void bury(Core* core, Job* job, Ending reason, bint why) noexcept nogil:
     job.deadline = core.now
     if core.listening:
         event_failed(core, job, EVENT_FAILED, core.position + 1, why)
-    if job_is(job, JOB_REMOVE_ON_FAIL):
-        job_erase(core, job)
+    if erased:
+        job_erase(core, job, OUTCOME_FAILED | GONE_COUNTS | <int>awaited * GONE_AWAITED)
         return
     list_append(&queue.dead, job, IN_DEAD)
-    record_state(core, job)
+    record_death(core, job)
 
 
 cdef void job_end_delivery(Core* core, Job* job) noexcept nogil:
@@ -291,20 +293,30 @@ cdef void job_lose(Core* core, Job* job) noexcept nogil:
     job_place(core, job)
 
 
-cdef void job_erase(Core* core, Job* job) noexcept nogil:
+cdef void job_erase(Core* core, Job* job, int how) noexcept nogil:
     """The detached job's id and memory go; from now on it is unknown."""
-    record_gone(core, job.id)
+    record_gone(core, job.id, <uint8_t>how)
     id_remove(&job_shard(core, job).ids, job.id >> SHARD_BITS)
     job_free(core, job)
 
 
-cdef void job_remove(Core* core, Job* job, EventType why) noexcept nogil:
+cdef inline void remove_as(Core* core, Job* job, EventType why, int how) noexcept nogil:
     job_detach(core, job)
     if core.listening:
         event_told(core, job, why, core.position + 1)
-    if core.awaited_count:
-        awaited_ended(core, job.id, OUTCOME_REMOVED)
-    job_erase(core, job)
+    if core.awaited_count and awaited_ended(core, job.id, OUTCOME_REMOVED, True):
+        how |= GONE_AWAITED
+    job_erase(core, job, how)
+
+
+cdef void job_remove(Core* core, Job* job, EventType why) noexcept nogil:
+    remove_as(core, job, why, OUTCOME_REMOVED)
+
+
+cdef void job_take_back(Core* core, Job* job) noexcept nogil:
+    (<Queue*>job.queue).pushed -= 1
+    core.pushed -= 1
+    remove_as(core, job, EVENT_REMOVED, OUTCOME_REMOVED | GONE_UNCOUNTS)
 
 
 cdef void job_lease(Core* core, Job* job) noexcept nogil:

@@ -244,6 +244,21 @@ cdef void name_remove(NameMap* map, NameNode* node) noexcept nogil:
             bucket_join(map)
 
 
+cdef void name_visit(NameMap* map, NameVisit visit, void* context) noexcept nogil:
+    cdef NameBucket* bucket
+    cdef NameNode* node
+    cdef uint64_t i
+    cdef uint32_t slot
+    for i in range(map.buckets):
+        bucket = bucket_at(map, i)
+        for slot in range(bucket.used):
+            visit(bucket.nodes[slot], context)
+        node = chain_of(bucket)
+        while node != NULL:
+            visit(node, context)
+            node = node.next
+
+
 cdef void name_close(NameMap* map) noexcept nogil:
     while map.segment_count:
         map.segment_count -= 1

@@ -49,7 +49,7 @@ cdef int payload_replace(Core* core, Job* job, const PushItem* item, Format form
         job.flags |= JOB_MSGPACK
     else:
         job.flags &= <uint8_t>~JOB_MSGPACK
-    record_job(core, job)
+    record_job(core, job, False)
     record_ties(core, job)
     record_state(core, job)                 # a job's record tells a new one: what became of it since comes after
     record_failing(core, job)

@@ -3,7 +3,7 @@
 A queue stays while keys of it are remembered: its generations tell which of them an obliteration ended.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from flashq._core.heap cimport heap_move, heap_push, heap_remove
 from flashq._core.jobs cimport keep, saturated
@@ -40,6 +40,29 @@ cdef void push_key_settle(Core* core, PushKey* key, uint32_t taken) noexcept nog
         record_push_key(core, key)
     elif key.position == 0:
         push_key_end(core, key)
+
+
+cdef int push_key_restore(Core* core, Queue* queue, const Slice* text, bint batch, const uint64_t* ids, uint32_t count,
+                          uint64_t expires, uint32_t generation) noexcept nogil:
+    cdef uint64_t when = core.mono + (expires - core.now if expires > core.now else 0)
+    cdef Slice name
+    cdef uint64_t hash
+    cdef NameNode* node
+    cdef PushKey* key
+    if not scoped(core, queue, text, &name):
+        return NO_MEMORY
+    hash = name_hash(name.ptr, name.size)
+    node = name_find(&core.shards[queue.shard].push_keys, hash, name.ptr, name.size)
+    if node != NULL:
+        push_key_end(core, (<PushKeyName*>node).key)
+    key = make(core, queue, &name, hash, batch, count)
+    if key == NULL:
+        return NO_MEMORY
+    memcpy(key.ids, ids, count * sizeof(uint64_t))
+    key.expires, key.generation, key.position = expires, generation, core.position
+    heap_move(&core.timers, &key.timer, when, 0)
+    deadline_lower(core, when)
+    return OK
 
 
 cdef void push_key_end(Core* core, PushKey* key) noexcept nogil:

@@ -20,10 +20,13 @@ cdef int debounce_check(Core* core, Queue* queue, const PushItem* item) noexcept
 cdef int unique_check(Core* core, Queue* queue, const PushItem* item, uint64_t* holder) noexcept nogil
 # After the push was taken: opens its window. Without memory there is none, and the push stands.
 cdef void debounce_open(Core* core, Queue* queue, const PushItem* item) noexcept nogil
+# As it was recorded; `name` is the queue's, a NUL and the id. OK or NO_MEMORY.
+cdef int debounce_restore(Core* core, const Slice* name, uint64_t expires, uint32_t generation) noexcept nogil
 cdef void debounce_end(Core* core, Debounce* debounce) noexcept nogil
 # A new job's relations; OK or NO_MEMORY (what was taken is freed with the job). `unmet` says how many ids it waits for.
 cdef int relations_make(Core* core, Queue* queue, Job* job, const PushItem* item, Format format) noexcept nogil
 cdef Relations* job_relations(Core* core, Job* job) noexcept nogil     # made when missing; NULL: no memory
+cdef bint unique_hold(Core* core, Relations* relations, uint64_t hash) noexcept nogil    # nobody does; False: no memory
 cdef void unique_release(Core* core, Job* job) noexcept nogil          # the key is free again; the job still shows it
 cdef void unique_regain(Core* core, Job* job) noexcept nogil           # if nobody took it meanwhile
 cdef void relations_free(Core* core, Relations* relations) noexcept nogil

@@ -6,12 +6,13 @@ from flashq._core.buffer cimport WriteBuffer, buffer_put
 from flashq._core.edges cimport edge_make, edges_free
 from flashq._core.heap cimport heap_push, heap_remove
 from flashq._core.job cimport STATE_WAITING_CHILDREN, Extra
-from flashq._core.jobs cimport job_extra, job_gone, keep
+from flashq._core.jobs cimport job_extra, job_gone, keep, saturated
 from flashq._core.json_codec cimport json_id_list
 from flashq._core.lanes cimport lanes_full
 from flashq._core.msgpack_codec cimport msgpack_id_list
 from flashq._core.namemap cimport NameNode, name_absent, name_add, name_find, name_hash, name_remove
 from flashq._core.queue cimport deadline_lower
+from flashq._core.records cimport record_debounce
 from flashq._core.request cimport (
     BIT_DEBOUNCE_ID, BIT_DEBOUNCE_TTL, BIT_DEPENDS_ON, BIT_FLOW, BIT_GROUP_ID, BIT_HASHED, BIT_KEEP_COMPLETED_AGE,
     BIT_KEEP_COMPLETED_COUNT, BIT_NAME, BIT_ON_PARENT_FAILURE, BIT_UNIQUE_KEY, BIT_VERSION, JSON, PARENT_FAIL,
@@ -94,32 +95,48 @@ cdef int unique_check(Core* core, Queue* queue, const PushItem* item, uint64_t* 
 cdef void debounce_open(Core* core, Queue* queue, const PushItem* item) noexcept nogil:
     cdef Slice name
     cdef Debounce* debounce
-    cdef uint64_t hash
     cdef uint64_t window = item.debounce_ttl if has(item, BIT_DEBOUNCE_TTL) else DEBOUNCE_MS
     if not has(item, BIT_DEBOUNCE_ID) or item.debounce_id.size == 0 or window == 0:
         return
-    debounce = <Debounce*>slab_take(&core.debounces_slab)
-    if debounce == NULL or not scoped(core, queue, &item.debounce_id, &name):
-        if debounce != NULL:
-            slab_give(&core.debounces_slab, debounce)
+    if not scoped(core, queue, &item.debounce_id, &name):
         return
+    debounce = debounce_make(core, &name, window, queue.generation)
+    if debounce != NULL:
+        record_debounce(core, debounce, saturated(core.now, window))
+
+
+cdef int debounce_restore(Core* core, const Slice* name, uint64_t expires, uint32_t generation) noexcept nogil:
+    cdef NameNode* node = find_in(core, True, name, name_hash(name.ptr, name.size))
+    if node != NULL:
+        debounce_end(core, (<DebounceName*>node).debounce)
+    if expires <= core.now:
+        return OK
+    return OK if debounce_make(core, name, expires - core.now, generation) != NULL else NO_MEMORY
+
+
+cdef Debounce* debounce_make(Core* core, const Slice* name, uint64_t window, uint32_t generation) noexcept nogil:
+    """A window of this scoped name that is open from now on; NULL: no memory."""
+    cdef Debounce* debounce = <Debounce*>slab_take(&core.debounces_slab)
+    cdef uint64_t hash = name_hash(name.ptr, name.size)
+    if debounce == NULL:
+        return NULL
     memset(debounce, 0, sizeof(Debounce))
-    hash = name_hash(name.ptr, name.size)
     debounce.shard = <uint32_t>(hash & (SHARDS - 1))
     debounce.timer.kind = NODE_DEBOUNCE
-    debounce.generation = queue.generation
-    debounce.text = keep(core, &name, &debounce.size)
+    debounce.generation = generation
+    debounce.text = keep(core, name, &debounce.size)
     debounce.name.debounce = debounce
     debounce.name.node.name, debounce.name.node.size = debounce.text, debounce.size
     debounce.name.node.hash = hash
     if debounce.text != NULL and heap_push(&core.timers, core.mono + window, 0, &debounce.timer) == OK:
         if name_add(&core.shards[debounce.shard].debounces, &debounce.name.node) == OK:
             deadline_lower(core, core.mono + window)
-            return
+            return debounce
         heap_remove(&core.timers, &debounce.timer)
     if debounce.text != NULL:
         blob_give(&core.blobs, debounce.text, debounce.size)
     slab_give(&core.debounces_slab, debounce)
+    return NULL
 
 
 cdef void debounce_end(Core* core, Debounce* debounce) noexcept nogil:

@@ -14,17 +14,22 @@ from flashq._core.lifecycle cimport job_lease, job_lose
 from flashq._core.jobs cimport job_gone
 from flashq._core.namemap cimport name_add, name_find, name_hash, name_remove
 from flashq._core.queue cimport deadline_lower, list_remove
-from flashq._core.records cimport record_frame_end
+from flashq._core.records cimport record_frame_end, record_state
 from flashq._core.slab cimport blob_give, blob_take, slab_give, slab_take
 from flashq._core.state cimport NEVER, NODE_OWNER, Session
 from flashq._core.status cimport NO_MEMORY, OK
 
 
 cdef Owner* owner_of(Core* core, Peer* peer) noexcept nogil:
-    cdef Owner* owner = peer.owner
-    if owner != NULL:
-        return owner
-    owner = <Owner*>slab_take(&core.owners)
+    if peer.owner == NULL:
+        peer.owner = owner_make(core)
+        if peer.owner != NULL:
+            peer.owner.peer = peer
+    return peer.owner
+
+
+cdef Owner* owner_make(Core* core) noexcept nogil:
+    cdef Owner* owner = <Owner*>slab_take(&core.owners)
     if owner == NULL:
         return NULL
     memset(owner, 0, sizeof(Owner))
@@ -33,12 +38,10 @@ cdef Owner* owner_of(Core* core, Peer* peer) noexcept nogil:
     if heap_push(&core.timers, <uint64_t>NEVER, 0, &owner.timer) != OK:
         slab_give(&core.owners, owner)
         return NULL
-    owner.peer = peer
     owner.next = core.first_owner
     if core.first_owner != NULL:
         core.first_owner.prev = owner
     core.first_owner = owner
-    peer.owner = owner
     return owner
 
 
@@ -61,11 +64,20 @@ cdef int session_open(Core* core, Peer* peer, const uint8_t* name, uint32_t size
 
 cdef int session_name(Core* core, Peer* peer, const uint8_t* name, uint32_t size) noexcept nogil:
     """Give the peer's owner, made if need be, the name of a new session."""
+    cdef Owner* owner = owner_of(core, peer)
+    cdef Job* job
+    if owner == NULL or owner_name(core, owner, name, size) != OK:
+        return NO_MEMORY
+    job = owner.jobs.first
+    while job != NULL:
+        record_state(core, job)             # whose it is now, also after a restart
+        job = job.place.links.next
+    return OK
+
+
+cdef int owner_name(Core* core, Owner* owner, const uint8_t* name, uint32_t size) noexcept nogil:
     cdef uint8_t* text = blob_take(&core.blobs, size)
-    cdef Owner* owner = owner_of(core, peer) if text != NULL else NULL
-    if owner == NULL:
-        if text != NULL:
-            blob_give(&core.blobs, text, size)
+    if text == NULL:
         return NO_MEMORY
     memcpy(text, name, size)
     owner.session.owner = owner
@@ -78,6 +90,24 @@ cdef int session_name(Core* core, Peer* peer, const uint8_t* name, uint32_t size
         return NO_MEMORY
     owner.session_text = text
     return OK
+
+
+cdef Owner* session_restore(Core* core, const uint8_t* name, uint32_t size) noexcept nogil:
+    cdef Owner* owner = find_session(core, name, size)
+    if owner != NULL:
+        return owner
+    owner = owner_make(core)
+    if owner != NULL and owner_name(core, owner, name, size) != OK:
+        owner_free(core, owner)
+        return NULL
+    return owner
+
+
+cdef void owner_await(Core* core, Owner* owner) noexcept nogil:
+    cdef uint64_t when = core.mono + (
+        core.limits.grace if owner.session.node.name != NULL else core.limits.default_lease)
+    heap_move(&core.timers, &owner.timer, when, 0)
+    deadline_lower(core, when)
 
 
 cdef Owner* find_session(Core* core, const uint8_t* name, uint32_t size) noexcept nogil:
@@ -95,10 +125,7 @@ cdef void owner_disconnected(Core* core, Peer* peer) noexcept nogil:
     if owner.jobs.count == 0:
         owner_free(core, owner)
         return
-    cdef uint64_t when = core.mono + (
-        core.limits.grace if owner.session.node.name != NULL else core.limits.default_lease)
-    heap_move(&core.timers, &owner.timer, when, 0)
-    deadline_lower(core, when)
+    owner_await(core, owner)
 
 
 cdef uint32_t owner_due(Core* core, Owner* owner, uint32_t budget) noexcept nogil:

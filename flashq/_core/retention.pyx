@@ -2,7 +2,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from flashq._core.heap cimport heap_push, heap_remove
-from flashq._core.job cimport IN_DONE, IN_KEPT, Relations
+from flashq._core.job cimport IN_DONE, IN_KEPT, OUTCOME_COMPLETED, Relations
 from flashq._core.jobs cimport job_free, job_shard, saturated
 from flashq._core.lifecycle cimport job_erase
 from flashq._core.queue cimport deadline_lower, list_append, list_remove
@@ -30,18 +30,37 @@ cdef inline uint64_t weight(const Job* job) noexcept nogil:
     return bytes_kept
 
 
-cdef inline void done_append(Core* core, Job* job) noexcept nogil:
+cdef inline void ring_append(Core* core, uint64_t id) noexcept nogil:
     cdef uint32_t at
     if core.done_count == core.limits.completed + 2:
         forget_oldest(core)
     at = core.done_first + core.done_count
     if at >= core.limits.completed + 2:
         at -= core.limits.completed + 2
-    core.done_ids[at] = job.id
+    core.done_ids[at] = id
     core.done_count += 1
+
+
+cdef inline void done_append(Core* core, Job* job) noexcept nogil:
+    ring_append(core, job.id)
+    whole_append(core, job)
+    done_limit(core)
+
+
+cdef inline void whole_append(Core* core, Job* job) noexcept nogil:
     (<Queue*>job.queue).held += 1
     core.done_bytes += weight(job)
     list_append(&core.done, job, IN_DONE)
+
+
+cdef void done_restore(Core* core, uint64_t id, Job* job) noexcept nogil:
+    ring_append(core, id)
+    if job != NULL:
+        whole_append(core, job)
+    done_limit(core)
+
+
+cdef inline void done_limit(Core* core) noexcept nogil:
     if core.done_count > core.limits.completed and core.done_excess == 0:
         core.done_excess = (core.limits.completed >> 1) + 1
     if core.done.count > core.limits.results and core.results_excess == 0:
@@ -59,9 +78,30 @@ cdef void done_add(Core* core, Job* job) noexcept nogil:
 
 cdef bint keep_longer(Core* core, Job* job) noexcept nogil:
     """Whether its push asked for more than the limits of the server, and there is room for it."""
-    cdef Queue* queue = <Queue*>job.queue
     cdef Relations* relations = job.extra.relations
-    cdef uint64_t until = saturated(core.mono, relations.keep_age)
+    if not keep_until(core, job, saturated(core.mono, relations.keep_age)):
+        return False
+    relations.done_number = (<Queue*>job.queue).completed
+    return True
+
+
+cdef bint kept_restore(Core* core, Job* job) noexcept nogil:
+    cdef const Relations* relations = NULL if job.extra == NULL else job.extra.relations
+    cdef const Queue* queue = <const Queue*>job.queue
+    cdef uint64_t end
+    if relations == NULL:
+        return False
+    end = saturated(job.deadline, relations.keep_age)
+    if relations.keep_age and end <= core.now:
+        return False
+    if relations.keep_count and queue.completed - relations.done_number >= relations.keep_count:
+        return False
+    return keep_until(core, job, core.mono + end - core.now)
+
+
+cdef bint keep_until(Core* core, Job* job, uint64_t until) noexcept nogil:
+    cdef Queue* queue = <Queue*>job.queue
+    cdef const Relations* relations = job.extra.relations
     if relations.keep_age == 0 and relations.keep_count == 0 or core.kept_count >= core.limits.completed:
         return False
     if relations.keep_age:
@@ -69,7 +109,6 @@ cdef bint keep_longer(Core* core, Job* job) noexcept nogil:
         if heap_push(&job_shard(core, job).timers, until, job.id, &job.timer) != OK:
             return False
         deadline_lower(core, until)
-    relations.done_number = queue.completed
     queue.held += 1
     core.kept_count += 1
     list_append(&queue.kept, job, IN_KEPT)
@@ -139,6 +178,7 @@ cdef void forget_oldest(Core* core) noexcept nogil:
     if core.done_first == core.limits.completed + 2:
         core.done_first = 0
     core.done_count -= 1
+    core.done_forgotten += 1
     id_remove(&core.shards[id & (SHARDS - 1)].ids, id >> SHARD_BITS)
     record_forget(core, id)
 
@@ -154,7 +194,7 @@ cdef uint64_t list_clean(Core* core, JobList* jobs, Queue* queue, uint64_t befor
                 kept_remove(core, job)
             else:
                 done_remove(core, job)
-            job_erase(core, job)            # its place in the ring stays: forgetting an absent id does nothing
+            job_erase(core, job, OUTCOME_COMPLETED)     # its place in the ring stays: forgetting an absent id does nothing
             count += 1
         job = following
     return count

@@ -114,6 +114,7 @@ cdef struct Queue:              # freed by `queue`, when it holds nothing and is
     uint64_t pushed
     uint64_t failed             # dead letters since the start of the process
     uint64_t held               # completed jobs still kept
+    uint64_t counted            # while the engine recovers: up to that position its counts are right already
     uint64_t touched            # monotonic ms of the last command that named it
     Queue* serve_next           # borrowed: Core.serve
     uint32_t shard
@@ -298,6 +299,7 @@ cdef struct Core:
     uint64_t awaited_count      # of both: whoever ends a job tests it
     Awaited* first_told         # borrowed: ids that have ended, those who wait for them are yet to be told
     Awaited* last_told          # borrowed
+    Awaited* first_vain         # borrowed: ids of jobs that are gone, for which those who wait, wait in vain
     bint telling                # the timers work them off, slice by slice: more than one command could
     NameMap listened            # names of queues, also of those that do not exist now
     EventQueue endings          # of watched jobs
@@ -320,6 +322,7 @@ cdef struct Core:
     uint64_t* done_ids          # owned ring of limits.completed + 1: every completed id, oldest first
     uint32_t done_first
     uint32_t done_count
+    uint64_t done_forgotten     # ids that left that ring since the start
     uint64_t kept_count         # jobs in the `kept` of all queues; at most limits.completed
     uint32_t done_excess        # ids still to forget in this round
     uint32_t results_excess

@@ -36,7 +36,7 @@ class Entry:
     made: int = 0                       # ms since 1970: when it was set up
     executions: int = 0
     skipped: int = 0                    # slots that fired nothing: missed, or the job before was not done
-    last_job: int | None = None
+    last_job: int | None = None         # of those that skip slots
     caught_up: int = 0                  # missed slots made up for in a row
     listed: bool = field(default=True)  # still in the table
 
@@ -113,9 +113,10 @@ class CronTable:
                 self._wait(entry)
             keep(entry, fires)
             if fires:
-                entry.last_job = push(entry)
-                if entry.listed and entry.overlap == "skip":
-                    keep(entry, False)      # the next slot asks for that job
+                job = push(entry)
+                if entry.overlap == "skip" and entry.listed:
+                    entry.last_job = job    # which the next slot asks for
+                    keep(entry, False)
 
     def _wait(self, entry: Entry) -> None:
         heapq.heappush(self._slots, (entry.next_run, next(self._order), entry))

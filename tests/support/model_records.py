@@ -96,20 +96,23 @@ def check_records(store: DelayedStore, model: FullModel) -> None:
             attempts[record["id"]][record["number"]] = record
         elif record["kind"] in ("state", "losses"):
             jobs[record["id"]].update(record)
-            if record.get("state") == STATES.index("completed"):
-                done.add(record["id"])
+        elif record["kind"] == "taken":
+            jobs[record["id"]].update(record, state=STATES.index("active"))
+        elif record["kind"] == "done":
+            jobs[record["id"]].update(record, state=STATES.index("completed"), flags=jobs[record["id"]]["flags"])
+            done.add(record["id"])
         elif record["kind"] in ("gone", "forget"):
             jobs.pop(record["id"], None)
             done.discard(record["id"])
         elif record["kind"] == "clear":
             known = cleared.get(record["name"], {"drained": 0, "obliterated": 0})
-            if record["obliterated"] > known["obliterated"]:
+            if record["obliterates"]:
                 settings_of.pop(record["name"].decode(), None)
                 keys = {name: key for name, key in keys.items() if name[0] != record["name"]}
             cleared[record["name"]] = {bound: max(known[bound], record[bound]) for bound in known}
         elif record["kind"] == "push_key":
             keys[record["queue"], record["key"]] = record
-        else:
+        elif record["kind"] == "queue":
             settings_of[record["name"].decode()] = (
                 bool(record["paused"]), record["concurrency_limit"], record["group_concurrency"])
     plain = (False, NO_LIMIT, 1)

@@ -304,15 +304,22 @@ class DelayedStore:
 
 
 class Simulation:
-    """One server. `settings` are those of flashq/config.py, as numbers or text."""
+    """One server. `settings` are those of flashq/config.py, as numbers or text.
 
-    def __init__(self, store: DelayedStore | None = None, **settings: Any) -> None:
+    `fill` may put jobs into the engine before it serves; `clock` is (wall ms, monotonic ms) of the start.
+    """
+
+    def __init__(self, store: DelayedStore | None = None, fill: Callable[[Engine], object] | None = None,
+                 clock: tuple[int, int] = (START_WALL, START_MONO), **settings: Any) -> None:
         fieldtable.load(commands.COMMANDS, commands.PUSH_OPTIONS)
         durability = "memory" if store is None else "commit"
         self.settings = load({"memory_limit": 1 << 40, "durability": durability, **settings}, {})
         self.loop = VirtualLoop()
+        self.loop.wall, self.loop.mono = clock
         self.engine = Engine(self.settings.engine_limits(), 12345, EPOCH)
         self.engine.tick(*self.loop.clock())
+        if fill is not None:
+            fill(self.engine)
         self.events: list[tuple[str, dict[str, object]]] = []
         self.clients: list[Client] = []
         self.store = store

@@ -144,7 +144,8 @@ def test_each_change_of_a_key_is_recorded(codec: Codec) -> None:
             ("KVSET", {"key": "a", "value": [1]}), ("KVSET", {"key": "a", "value": 2, "ttl": 5000}),
             ("KVMSET", {"entries": [{"key": "b", "value": 1, "ttl": 9}, {"key": "ü", "value": None}]}),
             ("KVINCR", {"key": "n", "by": 7}), ("KVINCR", {"key": "a"}), ("KVEXPIRE", {"key": "b", "ttl": 60_000}),
-            ("KVDEL", {"key": "a"}), ("KVSET", {"key": "n", "value": 0, "ttl": 0}), ("KVEXPIRE", {"key": "b", "ttl": 0}),
+            ("KVDEL", {"key": "a"}), ("KVSET", {"key": "n", "value": 0, "ttl": 0}),
+            ("KVEXPIRE", {"key": "b", "ttl": 0}),
         ]
         for cmd, fields in steps:
             before = len(store.log)

@@ -1,12 +1,11 @@
 """Flows: jobs that wait for the jobs pushed with them."""
 from flashq.commands.options import PUSH_OPTIONS
-from flashq.commands.shared import AGAIN, MAX_BATCH, QUEUE, QUEUE_ERRORS
+from flashq.commands.shared import AGAIN, MAX_BATCH, QUEUE, QUEUE_ERRORS, ROOM_ERRORS
 from flashq.errors import (
     BATCH_TOO_LARGE,
     DATA_TOO_LARGE,
     DUPLICATE_KEY,
     FLOW_EMPTY,
-    MEMORY_FULL,
     PARENT_NOT_FOUND,
 )
 from flashq.fields import Command, Field, Kind, ReplyField
@@ -38,7 +37,7 @@ COMMANDS = (
                "waits for no child then. Without, it waits until the child is retried and done.", default=False)),
         (ReplyField("parent_id", "u64", "Id of the parent, now `waiting-children`."),
          ReplyField("children_ids", "[u64]", "Ids of the children, in their order.")),
-        (FLOW_EMPTY, BATCH_TOO_LARGE, DATA_TOO_LARGE, DUPLICATE_KEY, MEMORY_FULL, *QUEUE_ERRORS), "cold",
+        (FLOW_EMPTY, BATCH_TOO_LARGE, DATA_TOO_LARGE, DUPLICATE_KEY, *ROOM_ERRORS, *QUEUE_ERRORS), "cold",
         "Makes another flow, unless each of its jobs has a `job_id`.",
         ({"cmd": "FLOW", "queue": "emails", "data": {"month": 5},
           "children": [{"queue": "emails", "data": 1}, {"queue": "emails", "data": 2}]},

@@ -1,7 +1,7 @@
 """Pushing, pulling and ending jobs: nearly all of it hot, read by the core itself."""
 from flashq.commands.options import MAX_NAME, PUSH_OPTIONS
 from flashq.commands.retry import FAIL_OPTIONS
-from flashq.commands.shared import AGAIN, GONE_AGAIN, ID, QUEUE, QUEUE_ERRORS, QUEUE_RULE
+from flashq.commands.shared import AGAIN, GONE_AGAIN, ID, QUEUE, QUEUE_ERRORS, QUEUE_RULE, ROOM_ERRORS
 from flashq.errors import (
     BATCH_TOO_LARGE,
     CONTRADICTION,
@@ -9,7 +9,6 @@ from flashq.errors import (
     DEBOUNCED,
     DUPLICATE_KEY,
     JOB_NOT_FOUND,
-    MEMORY_FULL,
     NOT_IN_PROCESSING,
     NOT_PROCESSING,
     PUSH_KEY_TAKEN,
@@ -42,7 +41,7 @@ _WHICH = (
 _WAIT = Field("timeout", Kind.U64, "ms to wait for a job; 0 = do not wait.", default=60_000)
 
 _JOB_REPLY = ReplyField("job", "Job or null", "The job, now `active`; null when the wait ended without one.")
-_PUSH_ERRORS: tuple[ErrorCode, ...] = (*QUEUE_ERRORS, MEMORY_FULL, DEBOUNCED, DUPLICATE_KEY,
+_PUSH_ERRORS: tuple[ErrorCode, ...] = (*QUEUE_ERRORS, *ROOM_ERRORS, DEBOUNCED, DUPLICATE_KEY,
                                         PUSH_KEY_TAKEN, TOO_MANY_NAMES)
 _ONCE_PUSH = ("With `push_key` safe for 5 minutes, whatever becomes of the job; with `job_id` while that job exists: "
               "the second answers with the same id. Without, it makes another job.")

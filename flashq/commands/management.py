@@ -1,12 +1,11 @@
 """Changing single jobs from outside, read by the core itself."""
-from flashq.commands.shared import AGAIN, GONE_AGAIN, ID
+from flashq.commands.shared import AGAIN, GONE_AGAIN, ID, ROOM_ERRORS
 from flashq.errors import (
     CANNOT_CANCEL,
     CANNOT_DISCARD,
     CANNOT_PRIORITIZE,
     DATA_TOO_LARGE,
     JOB_NOT_FOUND,
-    MEMORY_FULL,
     NOT_DELAYED,
     NOT_FOUND_DELAYED,
     NOT_PROCESSING,
@@ -41,12 +40,12 @@ COMMANDS = (
     ),
     Command(
         "UPDATEJOB", "Replace the data of a job that has not completed.", (ID, _DATA), (),
-        (JOB_NOT_FOUND, DATA_TOO_LARGE, MEMORY_FULL), "hot", AGAIN,
+        (JOB_NOT_FOUND, DATA_TOO_LARGE, *ROOM_ERRORS), "hot", AGAIN,
         ({"cmd": "UPDATEJOB", "id": 97, "data": {"to": "c@d.e"}}, {"ok": True, "success": True}),
     ),
     Command(
         "UPDATE", "The same as UPDATEJOB.", (ID, _DATA), (),
-        (JOB_NOT_FOUND, DATA_TOO_LARGE, MEMORY_FULL), "hot", AGAIN,
+        (JOB_NOT_FOUND, DATA_TOO_LARGE, *ROOM_ERRORS), "hot", AGAIN,
         ({"cmd": "UPDATE", "id": 97, "data": {"to": "c@d.e"}}, {"ok": True, "success": True}),
     ),
     Command(
@@ -58,7 +57,7 @@ COMMANDS = (
         "LOG", "Add a line to a job's log, which keeps the newest 100; of an active job it renews the lease.",
         (ID, Field("message", Kind.STR, "The line, cut after 64 KiB.", required=True),
          Field("level", Kind.STR, "Any word, cut after 11 bytes.", default="info")), (),
-        (JOB_NOT_FOUND, MEMORY_FULL), "hot", "It adds a second line.",
+        (JOB_NOT_FOUND, *ROOM_ERRORS), "hot", "It adds a second line.",
         ({"cmd": "LOG", "id": 97, "message": "page 4 of 10", "level": "debug"}, {"ok": True, "success": True}),
     ),
 )

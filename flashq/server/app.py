@@ -22,6 +22,7 @@ from flashq.server.wiring import wire
 from flashq.storage.base import StorageError
 
 DRAIN_STEP_SECONDS = 0.01
+FAILED_SECONDS = 5.0    # for clients to take their errors, once the storage has failed
 INTERRUPTED = 128 + signal.SIGINT   # as shells have it
 
 
@@ -65,6 +66,7 @@ class Server:
         loop = asyncio.get_running_loop()
         wired = wire(beginning.engine, settings, loop, self._on_hub_event, beginning.journal)
         self.hub, self._background = wired.hub, wired.background
+        self.hub.on_failure = self._on_failure
         self._keeper: StoreKeeper | None = None
         if beginning.journal is not None:
             self._keeper = StoreKeeper(beginning.journal, wired, settings, log)
@@ -113,21 +115,30 @@ class Server:
             self.log.warning("tokens_in_clear", host=settings.host, remedy=remedy)
 
     async def run(self) -> int:
-        """Wait for the first signal, then drain; the exit status."""
+        """Wait for the first signal or the end of the storage, then drain; the exit status."""
         await self._woken.wait()
         await self._drain()
-        return 0
+        return 0 if self.hub.failure is None else os.EX_IOERR
 
     async def _drain(self) -> None:
         """Take no more connections, answer what is parked, and let the replies leave: at most `drain_timeout`."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.settings.drain_timeout / 1000
+        began = loop.time()
         self.log.info("draining", connections=self.hub.connections)
         self._close_listeners()
-        self.hub.begin_drain()
-        while self.hub.close_idle() and self._signals < 2 and loop.time() < deadline:
+        if self.hub.failure is None:
+            self.hub.begin_drain()
+        while self._close_some() and self._signals < 2 and loop.time() - began < self._drain_seconds():
             await asyncio.sleep(DRAIN_STEP_SECONDS)
         self.log.info("stopped", cut=self.hub.connections, unhandled=self.unhandled)
+
+    def _close_some(self) -> int:
+        """Connections that are done with, or have heard that nothing is to be had here; how many are left."""
+        return self.hub.close_idle() if self.hub.failure is None else self.hub.close_flushed()
+
+    def _drain_seconds(self) -> float:
+        longest = self.settings.drain_timeout / 1000
+        return longest if self.hub.failure is None else min(longest, FAILED_SECONDS)
 
     def _close_listeners(self) -> None:
         if self._tcp is not None:
@@ -147,6 +158,11 @@ class Server:
 
     def _on_hub_event(self, event: str, /, **fields: object) -> None:
         self.log.info(event, **fields)
+
+    def _on_failure(self, reason: str) -> None:
+        self.log.error("storage_failed", reason=reason)
+        self._background.close()
+        self._woken.set()
 
     def _on_signal(self, number: int) -> None:
         self._signals += 1

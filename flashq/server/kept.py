@@ -13,6 +13,8 @@ Kept = tuple[int, Iterable[bytes], Callable[[bytes], bytes | None]]
 class Recorder(Protocol):
     """What such a room asks of the engine."""
 
+    @property
+    def full(self) -> bool: ...
     def record_entry(self, space: int, key: bytes, value: bytes | None, close: bool = True) -> None: ...
 
 

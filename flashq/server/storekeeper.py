@@ -5,7 +5,10 @@ from typing import Any
 from flashq.config import Settings
 from flashq.server.checkpoints import Checkpoints, Snapshot
 from flashq.server.durable import Entries, Journal
+from flashq.server.handlers.call import Body
+from flashq.server.handlers.statistics import store_body
 from flashq.server.wiring import Wired
+from flashq.storage.base import StoreState
 
 
 class StoreKeeper:
@@ -16,8 +19,10 @@ class StoreKeeper:
         self._hub = wired.hub
         self._rooms = wired.dispatcher.rooms
         self._log = log
+        self._data_dir = settings.data_dir
         self._checkpoints = Checkpoints(journal, self._snapshot, wired.hub.engine, settings, log)
         wired.background.add(self._checkpoints)
+        self._rooms.statistics.store = self.status
 
     def open(self, entries: Entries, loop: Any) -> None:
         """What the rooms kept is given back to them, and from now on changes are written. StorageError."""
@@ -36,10 +41,26 @@ class StoreKeeper:
         snapshot: Snapshot = Taken(self._hub.engine, self._rooms.kept())
         return snapshot
 
+    def status(self) -> Body:
+        """How the journal is, as STATS tells it."""
+        journal, engine = self._journal, self._hub.engine
+        health = "failed" if self._hub.failure is not None else "full" if engine.full else "ok"
+        return store_body(
+            journal.durability, health, engine.position, engine.synced, journal.pending_bytes,
+            journal.log_bytes_since_checkpoint, journal.checkpoint_bytes)
+
     def _on_commit(self, position: int, synced: int) -> None:
         self._hub.committed(position, synced)
         if self._checkpoints.overdue:
             self._rooms.alarm.ring()
 
-    def _on_state(self, _state: object) -> None:
-        """It is full, or no longer; or it has failed."""
+    def _on_state(self, state: StoreState) -> None:
+        engine = self._hub.engine
+        if state.failed is not None:
+            self._hub.fail(state.failed)
+        elif state.full and not engine.full:
+            engine.full = True
+            self._log.warning("disk_full", data_dir=self._data_dir, refused="what adds jobs or data")
+        elif engine.full and not state.full:
+            engine.full = False
+            self._log.info("disk_has_space", data_dir=self._data_dir)

@@ -19,6 +19,7 @@ from flashq.errors import (
     CRON_NEEDS_TIME,
     CRON_NOT_FOUND,
     DATA_TOO_LARGE,
+    DISK_FULL,
     INTERNAL_ERROR,
     QUEUE_NAME_CHARS,
     QUEUE_NAME_EMPTY,
@@ -136,6 +137,8 @@ class CronHandlers:
 
     def _make_room(self, entry: Entry) -> None:
         """Refused when there is none: an entry that it replaces does not count."""
+        if self._engine.full:
+            raise Refused(DISK_FULL)
         old = self.table.find(entry.name)
         entries = len(self.table) + (old is None)
         size = self.table.size + entry.size - (0 if old is None else old.size)

@@ -8,6 +8,7 @@ import orjson
 from flashq.commands.kv import ENTRY_FIELDS
 from flashq.config import Settings
 from flashq.errors import (
+    DISK_FULL,
     KV_FULL,
     KV_KEY_EMPTY,
     KV_KEY_LONG,
@@ -167,6 +168,8 @@ class KvHandlers:
 
     def _put(self, items: dict[str, tuple[bytes, int | None]]) -> None:
         def put() -> None:
+            if self._engine.full:
+                raise Refused(DISK_FULL)
             if not self.store.put(items, self._engine.mono):
                 raise Refused(KV_FULL)
 

@@ -263,6 +263,20 @@ WAIT_CLOSED = ErrorCode(
     None, "WAITER_CLOSED", "Waiter channel closed", "The client sends no more while its WAITJOB waits."
 )
 
+# Waiting for the disk.
+SYNC_TIMEOUT = ErrorCode(
+    None, "TIMEOUT", "Timeout waiting for position {number} to be on disk after {text}ms",
+    "The disk is slow, or full; the change is not lost by that.",
+)
+POSITION_UNKNOWN = ErrorCode(
+    None, "POSITION_UNKNOWN", "Position {number} has not been reached (the last is {text})",
+    "`position` is none that a receipt showed.",
+)
+NOTHING_SYNCED = ErrorCode(
+    None, "NOT_DURABLE", "Nothing is written to disk: this server runs with --durability memory",
+    "SYNC would wait for ever.",
+)
+
 # Keys and values.
 KV_KEY_EMPTY = ErrorCode(None, "INVALID_KEY", "Key cannot be empty", "`key` is empty.")
 KV_KEY_LONG = ErrorCode(None, "INVALID_KEY", "Key too long ({number} > 1024 bytes)", "`key` is over 1024 bytes.")

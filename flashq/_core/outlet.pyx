@@ -1,6 +1,6 @@
 """What goes out to one client: replies and events into its buffer, and the buffer to the socket."""
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 
 from flashq._core.buffer cimport buffer_put, copied
 from flashq._core.hot cimport outcome
@@ -34,17 +34,20 @@ cdef class Outlet(Endpoint):
         peer_mark(&self.hub.engine.core, &self.peer)
         return True
 
-    def answer(self, bytes reply, bint in_order):
+    def answer(self, bytes reply, bint in_order, uint64_t synced=0):
         """The reply to a request that the cold tier parked; `in_order`: it came without reqId.
 
-        What it shows is durable already.
+        What it shows is durable already, or when the log is on disk up to `synced`.
         """
         if in_order:
             self.parked = False
         if self.closed or self.transport is None:
             return
         buffer_put(&self.peer.out, PyBytes_AS_STRING(reply), <size_t>PyBytes_GET_SIZE(reply))
-        peer_replied(&self.hub.engine.core, &self.peer, self.hub.engine.core.committed)
+        if synced:
+            peer_replied_synced(&self.hub.engine.core, &self.peer, synced)
+        else:
+            peer_replied(&self.hub.engine.core, &self.peer, self.hub.engine.core.committed)
 
     def abort(self, reason):
         """Drop the connection at once, saying why in the log."""

@@ -28,7 +28,7 @@ COMMANDS = (
     Command(
         "KVSET", "Set a key.", ENTRY_FIELDS, (), _PUT_ERRORS, "cold", _TTL_AGAIN,
         ({"cmd": "KVSET", "key": "config:rate", "value": {"max": 5}, "ttl": 60000}, {"ok": True, "success": True}),
-        "kv.set",
+        "kv.set", changes=True,
     ),
     Command(
         "KVGET", "Show a key's value.", (_KEY,),
@@ -39,6 +39,7 @@ COMMANDS = (
         "KVDEL", "Remove a key.", (_KEY,), (_EXISTS,), (), "cold",
         "Safe: the second says that there is no such key.",
         ({"cmd": "KVDEL", "key": "config:rate"}, {"ok": True, "success": True, "exists": True}), "kv.delete",
+        changes=True,
     ),
     Command(
         "KVMGET", "Show the values of up to 1000 keys.",
@@ -54,7 +55,7 @@ COMMANDS = (
         (ReplyField("count", "u64", "How many of them were acceptable."),),
         (KV_TOO_MANY, KV_FULL, DISK_FULL), "cold", _TTL_AGAIN,
         ({"cmd": "KVMSET", "entries": [{"key": "a", "value": 1}, {"key": "b", "value": 2, "ttl": 1000}]},
-         {"ok": True, "success": True, "count": 2}), "kv.set_many",
+         {"ok": True, "success": True, "count": 2}), "kv.set_many", changes=True,
     ),
     Command(
         "KVEXISTS", "Tell whether a key is there.", (_KEY,), (_EXISTS,), (), "cold", AGAIN,
@@ -65,6 +66,7 @@ COMMANDS = (
         (_KEY, Field("ttl", Kind.U64, "ms from now; 0 removes it.", required=True)), (_EXISTS,), (), "cold",
         _TTL_AGAIN,
         ({"cmd": "KVEXPIRE", "key": "a", "ttl": 5000}, {"ok": True, "success": True, "exists": True}), "kv.expire",
+        changes=True,
     ),
     Command(
         "KVTTL", "Tell how long a key has to live.", (_KEY,),
@@ -86,5 +88,6 @@ COMMANDS = (
         "cold",
         "Not safe: it is added a second time.",
         ({"cmd": "KVINCR", "key": "visits", "by": 2}, {"ok": True, "success": True, "value": 2}), "kv.increment",
+        changes=True,
     ),
 )

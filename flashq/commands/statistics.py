@@ -12,10 +12,10 @@ COMMANDS = (
         (ReplyField("queued", "u64", "Ready now."), ReplyField("processing", "u64", "Active."),
          ReplyField("delayed", "u64", "Delayed."), ReplyField("dlq", "u64", "Dead letters."),
          ReplyField("completed", "u64", "Completed since the start."),
-         ReplyField("store", "Store", "{durability (`commit`, `interval` or `memory`), health (`ok`, `full`: nothing is "
-                    "taken that adds data, `failed`: nothing is acknowledged), position (of the last change), durable "
-                    "(of the last one on disk), pending_bytes (not written yet), log_bytes (of the journal since the "
-                    "last checkpoint), checkpoint_bytes (of that)}."),
+         ReplyField("store", "Store", "{durability (`commit`, `interval` or `memory`), health (`ok`, `full`: nothing "
+                    "is taken that adds data, `failed`: nothing is acknowledged), position (of the last change), "
+                    "durable (of the last one on disk), pending_bytes (not written yet), log_bytes (of the journal "
+                    "since the last checkpoint), checkpoint_bytes (of that)}."),
          ReplyField("queues", "{name: counts}", "By queue: waiting, active, completed, failed, delayed, paused.")),
         (), "cold", AGAIN,
         ({"cmd": "STATS"},

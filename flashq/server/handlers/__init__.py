@@ -22,6 +22,7 @@ from flashq.server.handlers.pubsub import PubSubHandlers
 from flashq.server.handlers.queues import QueueHandlers
 from flashq.server.handlers.reading import ReadingHandlers
 from flashq.server.handlers.statistics import StatisticsHandlers
+from flashq.server.handlers.syncs import SyncHandlers
 from flashq.server.handlers.waits import WaitHandlers
 from flashq.server.kept import KeepingRoom, Kept
 from flashq.server.replies import Refuser
@@ -43,13 +44,14 @@ class Rooms:
     queues: QueueHandlers
     reading: ReadingHandlers
     statistics: StatisticsHandlers
+    syncs: SyncHandlers
     waits: WaitHandlers
     alarm: Alarm    # rung when a task may have become due earlier
 
     @property
     def tasks(self) -> tuple[Task, ...]:
         """What is to be done at times."""
-        return self.cron, self.kv, self.statistics, self.waits
+        return self.cron, self.kv, self.statistics, self.syncs, self.waits
 
     @property
     def keeping(self) -> tuple[KeepingRoom, ...]:
@@ -71,18 +73,22 @@ class Rooms:
         """What a connection left behind goes with it."""
         self.pubsub.disconnected(connection)
         self.events.disconnected(connection)
+        self.syncs.disconnected(connection)
         self.waits.disconnected(connection)
 
     def at_eof(self, connection: Connection) -> None:
         """It sends no more: what it asked is answered now."""
+        self.syncs.at_eof(connection)
         self.waits.at_eof(connection)
 
     def draining(self) -> None:
         """The server ends: nobody waits any more."""
+        self.syncs.draining()
         self.waits.draining()
 
     def committed(self) -> None:
         """More is durable now."""
+        self.syncs.committed()
 
     def endings(self) -> None:
         """Jobs that somebody waits for have ended."""
@@ -102,6 +108,7 @@ class Rooms:
 def furnish(engine: Engine, settings: Settings) -> Rooms:
     """The rooms of one server."""
     alarm, browser, bus, control = Alarm(), Browser(engine), Bus(engine), Control(engine)
+    refuse = Refuser(settings)
     rooms = Rooms(
         access=AccessHandlers(settings),
         cron=CronHandlers(engine, settings, alarm),
@@ -113,7 +120,8 @@ def furnish(engine: Engine, settings: Settings) -> Rooms:
         queues=QueueHandlers(engine, control),
         reading=ReadingHandlers(engine, browser, Explainer(engine)),
         statistics=StatisticsHandlers(engine),
-        waits=WaitHandlers(engine, bus, settings, Refuser(settings), alarm),
+        syncs=SyncHandlers(engine, settings, refuse, alarm),
+        waits=WaitHandlers(engine, bus, settings, refuse, alarm),
         alarm=alarm,
     )
     rooms.queues.on_obliterate.append(rooms.cron.remove_queue)

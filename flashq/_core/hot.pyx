@@ -17,9 +17,9 @@ from flashq._core.queue cimport queue_name_check, queue_open
 from flashq._core.receipt cimport replied
 from flashq._core.records cimport record_frame_end, record_state
 from flashq._core.request cimport (
-    BIT_DATA, BIT_DURABILITY, BIT_ERROR, BIT_FAIL_RETRY, BIT_MESSAGE, BIT_PUSH_KEY, BIT_QUEUE, BIT_QUEUES, BIT_RELEASE, BIT_RESULT,
-    BIT_RETRY_AFTER, BIT_TIMEOUT, BIT_TOKEN, BIT_TOKENS, KIND_IDS, MAX_BATCH, OP_ACK, OP_ACKB, OP_FAIL, OP_HEARTBEAT,
-    OP_PROGRESS, OP_PULL, OP_PULLB, OP_PUSH, OP_PUSHB, Failure, Format, PushItem, Slice, has,
+    BIT_DATA, BIT_DURABILITY, BIT_ERROR, BIT_FAIL_RETRY, BIT_MESSAGE, BIT_PUSH_KEY, BIT_QUEUE, BIT_QUEUES, BIT_RELEASE,
+    BIT_RESULT, BIT_RETRY_AFTER, BIT_TIMEOUT, BIT_TOKEN, BIT_TOKENS, KIND_IDS, MAX_BATCH, OP_ACK, OP_ACKB, OP_FAIL,
+    OP_HEARTBEAT, OP_PROGRESS, OP_PULL, OP_PULLB, OP_PUSH, OP_PUSHB, Failure, Format, PushItem, Slice, has,
 )
 from flashq._core.room cimport room_check
 from flashq._core.several cimport choosy, several, several_asked, several_now, several_open

@@ -5,7 +5,8 @@ from flashq._core.clock cimport clock_mono_ms, clock_wall_ms
 from flashq._core.engine cimport engine_tick
 from flashq._core.events cimport events_due
 from flashq._core.heaptrim cimport heap_trim
-from flashq._core.records cimport record_frames_taken
+from flashq._core.records cimport record_frame_end, record_frames_taken
+from flashq._core.sink cimport Sink
 from flashq._core.state cimport NEVER, Core
 from flashq._core.timers cimport memory_watch, timers_run
 
@@ -57,11 +58,12 @@ cdef class Hub:
     """What the connections of a server share: the engine, the cold tier, limits, and the loop's one timer.
 
     `dispatch(connection, msgpack, frame) -> bytes` answers a cold command, None: the reply comes later, by
-    `connection.answer`; `refuse(msgpack, status, req_id, field,
-    number, text) -> bytes` words an error; `store`, if given, gets `append(records, position)` after each event and
-    calls `committed(position, synced)` when they are durable; `hurry()` asks it to bring them to the disk now. While
-    its `pending_bytes` are over `unsynced_limit`, and until half of that is written, no request is read. `log(event, **fields)`. `clock() -> (wall ms, monotonic ms)`
-    stands in for the machine's clocks. `rooms` hears what becomes of connections and jobs: `disconnected(connection)`,
+    `connection.answer`; `refuse(msgpack, status, req_id, field, number, text) -> bytes` words an error; `store`, if
+    given, gets `append(records, position)` after each event, or the records themselves if it is a Sink, and calls
+    `committed(position, synced)` when they are durable; `hurry()` asks it to bring them to the disk now. While its
+    `pending_bytes` are over `unsynced_limit`, and until half of that is written, no request is read.
+    `log(event, **fields)`. `clock() -> (wall ms, monotonic ms)` stands in for the machine's clocks. `rooms` hears what
+    becomes of connections and jobs: `disconnected(connection)`,
     `at_eof(connection)` (answer what is parked), `draining()` (likewise, of all), `endings()` (take what is due),
     `tell_events()` (one slice of them), `committed()`.
     """
@@ -75,6 +77,7 @@ cdef class Hub:
         self.loop = loop
         self.log = log
         self.store = store
+        self.sink = store if isinstance(store, Sink) else None
         self.unsynced_limit = unsynced_limit
         self.clock = clock
         self.rooms = rooms
@@ -126,7 +129,7 @@ cdef class Hub:
         while core.dirty != NULL or core.records.size or core.records.failed or endings_due(core):
             # Also what a flush sets off: requests behind a pull just answered.
             if core.records.size or core.records.failed:
-                self.hand_over()
+                self.keep_records()
             if endings_due(core) and self.failure is None:
                 self.rooms.endings()
             if core.dirty != NULL:
@@ -143,13 +146,22 @@ cdef class Hub:
             self.arm()
         return 0
 
-    cdef int hand_over(self) except -1:
-        """The records of this event to the store."""
+    cdef int keep_records(self) except -1:
+        """To the store: straight out of the buffer when it can take them so. Nothing is acknowledged when it cannot."""
         cdef Core* core = &self.engine.core
+        record_frame_end(core)
         if core.records.failed:
             self.fail("records were lost: out of memory")
             return 0
-        self.store.append(self.engine.take_records(), core.position)
+        try:
+            if self.sink is None:
+                self.store.append(self.engine.take_records(), core.position)
+            else:
+                self.sink.put(&core.records, core.position)
+                record_frames_taken(core)
+        except Exception as error:
+            self.fail(f"records were lost: {error!r}")
+            return 0
         if not self.choked and self.pending() > self.unsynced_limit:
             self.choked = True
             for connection in self.open_connections:
@@ -157,7 +169,7 @@ cdef class Hub:
         return 0
 
     cdef uint64_t pending(self) except? 0:
-        return self.store.pending_bytes
+        return self.store.pending_bytes if self.sink is None else self.sink.pending_bytes()
 
     cdef int unchoke(self) except -1:
         """Read on, once half of what may be unwritten is written."""
@@ -202,7 +214,7 @@ cdef class Hub:
             self.loop.call_later(1.0, self._on_timer)
 
     def committed(self, uint64_t position, synced=None):
-        """The store's log is as durable as it promises up to `position`, and on disk up to `synced` (None: likewise)."""
+        """The store's log is as durable as it promises up to `position`, on disk up to `synced` (None: likewise)."""
         if self.failure is not None:
             return
         self.tick()

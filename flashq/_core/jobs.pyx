@@ -20,9 +20,9 @@ from flashq._core.records cimport record_job, record_log, record_ties
 from flashq._core.relations cimport debounce_check, debounce_open, relations_free, relations_make, unique_check
 from flashq._core.request cimport (
     BIT_BACKOFF, BIT_CMD, BIT_DATA, BIT_DELAY, BIT_JOB_ID, BIT_LIFO, BIT_MAX_ATTEMPTS, BIT_NAME, BIT_PRIORITY,
-    BIT_QUEUE, BIT_RECEIPT, BIT_REQ_ID, BIT_REMOVE_ON_COMPLETE, BIT_DEBOUNCE_ID, BIT_DEPENDS_ON, BIT_DURABILITY, BIT_FLOW, BIT_GROUP_ID, BIT_HASHED,
-    BIT_KEEP_COMPLETED_AGE, BIT_KEEP_COMPLETED_COUNT, BIT_REMOVE_ON_FAIL, BIT_RETRY, BIT_STALL_TIMEOUT, BIT_TAGS,
-    BIT_TIMEOUT, BIT_TTL, BIT_UNIQUE_KEY, BIT_VERSION, MSGPACK, SLICE_HAS_NEWLINES, Slice, has,
+    BIT_QUEUE, BIT_RECEIPT, BIT_REQ_ID, BIT_REMOVE_ON_COMPLETE, BIT_DEBOUNCE_ID, BIT_DEPENDS_ON, BIT_DURABILITY,
+    BIT_FLOW, BIT_GROUP_ID, BIT_HASHED, BIT_KEEP_COMPLETED_AGE, BIT_KEEP_COMPLETED_COUNT, BIT_REMOVE_ON_FAIL,
+    BIT_RETRY, BIT_STALL_TIMEOUT, BIT_TAGS, BIT_TIMEOUT, BIT_TTL, BIT_UNIQUE_KEY, BIT_VERSION, MSGPACK, SLICE_HAS_NEWLINES, Slice, has,
 )
 from flashq._core.shardmap cimport SHARD_BITS, id_get, id_put, id_remove
 from flashq._core.slab cimport blob_give, blob_take, slab_give, slab_take

@@ -7,6 +7,7 @@ import pytest
 
 from flashq.config import load
 from flashq.server.checkpoints import BEHIND_MS, LEAST_SEGMENTS, PAUSE_MS, RETRY_MS, SLICE_BYTES, Checkpoints
+from flashq.storage.base import StorageError
 
 SEGMENT = 1 << 16
 LEAST = LEAST_SEGMENTS * SEGMENT
@@ -37,6 +38,7 @@ class Journal:
         self.checkpoint_bytes = 0
         self.failed: str | None = None
         self.behind = False
+        self.error: StorageError | None = None
         self.calls: list[tuple[object, ...]] = []
         self.on_done: Callable[[str | None], None] | None = None
 
@@ -44,6 +46,8 @@ class Journal:
         self.calls.append(("begin", position, total))
 
     def checkpoint_write(self, frames: bytes) -> bool:
+        if self.error is not None:
+            raise self.error
         if self.behind:
             return False
         self.calls.append(("write", frames))
@@ -158,6 +162,18 @@ def test_a_failure_is_told_and_tried_again_later(driven: Driven) -> None:
     assert not driven.task.overdue and driven.task.due_in() == RETRY_MS
     driven.run()
     assert driven.taken == 2 and driven.journal.calls == WHOLE * 2
+
+
+def test_a_journal_that_cannot_go_on_is_told_and_tried_again_later(driven: Driven) -> None:
+    driven.journal.log_bytes_since_checkpoint = LEAST + 1
+    driven.run(limit=2)
+    driven.journal.error = StorageError("disk full")
+    driven.task.run()
+    assert driven.log.events == [("checkpoint_failed", {"reason": "disk full"})]
+    assert driven.journal.calls[-1] == ("abort",) and driven.task.due_in() == RETRY_MS
+    driven.journal.error = None
+    driven.run()
+    assert driven.journal.calls[-5:] == WHOLE
 
 
 def test_a_snapshot_that_raises_leaves_nothing_half_done(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from flashq.config import Settings
 from flashq.server.durable import Journal
+from flashq.storage.base import StorageError
 
 LEAST_SEGMENTS = 4          # of journal, however small the state is
 SLICE_BYTES = 256 * 1024    # about a millisecond of work
@@ -80,6 +81,9 @@ class Checkpoints:
         """One slice."""
         try:
             self._step()
+        except StorageError as error:
+            self.abort()
+            self._came_to_nothing(str(error))
         except Exception:
             self.abort()
             self._next = self._clock.mono + RETRY_MS
@@ -114,8 +118,11 @@ class Checkpoints:
             self._log.info("checkpoint", seconds=round(time.monotonic() - self._started, 3), jobs=self._jobs,
                            bytes=self._journal.checkpoint_bytes)
         else:
-            self._log.warning("checkpoint_failed", reason=error)
-            self._next = self._clock.mono + RETRY_MS
+            self._came_to_nothing(error)
+
+    def _came_to_nothing(self, reason: str) -> None:
+        self._log.warning("checkpoint_failed", reason=reason)
+        self._next = self._clock.mono + RETRY_MS
 
     def abort(self) -> None:
         """Nothing half-done is left behind."""

@@ -59,7 +59,8 @@ cdef int push_key_restore(Core* core, Queue* queue, const Slice* text, bint batc
     if key == NULL:
         return NO_MEMORY
     memcpy(key.ids, ids, count * sizeof(uint64_t))
-    key.expires, key.generation, key.position = expires, generation, core.position
+    # While records are read the core counts none; 0 would mean that no push was answered by the key yet.
+    key.expires, key.generation, key.position = expires, generation, max(core.position, <uint64_t>1)
     heap_move(&core.timers, &key.timer, when, 0)
     deadline_lower(core, when)
     return OK

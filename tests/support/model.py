@@ -125,7 +125,7 @@ class Model(World):
         shard = self.shards[queue.name]
         delay, ttl = option("delay", 0), option("ttl", 0)
         job = Job(
-            id=self.sequences[shard] * SHARDS + shard, queue=queue, data=options.get("data"),
+            id=options.get("flow_id") or self.sequences[shard] * SHARDS + shard, queue=queue, data=options.get("data"),
             priority=option("priority", 0), created_at=self.wall, run_at=later(self.wall, delay),
             max_attempts=option("max_attempts", 0, "attempts", "maxAttempts"),
             backoff=min(option("backoff", 0), MAX_BACKOFF), ttl=ttl, timeout=option("timeout", 0),
@@ -135,14 +135,18 @@ class Model(World):
             remove_on_fail=option("remove_on_fail", False), retry=policy(option("retry", None)),
             group=option("group_id", "") or None, name=option("name", "") or None, version=option("version", 0),
             depends_on=option("depends_on", []), on_parent_failure=option("on_parent_failure", "wait"),
+            keep_age=option("keep_completed_age", 0, "keepCompletedAge"),
+            keep_count=option("keep_completed_count", 0, "keepCompletedCount"),
+            parent_id=options.get("parent_id"), children=options.get("child_ids", []),
+            fail_parent=option("fail_parent", False),
         )
-        self.sequences[shard] += 1
+        self.sequences[shard] += "flow_id" not in options
         self.jobs[job.id] = job
         if custom_id is not None:
             self.customs[custom_id] = job
         if ttl:
             job.expires = later(self.mono, ttl) + 1     # it lives while now - created_at <= ttl
-        for one in job.depends_on:
+        for one in [*job.depends_on, *job.children]:
             self.wait_for(job, one)
         if job.unmet:
             job.state = "waiting-children"

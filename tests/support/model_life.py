@@ -271,6 +271,9 @@ class World(Waiting):
         else:
             self.make_ready(job)
 
+    def all_children_done(self, job: Job) -> None:
+        job.log.append({"timestamp": self.wall, "message": "All children completed, parent job ready", "level": "info"})
+
     def backoff(self, job: Job) -> int:
         """ms before the retry that follows the failure just counted."""
         if job.retry is None:

@@ -107,7 +107,13 @@ class Job:
     retry: Message | None = None
     depends_on: list[int] = field(default_factory=list)
     on_parent_failure: str = "wait"
-    unmet: int = 0              # of depends_on, those that are not done yet
+    keep_age: int = 0
+    keep_count: int = 0
+    parent_id: int | None = None
+    children: list[int] = field(default_factory=list)
+    children_completed: int = 0
+    fail_parent: bool = False   # its children's end that is no completion is its own
+    unmet: int = 0              # of depends_on and children, those that are not done yet
     state: str = "waiting"
     holds_key: bool = False
     attempts: int = 0
@@ -144,6 +150,12 @@ class Job:
             times = []
         return min((one for one in times if one is not None), default=None)
 
+    def policy_for(self, job_id: int) -> str:
+        """What the death or the removal of one that it waits for means."""
+        if job_id in self.children:
+            return "fail" if self.fail_parent else "wait"
+        return self.on_parent_failure
+
     def shown(self) -> Message:
         """The Job object of the wire, as a pull delivers it."""
         more: Message = {} if self.retry is None else {"retry": self.retry}
@@ -160,8 +172,9 @@ class Job:
             "progress_msg": self.message, "tags": self.tags, "lifo": self.lifo,
             "remove_on_complete": self.remove_on_complete, "remove_on_fail": self.remove_on_fail,
             "last_heartbeat": self.last_heartbeat, "stall_timeout": self.stall_timeout,
-            "stall_count": self.stall_count, "parent_id": None, "children_ids": [], "children_completed": 0,
-            "custom_id": self.custom_id, "keep_completed_age": 0, "keep_completed_count": 0,
+            "stall_count": self.stall_count, "parent_id": self.parent_id, "children_ids": self.children,
+            "children_completed": self.children_completed, "custom_id": self.custom_id,
+            "keep_completed_age": self.keep_age, "keep_completed_count": self.keep_count,
             "completed_at": self.completed_at, "group_id": self.group, "state": self.state,
             "progress_message": self.message, "token": self.token, **more,
         }

@@ -19,6 +19,10 @@ class Waiting(ABC):
         self.told: list[tuple[int, str, list[Job]]] = []    # ids that have ended, how, and who is yet to be told
 
     @abstractmethod
+    def all_children_done(self, job: Job) -> None:
+        """A parent that waited for the last of them."""
+
+    @abstractmethod
     def make_ready(self, job: Job) -> None:
         """Into its line."""
 
@@ -38,15 +42,16 @@ class Waiting(ABC):
         return "completed" if 0 < job_id // SHARDS < self.sequences.get(job_id % SHARDS, 1) else None
 
     def wait_for(self, job: Job, job_id: int) -> None:
-        """A new job depends on that id."""
-        outcome = self.outcome(job_id)
-        if outcome == "completed" or (outcome == "failed" and job.on_parent_failure == "run"):
+        """A new job depends on that id, which may be that of a child."""
+        outcome, policy = self.outcome(job_id), job.policy_for(job_id)
+        if outcome == "completed" or (outcome == "failed" and policy == "run"):
+            job.children_completed += job_id in job.children
             return
         job.unmet += 1
-        if outcome == "failed" and job.on_parent_failure == "fail":
+        if outcome == "failed" and policy == "fail":
             self.told.append((job_id, outcome, [job]))
         else:
-            who = self.awaited if job.on_parent_failure == "wait" else self.minded
+            who = self.awaited if policy == "wait" else self.minded
             who.setdefault(job_id, []).insert(0, job)
 
     def ended(self, job: Job, outcome: str) -> None:
@@ -64,10 +69,14 @@ class Waiting(ABC):
 
     def hear(self, job: Job, job_id: int, outcome: str) -> None:
         job.unmet -= 1
+        if outcome == "completed" and job_id in job.children:
+            job.children_completed += 1
+            if job.children_completed == len(job.children) and job.state == "waiting-children":
+                self.all_children_done(job)
         if job.state != "waiting-children":
             return
-        if outcome != "completed" and job.on_parent_failure == "fail":
-            job.message = f"Dependency {job_id} {outcome}"
+        if outcome != "completed" and job.policy_for(job_id) == "fail":
+            job.message = f"{'Child' if job_id in job.children else 'Dependency'} {job_id} {outcome}"
             self.bury(job, "dependency_failed")
         elif job.unmet == 0 and job.run_at > self.wall and (job.expires is None or job.expires > self.mono):
             self.delay(job, job.run_at - self.wall)

@@ -151,20 +151,24 @@ cdef class Snapshot:
     cdef int ids(self) except -1:
         cdef Core* core = &self.engine.core
         cdef uint64_t end = core.done_forgotten + core.done_count
-        cdef uint64_t count, i, at
+        cdef uint64_t count, i, at, id
+        cdef uint8_t* start
         cdef uint8_t* to
         self.id_at = max(self.id_at, core.done_forgotten)
         count = min(end - self.id_at, <uint64_t>IDS_AT_ONCE)
         if count:
-            to = room(&self.out, RECORD_IDS, count * sizeof(uint64_t))
-            if to == NULL:
+            start = room(&self.out, RECORD_IDS, count * sizeof(uint64_t))
+            if start == NULL:
                 return 0
-            to = put32(to, <uint32_t>(count * sizeof(uint64_t)))
+            to = start + sizeof(uint32_t)
             for i in range(count):
                 at = core.done_first + self.id_at - core.done_forgotten + i
                 if at >= core.limits.completed + 2:
                     at -= core.limits.completed + 2
-                to = put64(to, core.done_ids[at])
+                id = core.done_ids[at]
+                if id_get(&core.shards[id & (SHARDS - 1)].ids, id >> SHARD_BITS) != NULL:    # else it was cleaned since
+                    to = put64(to, id)
+            put32(start, <uint32_t>(<size_t>(to - start) - sizeof(uint32_t)))
             buffer_done(&self.out, to)
         self.id_at += count
         if self.id_at == end:

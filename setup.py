@@ -20,12 +20,12 @@ ANNOTATE = os.environ.get("FLASHQ_ANNOTATE") == "1"
 ONLY = set(filter(None, os.environ.get("FLASHQ_MODULES", "").split(",")))
 
 CPUS = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-COMPILE = ["-O2", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wconversion"]
-LINK: list[str] = []
+COMPILE = ["-O2", "-std=c11", "-D_GNU_SOURCE", "-pthread", "-Wall", "-Wextra", "-Wconversion"]
+LINK = ["-pthread"]
 if ASAN:
     SANITIZE = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-fno-sanitize-recover=undefined"]
     COMPILE = ["-O1", "-g", *COMPILE[1:], *SANITIZE, "-DFLASHQ_MALLOC_SLABS=1"]
-    LINK = SANITIZE
+    LINK = [*LINK, *SANITIZE]
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": False,

@@ -259,7 +259,7 @@ def test_records_tell_what_ties_a_job_to_others(sim: Simulation, store: DelayedS
     parent, ids = reply["parent_id"], reply["children_ids"]
     empty = {"parent_id": 0, "keep_age": 0, "keep_count": 0, "number": 0, "children_completed": 0, "version": 0,
              "on_parent_failure": 0, "fail_parent": 0, "unique_key": b"", "depends_on": b"", "children": b"",
-             "group": b"", "name": b""}
+             "group": b"", "name": b"", "met": b""}
     children = b"".join(one.to_bytes(8, "little") for one in ids)
     whole = {**empty, "id": parent, "keep_age": 7, "keep_count": 8, "on_parent_failure": 1, "fail_parent": 1,
              "unique_key": b"k", "depends_on": f"[{first}]".encode(), "children": children}

@@ -17,7 +17,7 @@ from support.tools import need_tool
 ROOT = PROJECT_ROOT
 CORE = ROOT / "flashq" / "_core"
 SOURCES = sorted(p for p in CORE.iterdir() if p.suffix in (".py", ".pyi", ".pyx", ".pxd"))
-EXTENSIONS = sorted(CORE.glob("*.pyx"))
+EXTENSIONS = sorted([*CORE.glob("*.pyx"), *(ROOT / "flashq" / "storage").rglob("*.pyx")])
 
 # The edge of the core may look at the clock and at the transport it is handed; nothing else there may.
 EDGE = {"connection", "outlet", "hub", "clock", "codec_probe"}  # the last one measures for perf/micro
@@ -95,7 +95,7 @@ def test_the_engine_is_among_what_is_checked() -> None:
 
 
 def test_storage_knows_no_command_and_no_server() -> None:
-    for path in (ROOT / "flashq" / "storage").glob("*.py"):
+    for path in (p for p in (ROOT / "flashq" / "storage").rglob("*.py*") if p.suffix in (".py", ".pyx", ".pxd")):
         foreign = {m for m in above(imports(path.read_text())) if not m.startswith("flashq.storage")}
         assert foreign == set(), path.name
 

@@ -1,6 +1,6 @@
 """Edges: made with the job that waits, told once of the end of the id, cut."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from flashq._core.job cimport (
     ENDED_DEPENDENCY_FAILED, OUTCOME_COMPLETED, OUTCOME_FAILED, OUTCOME_NONE, OUTCOME_REMOVED, STATE_COMPLETED,
@@ -14,7 +14,7 @@ from flashq._core.queue cimport deadline_lower
 from flashq._core.records cimport record_state, record_ties
 from flashq._core.request cimport PARENT_FAIL, PARENT_RUN, PARENT_WAIT, Slice
 from flashq._core.shardmap cimport SHARD_BITS, SHARDS
-from flashq._core.slab cimport slab_give, slab_take
+from flashq._core.slab cimport blob_give, blob_take, slab_give, slab_take
 from flashq._core.state cimport COMPLETED
 from flashq._core.status cimport OK
 
@@ -158,6 +158,8 @@ cdef bint edge_join(Core* core, Relations* relations, uint64_t id, bint child, O
     cdef Awaited* awaited = NULL
     cdef Edge* edge
     if outcome == OUTCOME_COMPLETED or (outcome != OUTCOME_NONE and policy == PARENT_RUN):
+        if outcome != OUTCOME_COMPLETED:
+            met_note(core, relations, id)
         if child:
             relations.children_completed += 1
         return True
@@ -242,6 +244,20 @@ cdef void fail_too(Core* core, Job* job, uint64_t id, bint child, Outcome outcom
     job_bury(core, job, ENDED_DEPENDENCY_FAILED, <const char*>why)
 
 
+cdef void met_note(Core* core, Relations* relations, uint64_t id) noexcept nogil:
+    """A dead letter may wait again; whoever runs all the same does not wait for it twice. Not without memory."""
+    cdef uint32_t size = relations.met_count * <uint32_t>ID_BYTES
+    cdef uint64_t* more = <uint64_t*>blob_take(&core.blobs, size + <uint32_t>ID_BYTES)
+    if more == NULL:
+        return
+    if size:
+        memcpy(more, relations.met, size)
+        blob_give(&core.blobs, <uint8_t*>relations.met, size)
+    relations.met = more
+    more[relations.met_count] = id
+    relations.met_count += 1
+
+
 cdef void edge_told(Core* core, Edge* edge) noexcept nogil:
     """The id that it waits for has ended. The edge may be gone afterwards, and so may its job."""
     cdef Job* job = edge.job
@@ -258,7 +274,11 @@ cdef void edge_told(Core* core, Edge* edge) noexcept nogil:
         return                              # dead by another edge, or discarded: it waits for nobody any more
     if outcome != OUTCOME_COMPLETED and edge.policy == PARENT_FAIL:
         fail_too(core, job, id, edge.child, outcome)
-    elif relations.unmet == 0:
+        return
+    if outcome != OUTCOME_COMPLETED:
+        met_note(core, relations, id)
+        record_ties(core, job)
+    if relations.unmet == 0:
         wait_over(core, job)
 
 

@@ -1,5 +1,6 @@
 """What the connections of a server share. Owner: the server."""
 from flashq._core.engine cimport Engine
+from flashq._core.sink cimport Sink
 from libc.stdint cimport uint32_t, uint64_t
 
 cdef class Endpoint:
@@ -8,6 +9,7 @@ cdef class Endpoint:
 cdef class Hub:
     cdef readonly Engine engine
     cdef object dispatch, refuse, loop, log, store, clock, rooms
+    cdef Sink sink              # the store, if it is one, else None
     cdef object timer           # the armed TimerHandle, or None
     cdef object telling         # the TimerHandle of the next slice of events, or None
     cdef uint64_t wall_read     # monotonic ms when the wall clock was last asked
@@ -28,4 +30,5 @@ cdef class Hub:
     cdef int tick(self) except -1
     cdef int after(self) except -1
     cdef int arm(self) except -1
+    cdef int keep_records(self) except -1
     cdef int connection_gone(self, Endpoint connection) except -1

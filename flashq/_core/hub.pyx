@@ -5,6 +5,8 @@ from flashq._core.clock cimport clock_mono_ms, clock_wall_ms
 from flashq._core.engine cimport engine_tick
 from flashq._core.events cimport events_due
 from flashq._core.heaptrim cimport heap_trim
+from flashq._core.records cimport record_frame_end
+from flashq._core.sink cimport Sink
 from flashq._core.state cimport NEVER, Core
 from flashq._core.timers cimport memory_watch, timers_run
 
@@ -44,10 +46,10 @@ cdef class Hub:
     """What the connections of a server share: the engine, the cold tier, limits, and the loop's one timer.
 
     `dispatch(connection, msgpack, frame) -> bytes` answers a cold command, None: the reply comes later, by
-    `connection.answer`; `refuse(msgpack, status, req_id, field,
-    number, text) -> bytes` words an error; `store`, if given, gets `append(records, position)` after each event and
-    calls `committed(position)` when they are durable. `log(event, **fields)`. `clock() -> (wall ms, monotonic ms)`
-    stands in for the machine's clocks. `rooms` hears what becomes of connections and jobs: `disconnected(connection)`,
+    `connection.answer`; `refuse(msgpack, status, req_id, field, number, text) -> bytes` words an error; `store`, if
+    given, gets `append(records, position)` after each event, or the records themselves if it is a Sink, and calls
+    `committed(position)` when they are durable. `log(event, **fields)`. `clock() -> (wall ms, monotonic ms)` stands in
+    for the machine's clocks. `rooms` hears what becomes of connections and jobs: `disconnected(connection)`,
     `at_eof(connection)` (answer what is parked), `draining()` (likewise, of all), `endings()` (take what is due),
     `tell_events()` (one slice of them).
     """
@@ -61,6 +63,7 @@ cdef class Hub:
         self.loop = loop
         self.log = log
         self.store = store
+        self.sink = store if isinstance(store, Sink) else None
         self.clock = clock
         self.rooms = rooms
         self.max_frame = max_frame
@@ -106,7 +109,7 @@ cdef class Hub:
         while core.dirty != NULL or core.records.size or core.records.failed or endings_due(core):
             # Also what a flush sets off: requests behind a pull just answered. Raises once a record was lost.
             if core.records.size or core.records.failed:
-                self.store.append(self.engine.take_records(), core.position)
+                self.keep_records()
             if endings_due(core):
                 self.rooms.endings()
             if core.dirty != NULL:
@@ -116,6 +119,19 @@ cdef class Hub:
         memory_watch(core)
         if core.next_deadline < self.armed_for:
             self.arm()
+        return 0
+
+    cdef int keep_records(self) except -1:
+        """To the store: straight out of the buffer when it can take them so."""
+        cdef Core* core = &self.engine.core
+        if self.sink is None:
+            self.store.append(self.engine.take_records(), core.position)
+            return 0
+        record_frame_end(core)
+        if core.records.failed:
+            raise MemoryError("records were lost: nothing may be acknowledged any more")
+        self.sink.put(&core.records, core.position)
+        core.frame_start = 0
         return 0
 
     def _on_events(self):

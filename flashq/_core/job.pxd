@@ -89,6 +89,8 @@ cdef struct Relations:          # what ties a job to others; all zero = nothing
     uint8_t* unique_text        # owned blob: queue name, NUL, key
     uint32_t unique_size
     uint32_t key_at             # where in it the key begins
+    uint64_t* met               # owned blob: ids that ended badly and counted as done, whatever becomes of them later
+    uint32_t met_count
     uint8_t* depends_on         # owned blob, raw array in the job's format
     uint32_t depends_on_size
     uint32_t unmet              # edges not done yet

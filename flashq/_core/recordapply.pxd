@@ -17,6 +17,7 @@ cdef struct Recovery:           # owner: the Replay; all zero is one that has se
     uint64_t done_cap
     uint64_t jobs               # in memory
     uint32_t generation         # the highest that was met
+    bint log                    # the frame at hand is of the log, not of a checkpoint
     bint tied                   # jobs may wait for others
 
 cdef int queue_of(Recovery* r, const Text* name, Queue** out) noexcept nogil       # made when it is not there

@@ -1,14 +1,14 @@
 """Jobs out of records. A record is read whole and judged before anything changes.
 
-Until `revive` has run, jobs stand in no line and no map but the id table; `where` of a completed one that stands in
-Recovery.done is IN_DONE.
+Until `revive` has run, jobs stand in no line and no map but the id table. `where` of a completed one is IN_DONE when
+its id stands in Recovery.done, and IN_KEPT when a checkpoint told it and did not name its id among the completed.
 """
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from flashq._core.failing cimport attempt_append, failing_of
 from flashq._core.job cimport (
-    ENDED_WELL, IN_DONE, JOB_RESULT_MSGPACK, LOG_LEVEL, OUTCOME_COMPLETED, STATE_ACTIVE, STATE_COMPLETED, STATE_FAILED,
+    ENDED_WELL, IN_DONE, IN_KEPT, JOB_RESULT_MSGPACK, LOG_LEVEL, OUTCOME_COMPLETED, STATE_ACTIVE, STATE_COMPLETED, STATE_FAILED,
     STATE_WAITING_CHILDREN, Attempt, Delivery, Extra, Failing, Job, Log, Relations,
 )
 from flashq._core.jobs cimport extra_free, job_extra, job_free, log_append
@@ -323,6 +323,9 @@ cdef int completed(Recovery* r, Job* job, uint64_t ended_at) noexcept nogil:
     job.state, job.deadline, job.reason = STATE_COMPLETED, ended_at, ENDED_WELL
     if job.where == IN_DONE:
         return OK
+    if not r.log:
+        job.where = IN_KEPT                 # or it was completed after the ids were told: the log says so
+        return OK
     job.where = IN_DONE
     return done_note(r, job.id)
 
@@ -488,7 +491,7 @@ cdef int apply_ties(Recovery* r, Cursor* c, uint64_t* id) noexcept nogil:
     cdef Job* job
     cdef Relations* ties
     cdef Relations said
-    cdef Text key, depends_on, children, group, name
+    cdef Text key, depends_on, children, group, name, met
     cdef int status
     memset(&said, 0, sizeof(said))
     id[0] = get64(c)
@@ -496,7 +499,8 @@ cdef int apply_ties(Recovery* r, Cursor* c, uint64_t* id) noexcept nogil:
     said.done_number = get64(c)
     said.children_completed, said.version = get32(c), get32(c)
     said.on_parent_failure, said.fail_parent = get8(c), get8(c)
-    key, depends_on, children, group, name = get_text(c), get_text(c), get_text(c), get_text(c), get_text(c)
+    key, depends_on, children = get_text(c), get_text(c), get_text(c)
+    group, name, met = get_text(c), get_text(c), get_text(c)
     status = found(r, c, id[0], &job)
     if status != OK or job == NULL:
         return status
@@ -516,8 +520,10 @@ cdef int apply_ties(Recovery* r, Cursor* c, uint64_t* id) noexcept nogil:
     if not (blob_set(r.core, &ties.depends_on, &ties.depends_on_size, &depends_on)
             and blob_set(r.core, &ties.group, &ties.group_size, &group)
             and blob_set(r.core, &ties.name, &ties.name_size, &name)
-            and blob_set(r.core, <uint8_t**>&ties.children, &ties.children_count, &children)):
+            and blob_set(r.core, <uint8_t**>&ties.children, &ties.children_count, &children)
+            and blob_set(r.core, <uint8_t**>&ties.met, &ties.met_count, &met)):
         return NO_MEMORY
+    ties.met_count = met.size // <uint32_t>sizeof(uint64_t)
     ties.children_count = children.size // <uint32_t>sizeof(uint64_t)
     if depends_on.size or children.size:
         r.tied = True

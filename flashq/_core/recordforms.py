@@ -33,7 +33,7 @@ FORMS: dict[int, tuple[str, struct.Struct, tuple[str, ...], tuple[str, ...]]] = 
     9: ("push_key", struct.Struct("<QIB"), ("expires", "generation", "batch"), ("queue", "key", "ids")),
     10: ("ties", struct.Struct("<QQQQQIIBB"), (
         "id", "parent_id", "keep_age", "keep_count", "number", "children_completed", "version", "on_parent_failure",
-        "fail_parent"), ("unique_key", "depends_on", "children", "group", "name")),
+        "fail_parent"), ("unique_key", "depends_on", "children", "group", "name", "met")),
     11: ("taken", struct.Struct("<QQQ"), ("id", "token", "started_at"), ()),
     12: ("done", struct.Struct("<QQB"), ("id", "ended_at", "flags"), ("result",)),
     13: ("log", struct.Struct("<QIQ"), ("id", "number", "at"), ("level", "message")),

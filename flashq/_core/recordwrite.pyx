@@ -27,7 +27,8 @@ bytes. A record is u8 kind and
           text queue, key, ids (u64 an item; 0: it was refused)
   TIES    u64 id, u64 parent_id, u64 keep_age, u64 keep_count, u64 number (as in DONE), u32 children_completed,
           u32 version, u8 on_parent_failure (OnParentFailure), u8 fail_parent,
-          text unique_key, depends_on (raw array in the job's format), children (ids, u64 each), group, name
+          text unique_key, depends_on (raw array in the job's format), children (ids, u64 each), group, name,
+          met (ids of depends_on that ended badly and counted as done)
   LOG     u64 id, u32 number (from 1; the last LOG_ENTRIES count), u64 at, text level, message
   DEBOUNCE  u64 expires (wall ms), u32 generation (as in PUSH_KEY), text queue and id, a NUL between them
   ENTRY   u8 space, u8 present, text key, value
@@ -201,7 +202,8 @@ cdef void write_losses(WriteBuffer* out, const Job* job) noexcept nogil:
 cdef void write_ties(WriteBuffer* out, const Job* job) noexcept nogil:
     cdef const Relations* ties = job.extra.relations
     cdef uint32_t children = ties.children_count * <uint32_t>sizeof(uint64_t)
-    cdef uint8_t* at = room(out, RECORD_TIES, <size_t>ties.unique_size + ties.depends_on_size + children
+    cdef uint32_t met = ties.met_count * <uint32_t>sizeof(uint64_t)
+    cdef uint8_t* at = room(out, RECORD_TIES, <size_t>ties.unique_size + ties.depends_on_size + children + met
                             + ties.group_size + ties.name_size)
     if at == NULL:
         return
@@ -218,7 +220,8 @@ cdef void write_ties(WriteBuffer* out, const Job* job) noexcept nogil:
     at = put_text(at, ties.depends_on, ties.depends_on_size)
     at = put_text(at, <const uint8_t*>ties.children, children)
     at = put_text(at, ties.group, ties.group_size)
-    buffer_done(out, put_text(at, ties.name, ties.name_size))
+    at = put_text(at, ties.name, ties.name_size)
+    buffer_done(out, put_text(at, <const uint8_t*>ties.met, met))
 
 
 cdef void write_log(WriteBuffer* out, uint64_t id, const LogEntry* entry, uint32_t number) noexcept nogil:

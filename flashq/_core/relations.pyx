@@ -286,6 +286,8 @@ cdef void relations_free(Core* core, Relations* relations) noexcept nogil:
         blob_give(&core.blobs, relations.depends_on, relations.depends_on_size)
     if relations.children != NULL:
         blob_give(&core.blobs, <uint8_t*>relations.children, relations.children_count * <uint32_t>ID_BYTES)
+    if relations.met != NULL:
+        blob_give(&core.blobs, <uint8_t*>relations.met, relations.met_count * <uint32_t>ID_BYTES)
     if relations.group != NULL:
         blob_give(&core.blobs, relations.group, relations.group_size)
     if relations.name != NULL:

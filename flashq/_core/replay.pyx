@@ -103,7 +103,7 @@ cdef class Replay:
             if length < 8 or length > size - at - 4:
                 raise DamagedRecord(at, f"a frame says {length} bytes, {size - at - 4} are there")
             if not log or position > max(self.began, self.last):
-                self.r.position = position
+                self.r.position, self.r.log = position, log
                 self.records(data, at + FRAME_HEAD, at + 4 + length)
                 if log:
                     self.last = position

@@ -4,11 +4,12 @@ Leases begin anew: for what was delivered over a named session its grace, else t
 """
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport qsort
+from libc.string cimport memset
 
 from flashq._core.edges cimport edge_join, outcome_of, wait_over
 from flashq._core.groups cimport group_restore, has_group, line_enter
 from flashq._core.job cimport (
-    IN_BLOCKED, IN_DEAD, IN_DELAYED, IN_OWNER, JOB_MSGPACK, OUTCOME_REMOVED, STATE_ACTIVE, STATE_COMPLETED,
+    IN_BLOCKED, IN_DEAD, IN_DELAYED, IN_KEPT, IN_OWNER, JOB_MSGPACK, OUTCOME_REMOVED, STATE_ACTIVE, STATE_COMPLETED,
     STATE_DELAYED, STATE_FAILED, STATE_WAITING, STATE_WAITING_CHILDREN, Delivery, Extra, Job, Outcome, Relations,
     job_is,
 )
@@ -28,25 +29,32 @@ from flashq._core.status cimport NO_MEMORY, OK
 
 cdef uint64_t[MAX_DEPENDS_ON] AWAITED       # room for one job's ids at a time
 
-cdef struct Dead:               # the dead letters, to be put in order
+cdef struct Pile:               # of jobs that are to be put in order
     Job** jobs                  # owned
     uint64_t count
     uint64_t cap
 
+cdef struct Piles:              # all zero is empty
+    Pile dead
+    Pile kept                   # completed, and not among the ids that a checkpoint told
+
 
 cdef int revive(Recovery* r, dict gone) except? -1000:
-    cdef Dead dead = Dead(NULL, 0, 0)
+    cdef Piles piles
     cdef int status = OK
+    memset(&piles, 0, sizeof(Piles))
     generations_set(r)
     if r.tied:
         status = edges_back(r, gone)
     if status == OK:
-        status = jobs_back(r, &dead)
+        status = jobs_back(r, &piles)
     if status == OK:
-        dead_back(&dead)
+        dead_back(&piles.dead)
+        kept_back(r.core, &piles.kept)
         done_back(r)
         owners_back(r.core)
-    raw_free(dead.jobs)
+    raw_free(piles.dead.jobs)
+    raw_free(piles.kept.jobs)
     return status
 
 
@@ -96,6 +104,8 @@ cdef bint waits_again(Core* core, Job* job, dict gone) except -1:
     if depends_on.size:
         count = number_list(MSGPACK if job_is(job, JOB_MSGPACK) else JSON, &depends_on, AWAITED, MAX_DEPENDS_ON)
     for i in range(count):
+        if is_met(relations, AWAITED[i]):
+            continue
         if not edge_join(core, relations, AWAITED[i], False, policy, how_ended(core, AWAITED[i], gone)):
             return False
     policy = PARENT_FAIL if relations.fail_parent else PARENT_WAIT
@@ -104,6 +114,14 @@ cdef bint waits_again(Core* core, Job* job, dict gone) except -1:
                          how_ended(core, relations.children[i], gone)):
             return False
     return True
+
+
+cdef inline bint is_met(const Relations* relations, uint64_t id) noexcept nogil:
+    cdef uint32_t i
+    for i in range(relations.met_count):
+        if relations.met[i] == id:
+            return True
+    return False
 
 
 cdef Outcome how_ended(Core* core, uint64_t id, dict gone) except *:
@@ -118,7 +136,7 @@ cdef Outcome how_ended(Core* core, uint64_t id, dict gone) except *:
 
 # Jobs
 
-cdef int jobs_back(Recovery* r, Dead* dead) noexcept nogil:
+cdef int jobs_back(Recovery* r, Piles* piles) noexcept nogil:
     cdef IdTable* ids
     cdef Job* job
     cdef uint64_t sequence
@@ -136,12 +154,12 @@ cdef int jobs_back(Recovery* r, Dead* dead) noexcept nogil:
                 id_remove(ids, sequence)
                 r.jobs -= 1
             else:
-                status = job_back(r, job, dead)
+                status = job_back(r, job, piles)
             sequence = following(ids, sequence)
     return status
 
 
-cdef int job_back(Recovery* r, Job* job, Dead* dead) noexcept nogil:
+cdef int job_back(Recovery* r, Job* job, Piles* piles) noexcept nogil:
     cdef Core* core = r.core
     cdef Queue* queue = <Queue*>job.queue
     if job.extra != NULL and names_back(core, job) != OK:
@@ -149,14 +167,14 @@ cdef int job_back(Recovery* r, Job* job, Dead* dead) noexcept nogil:
     if job.extra != NULL and job.extra.ttl:     # of those too that only a failure or a retry brings back into line
         job.extra.ttl_deadline = core.mono + left_of(core, job.created_at, job.extra.ttl) + 1
     if job.state == STATE_FAILED:
-        return dead_note(dead, job)
+        return pile_note(&piles.dead, job)
     if job.state == STATE_ACTIVE:
         if job.delivery == NULL:
             r.reason = "a job is active, and nothing says with whom"
             return DAMAGED
         return active_back(core, job)
     if job.state == STATE_COMPLETED:
-        return OK
+        return pile_note(&piles.kept, job) if job.where == IN_KEPT else OK
     if job.state == STATE_WAITING_CHILDREN:
         list_append(&queue.blocked, job, IN_BLOCKED)
         if job.extra.relations.unmet == 0:
@@ -233,15 +251,15 @@ cdef int names_back(Core* core, Job* job) noexcept nogil:
 
 # What is over
 
-cdef int dead_note(Dead* dead, Job* job) noexcept nogil:
+cdef int pile_note(Pile* pile, Job* job) noexcept nogil:
     cdef void* room
-    if dead.count == dead.cap:
-        room = raw_realloc(dead.jobs, (2 * dead.cap + 64) * sizeof(Job*))
+    if pile.count == pile.cap:
+        room = raw_realloc(pile.jobs, (2 * pile.cap + 64) * sizeof(Job*))
         if room == NULL:
             return NO_MEMORY
-        dead.jobs, dead.cap = <Job**>room, 2 * dead.cap + 64
-    dead.jobs[dead.count] = job
-    dead.count += 1
+        pile.jobs, pile.cap = <Job**>room, 2 * pile.cap + 64
+    pile.jobs[pile.count] = job
+    pile.count += 1
     return OK
 
 
@@ -253,7 +271,29 @@ cdef int died_before(const void* one, const void* other) noexcept nogil:
     return -1 if a.id < b.id else 1
 
 
-cdef void dead_back(Dead* dead) noexcept nogil:
+cdef inline uint64_t done_number(const Job* job) noexcept nogil:
+    return 0 if job.extra == NULL or job.extra.relations == NULL else job.extra.relations.done_number
+
+
+cdef int done_before(const void* one, const void* other) noexcept nogil:
+    cdef const Job* a = (<const Job**>one)[0]
+    cdef const Job* b = (<const Job**>other)[0]
+    if done_number(a) != done_number(b):
+        return -1 if done_number(a) < done_number(b) else 1
+    return died_before(one, other)
+
+
+cdef void kept_back(Core* core, Pile* kept) noexcept nogil:
+    """Oldest first, as they were completed."""
+    cdef uint64_t i
+    if kept.count:
+        qsort(kept.jobs, kept.count, sizeof(Job*), done_before)
+    for i in range(kept.count):
+        if not kept_restore(core, kept.jobs[i]):
+            done_restore(core, kept.jobs[i].id, kept.jobs[i])
+
+
+cdef void dead_back(Pile* dead) noexcept nogil:
     """Oldest first, as they died."""
     cdef uint64_t i
     if dead.count:

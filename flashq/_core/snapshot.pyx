@@ -151,24 +151,25 @@ cdef class Snapshot:
     cdef int ids(self) except -1:
         cdef Core* core = &self.engine.core
         cdef uint64_t end = core.done_forgotten + core.done_count
-        cdef uint64_t count, i, at, id
-        cdef uint8_t* start
+        cdef uint64_t count, i, at
+        cdef uint32_t told = 0
         cdef uint8_t* to
+        cdef uint8_t* size
         self.id_at = max(self.id_at, core.done_forgotten)
         count = min(end - self.id_at, <uint64_t>IDS_AT_ONCE)
         if count:
-            start = room(&self.out, RECORD_IDS, count * sizeof(uint64_t))
-            if start == NULL:
+            to = room(&self.out, RECORD_IDS, count * sizeof(uint64_t))
+            if to == NULL:
                 return 0
-            to = start + sizeof(uint32_t)
+            size, to = to, to + 4
             for i in range(count):
                 at = core.done_first + self.id_at - core.done_forgotten + i
                 if at >= core.limits.completed + 2:
                     at -= core.limits.completed + 2
-                id = core.done_ids[at]
-                if id_get(&core.shards[id & (SHARDS - 1)].ids, id >> SHARD_BITS) != NULL:    # else it was cleaned since
-                    to = put64(to, id)
-            put32(start, <uint32_t>(<size_t>(to - start) - sizeof(uint32_t)))
+                if is_known(core, core.done_ids[at]):
+                    to = put64(to, core.done_ids[at])
+                    told += 1
+            put32(size, told * <uint32_t>sizeof(uint64_t))
             buffer_done(&self.out, to)
         self.id_at += count
         if self.id_at == end:
@@ -287,6 +288,11 @@ cdef inline Queue* named(Core* core, const uint8_t* name, uint32_t size) noexcep
     """The queue, whose being looked at is no use of it; NULL when there is none."""
     cdef uint64_t hash = name_hash(name, size)
     return <Queue*>name_find(&core.shards[hash % SHARDS].names, hash, name, size)
+
+
+cdef inline bint is_known(Core* core, uint64_t id) noexcept nogil:
+    """Ids of completed jobs that were cleaned away stay in the ring."""
+    return id_get(&core.shards[id & (SHARDS - 1)].ids, id >> SHARD_BITS) != NULL
 
 
 cdef inline bint absent(Core* core, uint64_t id) noexcept nogil:

@@ -20,7 +20,7 @@ from flashq.server import listeners, logs, tls
 from flashq.server.banner import Place, banner
 from flashq.server.errors import StartError
 from flashq.server.wiring import Wired, wire
-from flashq.storage.base import Store
+from flashq.storage.base import Store, StoreState
 from flashq.storage.memory import MemoryStore
 
 EPOCH_START = 1_704_067_200  # 2024-01-01 UTC, in seconds since 1970
@@ -68,7 +68,7 @@ class Server:
         self._woken = asyncio.Event()
         wired = self._wire(store)
         self.hub, self._background = wired.hub, wired.background
-        self.store.open(self.hub.committed)
+        self.store.open(self._on_commit, self._on_state, asyncio.get_running_loop())
 
     def _wire(self, store: Store | None) -> Wired:
         settings = self.settings
@@ -93,6 +93,12 @@ class Server:
             await self._unix.open(self._connection)
         self._announce(context is not None)
         self._warn(files, context is not None)
+
+    def _on_commit(self, position: int, _synced: int) -> None:
+        self.hub.committed(position)
+
+    def _on_state(self, state: StoreState) -> None:
+        self.log.warning("store", **asdict(state))
 
     def _connection(self) -> Connection:
         return Connection(self.hub)

@@ -1,10 +1,53 @@
-"""What a store promises to the server that feeds it."""
+"""What a store promises to the server that feeds it, and how it says that it cannot."""
 
+from asyncio import AbstractEventLoop
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
-# Called on the loop's thread with a log position: every record up to it, itself included, is durable now.
-OnCommit = Callable[[int], None]
+# Called on the loop's thread with two log positions: replies that the store's own durability allows may leave when
+# they show no more than the first; those that are to survive a crash of the machine, no more than the second.
+OnCommit = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class StoreState:
+    """What is wrong with a store, if anything."""
+
+    full: bool = False  # no space to go on in: what makes it grow should be refused; it becomes False again
+    failed: str | None = None  # a write or a sync failed: nothing is committed any more, for good
+
+
+OnState = Callable[[StoreState], None]  # called on the loop's thread whenever the state has changed
+
+
+class StorageError(Exception):
+    """A store cannot do what it is asked; one line for the person who runs the server."""
+
+
+class LockedError(StorageError):
+    """Another process uses the same files."""
+
+
+class SpaceError(StorageError):
+    """The disk is full."""
+
+
+class FormatError(StorageError):
+    """The files are of a newer version."""
+
+
+class DamageError(StorageError):
+    """What was durable cannot be read any more. `record` counts the frames (or blocks) of the file before it."""
+
+    def __init__(self, file: Path, offset: int, record: int, reason: str) -> None:
+        command = f"flashq journal verify {file.parent}"
+        super().__init__(f"{file} is damaged at byte {offset}, after {record} good records: {reason}; see: {command}")
+        self.file = file
+        self.offset = offset
+        self.record = record
+        self.reason = reason
 
 
 class Store(Protocol):
@@ -13,6 +56,7 @@ class Store(Protocol):
     Replies wait for the position of what they show, so a store that commits late makes clients wait and nothing
     else. Positions only grow, in `append` as in `on_commit`; several appends may be reported by one commit, which
     is what makes group commit possible. All calls come from the loop's thread, and none of them may block on a disk.
+    A store that is a Sink (flashq/_core/sink.pxd) gets the records without an object.
     """
 
     @property
@@ -25,7 +69,7 @@ class Store(Protocol):
         """A sentence for the person who starts the server: what a crash can lose."""
         ...
 
-    def open(self, on_commit: OnCommit) -> None:
+    def open(self, on_commit: OnCommit, on_state: OnState, loop: AbstractEventLoop) -> None:
         """Make ready for `append`. `on_commit` may be called from within `append` or at any time later."""
         ...
 

@@ -1,6 +1,8 @@
 """The store that keeps nothing: every record counts as durable the moment it comes."""
 
-from flashq.storage.base import OnCommit
+from asyncio import AbstractEventLoop
+
+from flashq.storage.base import OnCommit, OnState
 
 
 class MemoryStore:
@@ -12,14 +14,14 @@ class MemoryStore:
     def __init__(self) -> None:
         self._on_commit: OnCommit | None = None
 
-    def open(self, on_commit: OnCommit) -> None:
+    def open(self, on_commit: OnCommit, on_state: OnState, loop: AbstractEventLoop) -> None:
         """Nothing to open; `append` answers through `on_commit` at once."""
         self._on_commit = on_commit
 
     def append(self, records: bytes, position: int) -> None:
         """Forget the records and report them as durable."""
         if self._on_commit is not None:
-            self._on_commit(position)
+            self._on_commit(position, position)
 
     def close(self) -> None:
         """Nothing to write."""

@@ -59,7 +59,7 @@ def picture(engine: Engine, ids: Iterable[int]) -> Picture:
         "jobs": {job_id: _job(engine, browser, job_id) for job_id in ids},
         "queues": {name: _without(queue, ("completed",)) for name, queue in shown.items()},
         "counts": {name: browser.counts(name) for name in shown},
-        "dead": {name: [orjson.loads(job)["id"] for job in browser.dead(name, 1000, False)] for name in shown},
+        "dead": {name: sorted(_dead(browser, name)) for name in shown},
         "stats": engine.stats(),
         "metrics": _without(engine.metrics(), ("latency_ms",)),
     }
@@ -86,6 +86,14 @@ def _without(found: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name not in names}
 
 
+def _dead(browser: Browser, queue: str) -> list[tuple[int, int]]:
+    """When they died, and which. Of those that died in one ms any may be listed first."""
+    jobs = [orjson.loads(job) for job in browser.dead(queue, 1000, False)]
+    found = [(job["failed_at"], job["id"]) for job in jobs]
+    assert [when for when, _ in found] == sorted(when for when, _ in found)
+    return found
+
+
 def _job(engine: Engine, browser: Browser, job_id: int) -> Picture:
     whole, state = engine.get_job(job_id, False)
     shown = None if whole is None else _without(orjson.loads(whole), UNRECORDED)
@@ -98,6 +106,14 @@ def _job(engine: Engine, browser: Browser, job_id: int) -> Picture:
         "logs": browser.logs(job_id),
         "custom": None if custom is None or custom[0] is None else orjson.loads(custom[0])["id"],
     }
+
+
+def checkpoint_of(engine: Engine) -> tuple[bytes, ...]:
+    """A whole checkpoint of this moment."""
+    made = Checkpoints(engine, 4096)
+    while not made.newest:
+        made.step()
+    return made.newest
 
 
 class Checkpoints:

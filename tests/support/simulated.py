@@ -6,6 +6,7 @@ Nothing here sleeps or listens: time passes when `advance` is called, and bytes 
 import heapq
 import itertools
 import math
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +23,7 @@ START_MONO = 1_000_000
 START_WALL = 1_700_000_000_000
 EPOCH = 7
 SHARDS = 32
+RECOVER = os.environ.get("FLASHQ_TEST_RECOVER") == "1"  # every simulation ends with a recovery of what it recorded
 
 
 class Handle:
@@ -350,6 +352,22 @@ class Simulation:
 @contextmanager
 def simulation(store: DelayedStore | None = None, **settings: Any) -> Iterator[Simulation]:
     """A server that is checked at its end."""
+    if RECOVER and store is None:
+        store = DelayedStore(at_once=True)
     sim = Simulation(store, **settings)
     yield sim
+    if RECOVER and store is not None:
+        assert_recovers(sim, store)
     sim.close()
+
+
+def assert_recovers(sim: Simulation, store: DelayedStore) -> None:
+    """What the records say is what there is: by the log alone, and by a checkpoint made now."""
+    from support import recovered  # which needs this module
+
+    store.commit()
+    ids = recovered.ids_of(store)
+    live = recovered.picture(sim.engine, ids)
+    recovered.assert_same(live, recovered.picture(recovered.recovered(sim, bytes(store.log)), ids))
+    checkpoint = recovered.checkpoint_of(sim.engine)
+    recovered.assert_same(live, recovered.picture(recovered.recovered(sim, bytes(store.log), checkpoint), ids))

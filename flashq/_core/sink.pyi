@@ -1,0 +1,2 @@
+class Sink:
+    """What the hub feeds directly, from C."""

@@ -1,0 +1,35 @@
+"""Mirror of include/flashq/diskio.h."""
+from libc.stdint cimport uint64_t
+
+cdef extern from "pthread.h" nogil:
+    ctypedef struct pthread_t:
+        pass
+    ctypedef struct pthread_mutex_t:
+        pass
+    ctypedef struct pthread_cond_t:
+        pass
+    int pthread_mutex_init(pthread_mutex_t* lock, const void* attributes) noexcept
+    int pthread_mutex_destroy(pthread_mutex_t* lock) noexcept
+    int pthread_mutex_lock(pthread_mutex_t* lock) noexcept
+    int pthread_mutex_unlock(pthread_mutex_t* lock) noexcept
+    int pthread_cond_destroy(pthread_cond_t* cond) noexcept
+    int pthread_cond_signal(pthread_cond_t* cond) noexcept
+    int pthread_join(pthread_t thread, void** result) noexcept
+
+cdef extern from "flashq/diskio.h" nogil:
+    struct iovec:
+        void* iov_base
+        size_t iov_len
+    uint64_t mono_ns "fq_mono_ns"() noexcept
+    int write_all "fq_write_all"(int fd, iovec* parts, int count, uint64_t offset) noexcept     # 0 or errno
+    int sync_data "fq_sync_data"(int fd) noexcept                                               # 0 or errno
+    int cond_open "fq_cond_open"(pthread_cond_t* cond) noexcept
+    void cond_wait_until "fq_cond_wait_until"(pthread_cond_t* cond, pthread_mutex_t* lock, uint64_t deadline) noexcept
+    int thread_start "fq_thread_start"(pthread_t* thread, void* (*main)(void*) noexcept nogil, void* given) noexcept
+    int bell_open "fq_bell_open"(int* ends) noexcept
+    void bell_ring "fq_bell_ring"(int end) noexcept
+    void bell_answer "fq_bell_answer"(int end) noexcept
+    void bell_close "fq_bell_close"(int* ends) noexcept
+    uint64_t load "fq_load"(const uint64_t* source) noexcept
+    void store "fq_store"(uint64_t* target, uint64_t value) noexcept
+    uint64_t exchange "fq_exchange"(uint64_t* target, uint64_t value) noexcept

@@ -1,0 +1,191 @@
+"""Keeps segments ready for the thread that writes the log, and lets go of those that are no longer needed.
+
+A thread of its own: to reserve space may take long, and neither the loop nor the log must wait for it.
+"""
+
+import errno
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from flashq.storage.journal.files import NO_SPACE, create, reserve, sync_directory, sync_file, write_all
+from flashq.storage.journal.format import SPARE_GLOB, SegmentHead, checkpoints_in, segment_name
+from flashq.storage.journal.logwriter import LogWriter
+
+SPARES = 1  # reserved files beside the segment that is written to and the one after it
+SPARES_KEPT = 3  # as many of those that are no longer needed are used again, which spares the disk work
+RETRY_SECONDS = 1.0  # after the disk was found full
+
+
+class Keeper:
+    """Owner of the files of a data directory while its log is written. `on_change` is called in its thread when
+    `full` has changed."""
+
+    def __init__(self, directory: Path, writer: LogWriter, segment_size: int, epoch: int,
+                 on_change: Callable[[], None]) -> None:
+        self.full = False
+        self._directory = directory
+        self._writer = writer
+        self._size = segment_size
+        self._epoch = epoch
+        self._on_change = on_change
+        self._number = 0  # of the last segment
+        self._ends: dict[int, int] = {}  # number -> position of the last record, of segments that are written
+        self._release_to: int | None = None
+        self._lock = threading.Lock()  # for what follows
+        self._spares = sorted(directory.glob(SPARE_GLOB))
+        self._lean = False  # without spares: a checkpoint needs their space
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="flashq-segments", daemon=True)
+
+    def begin(self, number: int, ends: dict[int, int], position: int) -> int:
+        """Go on behind segment `number` with a new one, and start the log's thread on it: its descriptor for news.
+        OSError."""
+        self._number = number
+        self._ends = dict(ends)
+        for spare in self._spares[SPARES_KEPT:]:
+            spare.unlink()
+        del self._spares[SPARES_KEPT:]
+        fd, head = self._make(self._size)
+        return self._writer.begin(fd, head.number, head.size, head.salt, position)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread, once the log's has ended."""
+        self._closing = True
+        self._writer.poke()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def release(self, position: int) -> None:
+        """A checkpoint holds everything up to there: older ones go, and segments that have nothing behind it."""
+        self._release_to = position
+        self._lean = False
+        self._writer.poke()
+
+    def give_up_spare(self) -> bool:
+        """Delete a spare, so that a checkpoint has room; no new one is made before `release` or `recover_spares`."""
+        with self._lock:
+            self._lean = True
+            if not self._spares:
+                return False
+            self._spares.pop().unlink()
+            return True
+
+    def recover_spares(self) -> None:
+        """The space that was given up is free again."""
+        self._lean = False
+        self._writer.poke()
+
+    # --- in its thread -----------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        code = errno.EIO
+        try:
+            while not self._closing:
+                self._writer.await_need(RETRY_SECONDS if self._serve() else -1)
+            return
+        except OSError as error:
+            code = error.errno or code
+            self._writer.fail(code)
+        except BaseException:
+            self._writer.fail(code)
+            raise
+
+    def _serve(self) -> bool:
+        """Do what is to be done; whether there was no space for some of it."""
+        while (retired := self._writer.take_retired()) is not None:
+            fd, number, last = retired
+            os.close(fd)
+            self._ends[number] = last
+        if self._release_to is not None:
+            self._let_go(self._release_to)
+        try:
+            while size := self._writer.wanted_size(self._size):
+                self._offer(size)
+            while not self._lean and len(self._spares) < SPARES:
+                self._add_spare(self._reserve(self._size))
+        except OSError as error:
+            if error.errno not in NO_SPACE:
+                raise
+            self._set_full(True)
+            return True
+        self._set_full(False)
+        return False
+
+    def _set_full(self, full: bool) -> None:
+        if full != self.full:
+            self.full = full
+            self._writer.tell_full(full)
+            self._on_change()
+
+    def _offer(self, size: int) -> None:
+        fd, head = self._make(size)
+        unused = self._writer.offer(fd, head.number, head.size, head.salt)
+        if unused is not None:      # too small for what is waiting, so it stays empty
+            os.close(unused[0])
+            self._ends[unused[1]] = 0
+
+    def _make(self, size: int) -> tuple[int, SegmentHead]:
+        """A new segment, open, with room for `size` bytes."""
+        spare = self._take_spare() or self._reserve(size)
+        head = SegmentHead(self._epoch, self._number + 1, size, int.from_bytes(os.urandom(4)))
+        fd = create(spare)
+        try:
+            reserve(fd, size)
+            write_all(fd, head.pack(), 0)
+            sync_file(fd)
+            os.rename(spare, self._directory / segment_name(head.number))
+            self._number = head.number
+            sync_directory(self._directory)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd, head
+
+    def _reserve(self, size: int) -> Path:
+        """A new file of that size, which is no segment yet."""
+        path = self._directory / f"spare-{os.urandom(8).hex()}.tmp"
+        fd = create(path)
+        try:
+            reserve(fd, size)
+            sync_file(fd)
+        except BaseException:
+            path.unlink()
+            raise
+        finally:
+            os.close(fd)
+        return path
+
+    def _take_spare(self) -> Path | None:
+        with self._lock:
+            return self._spares.pop() if self._spares else None
+
+    def _add_spare(self, spare: Path) -> None:
+        with self._lock:
+            self._spares.append(spare)
+
+    def _let_go(self, position: int) -> None:
+        """Delete what a checkpoint begun at `position` makes superfluous, or make spares of it: oldest first."""
+        self._release_to = None
+        for begin, path in checkpoints_in(self._directory).items():
+            if begin < position:
+                path.unlink()
+        recycled: list[Path] = []
+        for number in sorted(self._ends):
+            if self._ends[number] > position:
+                continue
+            del self._ends[number]
+            path = self._directory / segment_name(number)
+            if len(self._spares) + len(recycled) < SPARES_KEPT:
+                recycled.append(self._directory / f"spare-{number:012}.tmp")
+                path.rename(recycled[-1])
+            else:
+                path.unlink(missing_ok=True)
+        sync_directory(self._directory)     # before any of them is written to
+        for spare in recycled:
+            self._add_spare(spare)

@@ -1,0 +1,220 @@
+"""The thread that writes the log, and never takes the GIL: buffers in, the loop's bell out."""
+from flashq._core.buffer cimport buffer_swap
+from flashq.storage.journal.crc32c cimport crc32c
+from flashq.storage.journal.diskio cimport (bell_ring, cond_wait_until, exchange, iovec, load, mono_ns,
+                                            pthread_cond_signal, pthread_mutex_lock, pthread_mutex_unlock, store,
+                                            sync_data, write_all)
+from flashq.storage.journal.logformat cimport END_MAGIC, GROUP_HEAD, GROUP_MAGIC, SEGMENT_HEAD, GroupHead, head_crc
+from libc.stdint cimport UINT64_MAX
+
+cdef enum Task:
+    TASK_NONE = 0
+    TASK_WRITE = 1
+    TASK_SYNC = 2
+    TASK_MARK = 3               # state that all is durable, so that damage to it is found
+    TASK_END = 4
+
+cdef enum:
+    MARK_NS = 50_000_000        # after the last group
+
+
+cdef void ring(Log* log) noexcept nogil:
+    if exchange(&log.rung, 1) == 0:
+        bell_ring(log.bell[1])
+
+
+cdef bint fail(Log* log, int error, Failure failure) noexcept nogil:
+    """The first failure is the one that is told. Always False."""
+    if load(&log.failed) == 0:
+        store(&log.failure, failure)
+        store(&log.failed, <uint64_t>error)
+    ring(log)
+    return False
+
+
+cdef void log_fail(Log* log, int error) noexcept nogil:
+    pthread_mutex_lock(&log.lock)
+    fail(log, error, FAILED_ELSEWHERE)
+    pthread_mutex_unlock(&log.lock)
+    pthread_cond_signal(&log.wake)
+
+
+cdef Task task_now(const Log* log, uint64_t now, uint64_t* due) noexcept nogil:
+    """What is to be done; when there is nothing, `due` says when to look again."""
+    due[0] = UINT64_MAX
+    if log.failed:
+        return TASK_END
+    if log.waiting.count:
+        return TASK_WRITE
+    if log.base > log.durable:
+        if log.closing or log.hurry_to > log.durable or now >= log.sync_due:
+            return TASK_SYNC
+        due[0] = log.sync_due
+    elif log.closing:
+        return TASK_END
+    elif log.stated < log.base:
+        if now >= log.touched + MARK_NS:
+            return TASK_MARK
+        due[0] = log.touched + MARK_NS
+    return TASK_NONE
+
+
+cdef void take(Log* log) noexcept nogil:
+    """Buffers for one group, out of those that wait."""
+    cdef Batch* waiting = &log.waiting
+    cdef Batch* taken = &log.taken
+    cdef uint64_t bytes = 0
+    cdef uint32_t at, count = 0
+    while count < waiting.count and (count == 0 or bytes + waiting.buffers[count].size <= log.most):
+        bytes += waiting.buffers[count].size
+        taken.last[count] = waiting.last[count]
+        buffer_swap(&waiting.buffers[count], &taken.buffers[count])
+        count += 1
+    for at in range(count, waiting.count):
+        waiting.last[at - count] = waiting.last[at]
+        buffer_swap(&waiting.buffers[at - count], &waiting.buffers[at])
+    waiting.count -= count
+    taken.count = count
+
+
+cdef Task await_task(Log* log) noexcept nogil:
+    cdef uint64_t due
+    cdef Task task
+    pthread_mutex_lock(&log.lock)
+    task = task_now(log, mono_ns(), &due)
+    while task == TASK_NONE:
+        log.idle = True
+        cond_wait_until(&log.wake, &log.lock, due)
+        log.idle = False
+        task = task_now(log, mono_ns(), &due)
+    if task == TASK_WRITE:
+        take(log)
+    pthread_mutex_unlock(&log.lock)
+    return task
+
+
+cdef bint sync(Log* log) noexcept nogil:
+    """All that was written is durable; False when that failed."""
+    cdef int error = sync_data(log.current.fd)
+    if error != 0:
+        return fail(log, error, FAILED_SYNC)
+    store(&log.durable, log.base)
+    ring(log)
+    return True
+
+
+cdef bint rotate(Log* log, uint64_t need) noexcept nogil:
+    """Go on in the next segment, once there is one with room for `need` bytes; False: there will be none."""
+    # Synced first, so that nothing in a later segment is there without all before it.
+    if log.base > log.durable and not sync(log):
+        return False
+    need += SEGMENT_HEAD + GROUP_HEAD
+    pthread_mutex_lock(&log.lock)
+    while log.next.fd < 0 or log.next.size < need:
+        if log.failed or (log.closing and log.full):
+            pthread_mutex_unlock(&log.lock)
+            return False
+        log.wanted = need
+        pthread_cond_signal(&log.need)
+        cond_wait_until(&log.wake, &log.lock, UINT64_MAX)
+    log.wanted = 0
+    log.current.last = log.base
+    log.retired, log.current = log.current, log.next
+    log.next.fd = -1
+    log.offset = SEGMENT_HEAD
+    pthread_cond_signal(&log.need)
+    pthread_mutex_unlock(&log.lock)
+    return True
+
+
+cdef bint has_room(const Log* log, uint64_t need) noexcept nogil:
+    """Whether a group of `need` bytes fits, with room behind it for the end of the segment."""
+    return log.offset + need + GROUP_HEAD <= log.current.size
+
+
+cdef int put_group(Log* log, GroupHead* head, iovec* parts, int count, uint64_t last) noexcept nogil:
+    """Write what stands in parts[1:] as one group; 0 or errno."""
+    cdef int part, error
+    head.number = log.current.number
+    head.base = log.base
+    head.last = last
+    head.durable = log.durable
+    head.size = 0
+    head.payload_crc = log.current.salt
+    for part in range(1, count):
+        head.size += <uint32_t>parts[part].iov_len
+        head.payload_crc = crc32c(head.payload_crc, parts[part].iov_base, parts[part].iov_len)
+    head.head_crc = head_crc(head, log.current.salt)
+    parts[0].iov_base, parts[0].iov_len = head, <size_t>GROUP_HEAD
+    error = write_all(log.current.fd, parts, count, log.offset)
+    if error == 0:
+        log.offset += GROUP_HEAD + head.size
+        store(&log.log_bytes, log.log_bytes + GROUP_HEAD + head.size)
+    return error
+
+
+cdef bint write_taken(Log* log) noexcept nogil:
+    """What was taken as one group; in the mode that waits for the disk also a sync. False when either failed."""
+    cdef iovec[SLOTS + 1] parts
+    cdef GroupHead head
+    cdef uint64_t bytes = 0, hurry_to, now
+    cdef uint32_t at
+    cdef int error
+    cdef bint first = log.base == log.durable       # of those that the next sync is for
+    for at in range(log.taken.count):
+        parts[at + 1].iov_base, parts[at + 1].iov_len = log.taken.buffers[at].data, log.taken.buffers[at].size
+        bytes += log.taken.buffers[at].size
+    if not has_room(log, GROUP_HEAD + bytes) and not rotate(log, GROUP_HEAD + bytes):
+        return False
+    head.magic = <uint32_t>GROUP_MAGIC
+    error = put_group(log, &head, parts, <int>log.taken.count + 1, log.taken.last[log.taken.count - 1])
+    if error != 0:
+        return fail(log, error, FAILED_WRITE)
+    for at in range(log.taken.count):
+        log.taken.buffers[at].size = 0
+    log.base = head.last
+    log.stated = max(log.stated, head.durable)
+    store(&log.done_bytes, log.done_bytes + bytes)
+    store(&log.written, log.base)
+    log.touched = now = mono_ns()
+    if log.each:
+        return sync(log)
+    ring(log)
+    if first:
+        log.sync_due = now + log.interval
+    hurry_to = load(&log.hurry_to)
+    return (now < log.sync_due and (hurry_to <= log.durable or hurry_to > log.base)) or sync(log)
+
+
+cdef bint mark(Log* log, int magic) noexcept nogil:
+    """A group without payload, which states that everything is durable: a marker, or the end of the segment."""
+    cdef iovec[1] parts
+    cdef GroupHead head
+    cdef int error
+    if magic == GROUP_MAGIC and not has_room(log, GROUP_HEAD) and not rotate(log, GROUP_HEAD):
+        return False
+    head.magic = <uint32_t>magic
+    error = put_group(log, &head, parts, 1, log.base)
+    if error != 0:
+        return fail(log, error, FAILED_WRITE)
+    if not sync(log):
+        return False
+    log.stated = log.durable
+    return True
+
+
+cdef void* log_main(void* given) noexcept nogil:
+    cdef Log* log = <Log*>given
+    cdef Task task = TASK_NONE
+    cdef bint fine = True
+    while fine and task != TASK_END:
+        task = await_task(log)
+        if task == TASK_WRITE:
+            fine = write_taken(log)
+        elif task == TASK_SYNC:
+            fine = sync(log)
+        elif task == TASK_MARK:
+            fine = mark(log, GROUP_MAGIC)
+    if load(&log.failed) == 0:
+        mark(log, END_MAGIC)
+    return NULL

@@ -1,0 +1,45 @@
+"""Reading a data directory back at a start, and closing the log behind what was read."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from flashq.storage.journal.files import storage_errors, sync_directory, sync_file, write_all
+from flashq.storage.journal.format import END_MARK, UNFINISHED_GLOB
+from flashq.storage.journal.logscan import group_head
+from flashq.storage.journal.reading import Place, Progress, Reading, Recovered, Replay
+
+
+def recover(directory: Path, replay: Replay, progress: Callable[[Progress], None]) -> Recovered:
+    """Everything that is there into the replay; then the log ends for good where it was found to end. StorageError."""
+    with storage_errors(f"cannot prepare {directory}"):
+        for path in directory.glob(UNFINISHED_GLOB):
+            path.unlink()
+        sync_directory(directory)   # a name that was given just before a crash is there after a power loss, too
+    found = Reading(directory, replay, progress).run()
+    with storage_errors(f"cannot end the log in {directory}"):
+        _seal(found)
+    return found
+
+
+def _seal(found: Recovered) -> None:
+    """Nothing behind the end that was found will ever count. In this order: what was read, and may be shown from now
+    on, must be durable before anything says so; and segments behind the last are closed before the last is."""
+    if found.last_file is not None:
+        fd = os.open(found.last_file, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            sync_file(fd)
+        finally:
+            os.close(fd)
+    for place in reversed(found.open_ends):
+        _end(place, found.position)
+
+
+def _end(place: Place, position: int) -> None:
+    head = group_head(END_MARK, 0, place.number, position, position, position, place.salt, place.salt)
+    fd = os.open(place.segment, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        write_all(fd, head, place.offset)
+        sync_file(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,148 @@
+/* What the thread that writes the log asks of the system, alike on Linux and macOS. Mirrored by
+ * flashq/storage/journal/diskio.pxd. Functions that can fail return 0 or an errno. */
+#ifndef FLASHQ_DISKIO_H
+#define FLASHQ_DISKIO_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifdef __linux__
+#include <sys/eventfd.h>
+#endif
+
+#define FQ_NS_PER_S UINT64_C(1000000000)
+
+static inline uint64_t fq_mono_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * FQ_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* All of `parts` at `offset`; the parts are used up. */
+static inline int fq_write_all(int fd, struct iovec *parts, int count, uint64_t offset) {
+    while (count > 0) {
+        ssize_t done = pwritev(fd, parts, count, (off_t)offset);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return done < 0 ? errno : EIO;
+        offset += (uint64_t)done;
+        for (; count > 0 && (size_t)done >= parts->iov_len; parts++, count--)
+            done -= (ssize_t)parts->iov_len;
+        if (count > 0) {
+            parts->iov_base = (char *)parts->iov_base + done;
+            parts->iov_len -= (size_t)done;
+        }
+    }
+    return 0;
+}
+
+/* What was written to the file is on the medium, not only in the drive's cache. Asked once: after a failure the
+ * system may have dropped the pages, and a second call would succeed without having written them. */
+static inline int fq_sync_data(int fd) {
+#ifdef __APPLE__
+    return fcntl(fd, F_FULLFSYNC) == 0 ? 0 : errno;
+#else
+    return fdatasync(fd) == 0 ? 0 : errno;
+#endif
+}
+
+/* A condition that is waited for by the monotonic clock. */
+static inline int fq_cond_open(pthread_cond_t *cond) {
+#ifdef __APPLE__
+    return pthread_cond_init(cond, NULL);
+#else
+    pthread_condattr_t attributes;
+    int error = pthread_condattr_init(&attributes);
+    if (error == 0) {
+        error = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        if (error == 0)
+            error = pthread_cond_init(cond, &attributes);
+        pthread_condattr_destroy(&attributes);
+    }
+    return error;
+#endif
+}
+
+/* Wait until signalled or `deadline` (ns of fq_mono_ns; UINT64_MAX: for ever). */
+static inline void fq_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t deadline) {
+    struct timespec when;
+    if (deadline == UINT64_MAX) {
+        pthread_cond_wait(cond, lock);
+        return;
+    }
+#ifdef __APPLE__
+    uint64_t now = fq_mono_ns();
+    deadline = deadline > now ? deadline - now : 0;
+#endif
+    when.tv_sec = (time_t)(deadline / FQ_NS_PER_S);
+    when.tv_nsec = (long)(deadline % FQ_NS_PER_S);
+#ifdef __APPLE__
+    pthread_cond_timedwait_relative_np(cond, lock, &when);
+#else
+    pthread_cond_timedwait(cond, lock, &when);
+#endif
+}
+
+/* A thread that no signal interrupts. */
+static inline int fq_thread_start(pthread_t *thread, void *(*main)(void *), void *given) {
+    sigset_t all, before;
+    int error;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = pthread_create(thread, NULL, main, given);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
+/* A door bell between threads: `ends[0]` is readable once `ends[1]` was rung. */
+static inline int fq_bell_open(int ends[2]) {
+#ifdef __linux__
+    ends[0] = ends[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return ends[0] < 0 ? errno : 0;
+#else
+    if (pipe(ends) != 0)
+        return errno;
+    for (int end = 0; end < 2; end++) {
+        fcntl(ends[end], F_SETFD, FD_CLOEXEC);
+        fcntl(ends[end], F_SETFL, O_NONBLOCK);
+    }
+    return 0;
+#endif
+}
+
+static inline void fq_bell_ring(int end) {
+    uint64_t one = 1;
+    ssize_t done = write(end, &one, sizeof one); /* a full pipe rings already */
+    (void)done;
+}
+
+static inline void fq_bell_answer(int end) {
+    uint64_t rung[64];
+    ssize_t done = read(end, rung, sizeof rung);
+    (void)done;
+}
+
+static inline void fq_bell_close(int ends[2]) {
+    if (ends[0] >= 0)
+        close(ends[0]);
+    if (ends[1] >= 0 && ends[1] != ends[0])
+        close(ends[1]);
+    ends[0] = ends[1] = -1;
+}
+
+/* Numbers that one thread stores and others load. */
+static inline uint64_t fq_load(const uint64_t *from) { return __atomic_load_n(from, __ATOMIC_SEQ_CST); }
+static inline void fq_store(uint64_t *to, uint64_t value) { __atomic_store_n(to, value, __ATOMIC_SEQ_CST); }
+static inline uint64_t fq_exchange(uint64_t *at, uint64_t value) {
+    return __atomic_exchange_n(at, value, __ATOMIC_SEQ_CST);
+}
+
+#endif

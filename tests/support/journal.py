@@ -1,0 +1,119 @@
+"""A journal in a test's hands: frames made by hand, a replay that only collects, and a loop that waits for commits."""
+
+import asyncio
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flashq.storage.base import StoreState
+from flashq.storage.journal import Journal, Progress, Recovered
+
+SEGMENT = 1 << 16
+
+
+def frame(position: int, payload: bytes = b"records") -> bytes:
+    """One frame of records that end at `position`."""
+    return struct.pack("<IQ", 8 + len(payload), position) + payload
+
+
+def positions(frames: bytes) -> list[int]:
+    """Of each frame."""
+    found, at = [], 0
+    while at < len(frames):
+        size, position = struct.unpack_from("<IQ", frames, at)
+        found.append(position)
+        at += 4 + size
+    assert at == len(frames)
+    return found
+
+
+class Kept:
+    """A replay that keeps the bytes it is given."""
+
+    def __init__(self) -> None:
+        self.state = bytearray()
+        self.frames = bytearray()
+        self.jobs = 0
+
+    def checkpoint(self, frames: memoryview) -> None:
+        self.state += frames
+
+    def log(self, frames: memoryview) -> None:
+        self.frames += frames
+
+    @property
+    def positions(self) -> list[int]:
+        return positions(bytes(self.frames))
+
+
+class Opened:
+    """A journal from its lock to its end, with all that it says."""
+
+    def __init__(self, directory: Path, durability: str = "commit", sync_interval_ms: int = 50,
+                 segment_size: int = SEGMENT, journal: type[Journal] = Journal) -> None:
+        self.directory = directory
+        self.kept = Kept()
+        self.commits: list[tuple[int, int]] = []
+        self.states: list[StoreState] = []
+        self.progress: list[Progress] = []
+        self.loop = asyncio.new_event_loop()
+        self.journal = journal(directory, durability=durability, sync_interval_ms=sync_interval_ms,
+                               segment_size=segment_size)
+        try:
+            self.journal.lock()
+            self.found: Recovered = self.journal.load(self.kept, self.progress.append)
+            self.journal.open(self._on_commit, self.states.append, self.loop)
+        except BaseException:
+            self.close()
+            raise
+
+    def _on_commit(self, position: int, synced: int) -> None:
+        self.commits.append((position, synced))
+
+    def __enter__(self) -> "Opened":
+        return self
+
+    def __exit__(self, *_details: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.journal.close()
+        self.loop.close()
+
+    @property
+    def position(self) -> int:
+        return self.journal.position
+
+    def put(self, count: int = 1, payload: bytes = b"records") -> int:
+        """Frames of one record each, in one call; the position of the last."""
+        first = self.position + 1
+        frames = b"".join(frame(position, payload) for position in range(first, first + count))
+        self.journal.append(frames, first + count - 1)
+        return first + count - 1
+
+    def until(self, done: Callable[[], bool]) -> None:
+        """Run the loop until it is so."""
+
+        async def watch() -> None:
+            while not done():
+                await asyncio.sleep(0.0005)
+
+        self.loop.run_until_complete(asyncio.wait_for(watch(), 30))
+
+    def committed(self, count: int = 1, payload: bytes = b"records") -> int:
+        """Put frames and wait until they are committed; the position of the last."""
+        position = self.put(count, payload)
+        self.until(lambda: bool(self.commits) and self.commits[-1][0] >= position)
+        return position
+
+
+def read(directory: Path) -> tuple[Recovered, Kept]:
+    """What a start would find there, and then leave."""
+    kept = Kept()
+    journal = Journal(directory, durability="commit", sync_interval_ms=50, segment_size=SEGMENT)
+    journal.lock()
+    try:
+        return journal.load(kept, lambda progress: None), kept
+    finally:
+        journal.close()

@@ -278,17 +278,23 @@ cdef class Replay:
         self.r.counted = self.ended
         return OK
 
-    def finish(self):
+    def finish(self, uint64_t ids_ahead=0):
         """Lines, maps and timers; the engine can serve, and records from here on. The number of jobs in each state.
+
+        Ids go on behind the last that is known, `ids_ahead` sequences later in each shard that has had any.
 
         Raises DamagedRecord, MemoryError; the engine is of no use then.
         """
         cdef Core* core = self.r.core
         cdef int status
+        cdef uint32_t i
         if self.last < self.ended:
             raise DamagedRecord(0, f"the log ends at {self.last}, before the checkpoint did, at {self.ended}")
         for id, position in self.unknown.items():
             raise DamagedRecord(0, f"job {id} was changed at position {position}, and nothing says what it was")
+        for i in range(<uint32_t>SHARDS):
+            if core.shards[i].next_sequence > 1:
+                core.shards[i].next_sequence += ids_ahead
         core.position = core.committed = self.position
         core.recording = True
         status = revive(&self.r, self.gone)

@@ -82,6 +82,7 @@ class Server:
         context = tls.server_context(settings.tls_cert, settings.tls_key)
         if self._keeper is not None:
             self._keeper.open(self.beginning.entries, loop)
+            await self._keeper.settle()
         if not settings.no_tcp:
             self._tcp = await listeners.open_tcp(self._connection, settings.host, settings.port, context)
         if settings.unix_socket:

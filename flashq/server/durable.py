@@ -11,7 +11,9 @@ from typing import Any, Protocol, TextIO
 from flashq import commands
 from flashq._core import fieldtable
 from flashq._core.engine import Engine
+from flashq._core.replay import Replay
 from flashq.config import Settings
+from flashq.storage.journal import Journal as LocalJournal
 from flashq.storage.memory import MemoryStore
 
 EPOCH_START = 1_704_067_200  # 2024-01-01 UTC, in seconds since 1970
@@ -42,6 +44,8 @@ class Recovered(Protocol):
     def epoch(self) -> int: ...
     @property
     def records(self) -> int: ...
+    @property
+    def segments(self) -> int: ...
     @property
     def cut_bytes(self) -> int: ...
 
@@ -85,6 +89,7 @@ class Beginning:
     promise: str
     journal: Journal | None = None
     entries: Entries = field(default_factory=dict)
+    segments: int = 0       # of the journal that were read
 
 
 def begin(settings: Settings, log: Any) -> Beginning:
@@ -97,24 +102,21 @@ def begin(settings: Settings, log: Any) -> Beginning:
     journal = open_journal(settings)
     journal.lock()
     try:
-        entries = _recover(engine, journal, settings, log)
+        entries, segments = _recover(engine, journal, settings, log)
     except BaseException:
         journal.close()
         raise
-    return Beginning(engine, journal.durability, journal.promise, journal, entries)
+    return Beginning(engine, journal.durability, journal.promise, journal, entries, segments)
 
 
 def open_journal(settings: Settings) -> Journal:
     """The journal of these settings, not locked yet."""
-    from flashq.storage.journal import Journal as Local  # its extensions load for who wants them
-
-    journal: Journal = Local(
+    return LocalJournal(
         Path(settings.data_dir),
         durability=settings.durability,
         sync_interval_ms=settings.sync_interval,
         segment_size=settings.segment_size,
     )
-    return journal
 
 
 def boot_epoch(seconds: float) -> int:
@@ -122,9 +124,7 @@ def boot_epoch(seconds: float) -> int:
     return (int(seconds) - EPOCH_START) % (1 << EPOCH_BITS) or 1
 
 
-def _recover(engine: Engine, journal: Journal, settings: Settings, log: Any) -> Entries:
-    from flashq._core.replay import Replay
-
+def _recover(engine: Engine, journal: Journal, settings: Settings, log: Any) -> tuple[Entries, int]:
     started = time.monotonic()
     replay = Replay(engine)
     teller = Teller(log, settings.log_format, sys.stderr)
@@ -135,8 +135,8 @@ def _recover(engine: Engine, journal: Journal, settings: Settings, log: Any) -> 
     counts = replay.finish()
     engine.commit(found.position)
     log.info("recovered", jobs=replay.jobs, records=found.records, seconds=round(time.monotonic() - started, 3),
-             cut_bytes=found.cut_bytes, position=found.position, **counts)
-    return replay.entries
+             segments=found.segments, cut_bytes=found.cut_bytes, position=found.position, **counts)
+    return replay.entries, found.segments
 
 
 class Teller:

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from flashq._core.snapshot import Snapshot
 from flashq.config import Settings
-from flashq.server.checkpoints import Checkpoints, Snapshot
-from flashq.server.durable import Entries, Journal
+from flashq.server.checkpoints import Checkpoints
+from flashq.server.durable import Beginning, Journal
 from flashq.server.handlers.call import Body
 from flashq.server.handlers.statistics import store_body
 from flashq.server.wiring import Wired
@@ -24,9 +25,10 @@ class StoreKeeper:
         wired.background.add(self._checkpoints)
         self._rooms.statistics.store = self.status
 
-    def open(self, entries: Entries, loop: Any) -> None:
+    def open(self, beginning: Beginning, loop: Any) -> None:
         """What the rooms kept is given back to them, and from now on changes are written. StorageError."""
-        self._rooms.restore(entries)
+        self._rooms.restore(beginning.entries)
+        self._checkpoints.read_back(beginning.segments)
         self._journal.open(self._on_commit, self._on_state, loop)
         self._rooms.alarm.ring()    # perhaps much was read back that a checkpoint would make short
 
@@ -36,10 +38,7 @@ class StoreKeeper:
         self._journal.close()
 
     def _snapshot(self) -> Snapshot:
-        from flashq._core.snapshot import Snapshot as Taken
-
-        snapshot: Snapshot = Taken(self._hub.engine, self._rooms.kept())
-        return snapshot
+        return Snapshot(self._hub.engine, self._rooms.kept())
 
     def status(self) -> Body:
         """How the journal is, as STATS tells it."""

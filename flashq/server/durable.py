@@ -11,8 +11,10 @@ from typing import Any, Protocol, TextIO
 from flashq import commands
 from flashq._core import fieldtable
 from flashq._core.engine import Engine
+from flashq._core.replay import Replay
 from flashq.config import Settings
 from flashq.server.kept import SERVER_SPACE
+from flashq.storage.journal import Journal as LocalJournal
 from flashq.storage.memory import MemoryStore
 
 EPOCH_START = 1_704_067_200  # 2024-01-01 UTC, in seconds since 1970
@@ -47,6 +49,8 @@ class Recovered(Protocol):
     def epoch(self) -> int: ...
     @property
     def records(self) -> int: ...
+    @property
+    def segments(self) -> int: ...
     @property
     def cut_bytes(self) -> int: ...
 
@@ -90,6 +94,7 @@ class Beginning:
     promise: str
     journal: Journal | None = None
     entries: Entries = field(default_factory=dict)
+    segments: int = 0       # of the journal that were read
 
 
 def begin(settings: Settings, log: Any) -> Beginning:
@@ -102,24 +107,21 @@ def begin(settings: Settings, log: Any) -> Beginning:
     journal = open_journal(settings)
     journal.lock()
     try:
-        entries = _recover(engine, journal, settings, log)
+        entries, segments = _recover(engine, journal, settings, log)
     except BaseException:
         journal.close()
         raise
-    return Beginning(engine, journal.durability, journal.promise, journal, entries)
+    return Beginning(engine, journal.durability, journal.promise, journal, entries, segments)
 
 
 def open_journal(settings: Settings) -> Journal:
     """The journal of these settings, not locked yet."""
-    from flashq.storage.journal import Journal as Local  # its extensions load for who wants them
-
-    journal: Journal = Local(
+    return LocalJournal(
         Path(settings.data_dir),
         durability=settings.durability,
         sync_interval_ms=settings.sync_interval,
         segment_size=settings.segment_size,
     )
-    return journal
 
 
 def boot_epoch(seconds: float) -> int:
@@ -127,9 +129,7 @@ def boot_epoch(seconds: float) -> int:
     return (int(seconds) - EPOCH_START) % (1 << EPOCH_BITS) or 1
 
 
-def _recover(engine: Engine, journal: Journal, settings: Settings, log: Any) -> Entries:
-    from flashq._core.replay import Replay
-
+def _recover(engine: Engine, journal: Journal, settings: Settings, log: Any) -> tuple[Entries, int]:
     started = time.monotonic()
     _tick(engine)                       # what is still open of a window depends on the time
     replay = Replay(engine)
@@ -142,8 +142,8 @@ def _recover(engine: Engine, journal: Journal, settings: Settings, log: Any) -> 
     counts = replay.finish(IDS_LOST if lossy else 0)
     engine.commit(found.position)
     log.info("recovered", jobs=replay.jobs, records=found.records, seconds=round(time.monotonic() - started, 3),
-             cut_bytes=found.cut_bytes, position=found.position, **counts)
-    return replay.entries
+             segments=found.segments, cut_bytes=found.cut_bytes, position=found.position, **counts)
+    return replay.entries, found.segments
 
 
 def _tick(engine: Engine) -> None:

@@ -3,9 +3,10 @@
 import asyncio
 from typing import Any
 
+from flashq._core.snapshot import Snapshot
 from flashq.config import Settings
-from flashq.server.checkpoints import Checkpoints, Snapshot
-from flashq.server.durable import DURABILITY_KEY, Entries, Journal
+from flashq.server.checkpoints import Checkpoints
+from flashq.server.durable import DURABILITY_KEY, Beginning, Journal
 from flashq.server.handlers.call import Body
 from flashq.server.handlers.statistics import store_body
 from flashq.server.kept import SERVER_SPACE
@@ -28,9 +29,11 @@ class StoreKeeper:
         wired.background.add(self._checkpoints)
         self._rooms.statistics.store = self.status
 
-    def open(self, entries: Entries, loop: Any) -> None:
+    def open(self, beginning: Beginning, loop: Any) -> None:
         """What the rooms kept is given back to them, and from now on changes are written. StorageError."""
+        entries = beginning.entries
         self._rooms.restore({name: value for name, value in entries.items() if name != DURABILITY_KEY})
+        self._checkpoints.read_back(beginning.segments)
         self._journal.open(self._on_commit, self._on_state, loop)
         if entries.get(DURABILITY_KEY) != self._durability:
             self._hub.turn(lambda: self._hub.engine.record_entry(*DURABILITY_KEY, self._durability))
@@ -49,11 +52,8 @@ class StoreKeeper:
         self._journal.close()
 
     def _snapshot(self) -> Snapshot:
-        from flashq._core.snapshot import Snapshot as Taken
-
         own = (SERVER_SPACE, [DURABILITY_KEY[1]], lambda _key: self._durability)
-        snapshot: Snapshot = Taken(self._hub.engine, [*self._rooms.kept(), own])
-        return snapshot
+        return Snapshot(self._hub.engine, [*self._rooms.kept(), own])
 
     def status(self) -> Body:
         """How the journal is, as STATS tells it."""

@@ -87,7 +87,12 @@ class Beginning:
     entries: Entries = field(default_factory=dict)
 
 
-def begin(settings: Settings, log: Any) -> Beginning:
+def machine_clock() -> tuple[int, int]:
+    """Wall and monotonic ms."""
+    return int(time.time() * 1000), int(time.monotonic() * 1000)
+
+
+def begin(settings: Settings, log: Any, clock: Callable[[], tuple[int, int]] = machine_clock) -> Beginning:
     """The engine of these settings, with everything that its data directory holds. StorageError."""
     fieldtable.load(commands.COMMANDS, commands.PUSH_OPTIONS)
     seed = int.from_bytes(os.urandom(8), "little") or 1
@@ -97,7 +102,7 @@ def begin(settings: Settings, log: Any) -> Beginning:
     journal = open_journal(settings)
     journal.lock()
     try:
-        entries = _recover(engine, journal, settings, log)
+        entries = recover(engine, journal, settings, log, clock)
     except BaseException:
         journal.close()
         raise
@@ -122,7 +127,10 @@ def boot_epoch(seconds: float) -> int:
     return (int(seconds) - EPOCH_START) % (1 << EPOCH_BITS) or 1
 
 
-def _recover(engine: Engine, journal: Journal, settings: Settings, log: Any) -> Entries:
+def recover(
+    engine: Engine, journal: Journal, settings: Settings, log: Any, clock: Callable[[], tuple[int, int]]
+) -> Entries:
+    """Everything that the journal, which is locked, holds: into an engine that may serve then. StorageError."""
     from flashq._core.replay import Replay
 
     started = time.monotonic()
@@ -131,7 +139,7 @@ def _recover(engine: Engine, journal: Journal, settings: Settings, log: Any) -> 
     found = journal.load(replay, teller)
     teller.end()
     engine.epoch = (found.epoch + 1) % (1 << EPOCH_BITS) or 1
-    engine.tick(int(time.time() * 1000), int(time.monotonic() * 1000))      # leases count from here on
+    engine.tick(*clock())       # leases count from here on
     counts = replay.finish()
     engine.commit(found.position)
     log.info("recovered", jobs=replay.jobs, records=found.records, seconds=round(time.monotonic() - started, 3),

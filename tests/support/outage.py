@@ -10,14 +10,14 @@ import random
 import shutil
 import subprocess
 import sys
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from flashq.storage.journal import Journal
-from support.filelayer import FileLayer, Kind
+from support.filelayer import Action, FileLayer, Kind
 from support.journalled import ANSWER, BEGIN, History
 from support.look import compare, differences, expected, forget_idle, look
 from support.model_restart import RestartModel
@@ -28,6 +28,7 @@ from support.twin import LIMITS, Twin, asking, go_on, lead
 
 TESTS = Path(__file__).resolve().parent.parent
 SECONDS = 300.0
+SLOWNESS = 20_000       # us
 PROGRAM = "from support.journalled import main; main()"
 
 
@@ -74,10 +75,12 @@ def found_in(directory: Path) -> int:
 
 
 class Run:
-    """A history of `steps` steps, from what `model` says is in `initial`, or from nothing."""
+    """A history of `steps` steps, from what `model` says is in `initial`, or from nothing. Syncs of files whose names
+    match `slow` take long, so that much happens beside them.
+    """
 
     def __init__(self, home: Path, seed: int, steps: int, *, initial: Path | None = None,
-                 model: RestartModel | None = None, close: bool = False, **settings: Any) -> None:
+                 model: RestartModel | None = None, close: bool = False, slow: str = "", **settings: Any) -> None:
         self.home = home
         self.seed = seed
         self.settings = {**LIMITS, **settings}
@@ -87,6 +90,8 @@ class Run:
         else:
             shutil.copytree(initial, root)
         layer = FileLayer(home, root)
+        if slow:
+            layer.rule(0, Kind.SYNC, Action.SLOW, SLOWNESS, pattern=slow)
         word, pickled = home / "word", home / "model"
         if model is not None:
             pickled.write_bytes(pickle.dumps(model))
@@ -169,7 +174,8 @@ class Run:
         done = 0
         for loss in sorted(losses, key=lambda one: one.position):
             assert not self.history.positions or loss.position <= self.history.positions[-1], f"too much: {loss}"
-            until = bisect_left(self.history.positions, loss.position) + 1 if loss.position > self.history.base else 0
+            # What follows without a record is time that passed, and such: a checkpoint may have seen it.
+            until = bisect_right(self.history.positions, loss.position)
             for op in self.history.ops[done:until]:
                 lead(model, clients, op)
             done = max(done, until)

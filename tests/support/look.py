@@ -140,7 +140,7 @@ def compare(where: str, wanted: Any, found: Any, slack: int = 0) -> Iterator[str
     elif isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
         for number, (one, other) in enumerate(zip(wanted, found, strict=True)):
             yield from compare(f"{where}[{number}]", one, other, slack)
-    elif wanted != found or type(wanted) is not type(found):
+    elif wanted != found or isinstance(wanted, bool) != isinstance(found, bool):
         yield f"{where}: {str(found)[:300]!r} and not {str(wanted)[:300]!r}"
 
 

@@ -15,7 +15,7 @@ from flashq import commands
 from flashq._core import fieldtable
 from flashq.config import load
 from flashq.server import checkpoints
-from flashq.server.durable import begin
+from flashq.server.durable import DURABILITY_KEY, begin
 from flashq.server.storekeeper import StoreKeeper
 from flashq.storage.journal import journal
 from support.simulated import START_MONO, START_WALL, Client, Simulation, VirtualLoop
@@ -138,9 +138,10 @@ class OnDisk(Simulation):
         super().__init__(self.journal, clock=clock, loop=self.disk, engine=beginning.engine, **options)
         self.keeper = StoreKeeper(self.journal, self.wired, small, self.log)
         if writes:
-            self.keeper.open(beginning.entries, self.disk)
+            self.keeper.open(beginning, self.disk)
         else:
-            self.rooms.restore(beginning.entries)
+            entries = beginning.entries
+            self.rooms.restore({name: value for name, value in entries.items() if name != DURABILITY_KEY})
 
     def connect(self, codec: Codec = JSON) -> PatientClient:
         client = PatientClient(self, codec)

@@ -17,6 +17,7 @@ KIB, MIB = 1024, 1024 * 1024
 SECOND = 1000
 MAX_COUNT = 2**31 - 1
 MAX_TIME = 7 * 24 * 3600 * SECOND
+DURABILITIES = ("memory", "interval", "commit")     # each promises more than the one before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +108,29 @@ class Settings:
         "Keeping", types.SIZE, 64 * MIB, "Data and results of those together; past it the oldest go.", high=2**62
     )
     durability: str = setting(
-        "Keeping", types.CHOICE, "memory", "What a restart keeps. `memory`: nothing.", choices=("memory",)
+        "Durability", types.CHOICE, "memory", "What a reply promises. `commit`: what it shows is on disk. `interval`: "
+        "it is written, and on disk a --sync-interval later. `memory`: nothing is written, and all is lost when the "
+        "server stops.", choices=DURABILITIES,
+    )
+    data_dir: str = setting(
+        "Durability", types.PATH, "./flashq-data", "Directory of the journal: one server at a time may use it."
+    )
+    sync_interval: int = setting(
+        "Durability", types.TIME, 50, "With `interval`, the longest that a written change waits for the disk.", low=1,
+        high=60 * SECOND,
+    )
+    segment_size: int = setting(
+        "Durability", types.SIZE, 64 * MIB, "Size of the journal's files; two are held ready besides.", low=64 * KIB,
+        high=1024 * MIB,
+    )
+    checkpoint_factor: int = setting(
+        "Durability", types.COUNT, 2, "The whole state is written anew once the journal since the last time has grown "
+        "to so many times the size of that, and to four segments. The directory takes at most this plus 3 times what "
+        "the state takes, and 10 segments.", low=1, high=100,
+    )
+    max_unsynced: int = setting(
+        "Durability", types.SIZE, 64 * MIB, "Changes that wait for the disk, after which no request is read until half "
+        "of them are written.", low=64 * KIB, high=2**31,
     )
 
     default_timeout: int | None = setting(

@@ -123,6 +123,24 @@ AUTH_REQUIRED = ErrorCode(
 SHUTTING_DOWN = ErrorCode(
     -30, "SERVICE_UNAVAILABLE", "Server is shutting down", "The server drains; connect to it again in a moment."
 )
+DISK_FULL = ErrorCode(
+    -31,
+    "DISK_FULL",
+    "Disk full: the server's data directory has no room, and nothing is taken that needs some",
+    "What adds jobs or data is refused until there is space again; ACK, FAIL and CANCEL go on. Try again later.",
+)
+STORAGE_FAILED = ErrorCode(
+    -32,
+    "STORAGE_FAILED",
+    "Storage failed: what was asked may be lost, and the server stops",
+    "The disk did not take what was written. The change may be there after a restart, or not.",
+)
+NOT_DURABLE = ErrorCode(
+    -33,
+    "NOT_DURABLE",
+    "Invalid: field 'durability' asks for more than this server gives, which runs with --durability memory",
+    "Nothing is written there that could be as durable.",
+)
 
 # The job is not in the state that the command needs.
 JOB_NOT_FOUND = ErrorCode(
@@ -243,6 +261,20 @@ WAIT_TIMEOUT = ErrorCode(
 )
 WAIT_CLOSED = ErrorCode(
     None, "WAITER_CLOSED", "Waiter channel closed", "The client sends no more while its WAITJOB waits."
+)
+
+# Waiting for the disk.
+SYNC_TIMEOUT = ErrorCode(
+    None, "TIMEOUT", "Timeout waiting for position {number} to be on disk after {text}ms",
+    "The disk is slow, or full; the change is not lost by that.",
+)
+POSITION_UNKNOWN = ErrorCode(
+    None, "POSITION_UNKNOWN", "Position {number} has not been reached (the last is {text})",
+    "`position` is none that a receipt showed.",
+)
+NOTHING_SYNCED = ErrorCode(
+    None, "NOT_DURABLE", "Nothing is written to disk: this server runs with --durability memory",
+    "SYNC would wait for ever.",
 )
 
 # Keys and values.

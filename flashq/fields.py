@@ -126,7 +126,10 @@ class ReplyField:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command. `handler` is `room.method` of flashq/server/handlers if `tier` is cold; hot ones are the core's."""
+    """One command. `handler` is `room.method` of flashq/server/handlers if `tier` is cold; hot ones are the core's.
+
+    One that `changes` something takes a `receipt` as well, which flashq/commands adds.
+    """
 
     name: str
     doc: str
@@ -137,3 +140,4 @@ class Command:
     resend: str  # what a client that heard no answer must know before it sends the command again
     example: tuple[dict[str, object], dict[str, object]]
     handler: str = ""
+    changes: bool = False

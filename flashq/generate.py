@@ -16,6 +16,7 @@ from flashq.commands import (
     QUEUE_RULE,
     STATES,
 )
+from flashq.commands.durable import RECEIPT
 from flashq.config import SETTINGS
 from flashq.errors import ERRORS, ErrorCode
 from flashq.events import EVENT_TYPES
@@ -56,7 +57,7 @@ start with a sentence that names it, except a port in `TCP_PORT` or `PORT` that 
 def commands_page() -> str:
     """The text of docs/commands.md."""
     parts = [NOTE.format("flashq/commands"), COMMANDS_HEAD, _contents(), "## Fields of every request\n"]
-    parts += [_field_table(COMMON), *map(_command, COMMANDS)]
+    parts += [_field_table(COMMON), _changing(), *map(_command, COMMANDS)]
     parts += ["## Push options\n", "The fields of PUSH beside `queue`, and of each item of PUSHB.\n"]
     parts += [_field_table(PUSH_OPTIONS), _job(), _events(), _errors()]
     return "\n".join(parts)
@@ -84,8 +85,13 @@ def _contents() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _changing() -> str:
+    names = ", ".join(command.name for command in COMMANDS if command.changes)
+    return f"Those that change something take one more: {names}.\n\n{_field_table((RECEIPT,))}"
+
+
 def _command(command: Command) -> str:
-    own = [field for field in command.fields if field not in PUSH_OPTIONS]
+    own = [field for field in command.fields if field not in PUSH_OPTIONS and field is not RECEIPT]
     parts = [f"## {command.name}\n", f"{command.doc}\n", _request(command, own), _reply(command)]
     parts.append(f"**Errors**: {_codes(command.errors)}\n" if command.errors else "**Errors**: none of its own\n")
     parts.append(f"**Sent again**: {command.resend}\n")
@@ -99,7 +105,7 @@ def _codes(errors: Iterable[ErrorCode]) -> str:
 
 
 def _request(command: Command, own: Sequence[Field]) -> str:
-    options = "All [push options](#push-options) as well.\n" if len(own) < len(command.fields) else ""
+    options = "All [push options](#push-options) as well.\n" if set(PUSH_OPTIONS) & set(command.fields) else ""
     if not own:
         return "**Request**: no fields\n"
     return "\n".join(filter(None, ("**Request**\n", _field_table(own), options)))

@@ -64,7 +64,7 @@ def _tokens(text: str) -> tuple[str, ...]:
 
 def _path(text: str) -> str:
     if not text:
-        raise ValueError("is empty; leave it out, or name a file")
+        raise ValueError("is empty; leave it out, or name a path")
     return text
 
 
@@ -133,16 +133,10 @@ class Setting:
             if self.type is SWITCH and not isinstance(value, bool):
                 raise ValueError(f"{value!r} is neither true nor false")
             if self.choices and value not in self.choices:
-                raise ValueError(f"{value!r} is {_not_among(self.choices)}")
+                raise ValueError(f"{value!r} is none of {', '.join(self.choices)}")
         except ValueError as error:
             raise SettingError(f"{source}: {self.type.refusal or error}") from None
         return value
-
-
-def _not_among(choices: tuple[str, ...]) -> str:
-    if len(choices) == 1:
-        return f"not served by this version, only {choices[0]!r} is"
-    return f"none of {', '.join(choices)}"
 
 
 def setting(section: str, type: Type, default: Any, help: str, *, default_factory: Callable[[], Any] | None = None,

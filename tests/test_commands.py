@@ -22,7 +22,7 @@ EXPECTED = (
     "UPDATE DISCARD LOG GETJOBBYCUSTOMID GETJOBSBATCH GETJOBS GETJOBCOUNTS GETLOGS DLQ RETRYDLQ PURGEDLQ RATELIMIT "
     "RATELIMITCLEAR SETCONCURRENCY CLEARCONCURRENCY SETGROUPS DRAIN OBLITERATE CLEAN CRON CRONDELETE CRONLIST KVSET "
     "KVGET KVDEL KVMGET KVMSET KVEXISTS KVEXPIRE KVTTL KVKEYS KVINCR PUB SUB PSUB UNSUB PUNSUB PUBSUBCHANNELS "
-    "PUBSUBNUMSUB SUBSCRIBE UNSUBSCRIBE FLOW GETCHILDREN WAITJOB PARTIAL EXPLAIN"
+    "PUBSUBNUMSUB SUBSCRIBE UNSUBSCRIBE FLOW GETCHILDREN WAITJOB PARTIAL EXPLAIN SYNC"
 )
 HOT = [command for command in COMMANDS if command.tier == "hot"]
 ROOMS: Rooms = furnish(None, Settings())  # type: ignore[arg-type]  # no method is called
@@ -95,7 +95,7 @@ def test_no_hot_alias_is_another_fields_name() -> None:
 
 def test_push_takes_every_option_of_the_wire() -> None:
     names = {field.name for field in BY_NAME["PUSH"].fields}
-    assert names == {"queue", "push_key"} | {field.name for field in PUSH_OPTIONS}
+    assert names == {"queue", "push_key", "durability", "receipt"} | {field.name for field in PUSH_OPTIONS}
     assert not any(field.required for field in PUSH_OPTIONS)
 
 

@@ -18,6 +18,7 @@ def test_defaults() -> None:
     assert (settings.lease, settings.disconnect_grace, settings.lost_workers) == (30_000, 5_000, 3)
     assert (settings.keep_completed, settings.keep_results) == (50_000, 5_000)
     assert settings.auth_tokens == () and settings.durability == "memory"
+    assert (settings.data_dir, settings.sync_interval, settings.segment_size) == ("./flashq-data", 50, 64 * MIB)
     assert (settings.max_connections, settings.log_format) == (16_384, "console")
     assert 0 < settings.memory_limit < machine.memory_bytes()
 
@@ -127,7 +128,10 @@ def test_times(text: str, ms: int) -> None:
         ({"max_queues": "9" * 5000}, {}, "--max-queues: "),
         ({"max_queues": True}, {}, "--max-queues: True is not between"),
         ({"log_level": "loud"}, {}, "--log-level: 'loud' is none of debug, info, warning, error"),
-        ({"durability": "commit"}, {}, "--durability: 'commit' is not served by this version, only 'memory' is"),
+        ({"durability": "always"}, {}, "--durability: 'always' is none of memory, interval, commit"),
+        ({"segment_size": "63KB"}, {}, "--segment-size: 64512 is not between 65536 and"),
+        ({"sync_interval": "0"}, {}, "--sync-interval: 0 is not between 1 and 60000"),
+        ({"data_dir": ""}, {}, "--data-dir: is empty; leave it out, or name a path"),
         ({}, {"FLASHQ_NO_TCP": "maybe"}, "FLASHQ_NO_TCP: 'maybe' is neither 1 nor 0"),
         ({"insecure": 1}, {}, "--insecure: 1 is neither true nor false"),
         ({"colour": "red"}, {}, "colour: there is no such setting"),

@@ -14,6 +14,10 @@ def table_entry(every: int, catchup: str, start: int = 0) -> Entry:
     return Entry("c", "q", b"", {}, schedule, None, catchup, "allow", start + every, 10)  # type: ignore[arg-type]
 
 
+def unkept(entry: Entry, with_next: bool) -> None:
+    """Nobody writes it down."""
+
+
 def run_all(table: CronTable, now: int, budget: int = 1000) -> list[int]:
     """The slots that fire until nothing is due."""
     fired: list[int] = []
@@ -25,7 +29,7 @@ def run_all(table: CronTable, now: int, budget: int = 1000) -> list[int]:
 
     while (due := table.due()) is not None and due <= now:
         slots["due"] = due
-        table.run(now, push, lambda job: False, 1)
+        table.run(now, push, lambda job: False, unkept, 1)
     return fired
 
 
@@ -68,7 +72,7 @@ def test_the_slot_is_used_up_also_when_the_push_raises() -> None:
         raise MemoryError
 
     with pytest.raises(MemoryError):
-        table.run(1000, push, lambda job: False, 10)
+        table.run(1000, push, lambda job: False, unkept, 10)
     assert table.due() == 2000
 
 
@@ -84,9 +88,9 @@ def test_entries_fire_in_the_order_of_their_slots_and_within_the_budget() -> Non
         order.append(entry.name)
         return 1
 
-    table.run(1000, push, lambda job: False, 2)
+    table.run(1000, push, lambda job: False, unkept, 2)
     assert order == ["c", "b"]
-    table.run(1000, push, lambda job: False, 100)
+    table.run(1000, push, lambda job: False, unkept, 100)
     assert order == ["c", "b", "c", "a", "c", "b"]
 
 
@@ -98,12 +102,40 @@ def test_replacing_an_entry_for_ever_keeps_the_heap_small() -> None:
     assert table.due() == 9999 + 1000
 
 
-def test_the_entries_of_a_queue_go_together() -> None:
+def test_the_entries_of_a_queue() -> None:
     table = CronTable()
     for name, queue in (("a", "x"), ("b", "y"), ("c", "x")):
         one = table_entry(1000, "none")
         one.name, one.queue = name, queue
         table.put(one)
-    assert table.remove_queue("x") == 2
-    assert [one.name for one in table] == ["b"]
-    assert table.remove_queue("x") == 0
+    assert table.of_queue("x") == ["a", "c"]
+    table.remove("a")
+    assert (table.of_queue("x"), table.of_queue("y"), table.of_queue("z")) == (["c"], ["b"], [])
+
+
+def test_an_entry_is_kept_before_its_push_and_after_it_where_the_next_slot_asks_for_the_job() -> None:
+    table = CronTable()
+    for name, overlap in (("allowed", "allow"), ("skipping", "skip")):
+        one = table_entry(1000, "none")
+        one.name, one.overlap = name, overlap  # type: ignore[assignment]
+        table.put(one)
+    seen: list[tuple[object, ...]] = []
+
+    def push(entry: Entry) -> int:
+        seen.append(("push", entry.name))
+        return 7
+
+    def keep(entry: Entry, with_next: bool) -> None:
+        seen.append((entry.name, entry.next_run, entry.executions, entry.skipped, entry.last_job, with_next))
+
+    table.run(1000, push, lambda job: True, keep, 2)
+    assert seen == [
+        ("allowed", 2000, 1, 0, None, True), ("push", "allowed"),
+        ("skipping", 2000, 1, 0, None, True), ("push", "skipping"), ("skipping", 2000, 1, 0, 7, False),
+    ]
+    seen.clear()
+    table.run(2000, push, lambda job: True, keep, 2)
+    assert seen == [
+        ("allowed", 3000, 2, 0, None, True), ("push", "allowed"),
+        ("skipping", 3000, 1, 1, 7, False),
+    ]

@@ -31,7 +31,7 @@ def waiter(sim: Simulation, codec: Codec) -> Client:
 def left(sim: Simulation) -> tuple[int, bool]:
     """What the server still holds for waits."""
     waits = sim.rooms.waits
-    assert (waits._jobs == {}) == (waits._held == {}) == (len(waits) == 0)
+    assert (waits._jobs == {}) == (waits._parked.all() == []) == (len(waits) == 0)
     return len(waits), sim.rooms.waits._bus.watching
 
 
@@ -199,7 +199,7 @@ def test_waits_that_are_over_leave_no_deadline_behind(sim: Simulation, waiter: C
         waiter.send("WAITJOB", id=job_id, timeout=10**9)
         worker.ok("CANCEL", id=job_id)
         assert waiter.replies() == [CANCELLED]
-    assert len(sim.rooms.waits._deadlines) < 100
+    assert len(sim.rooms.waits._parked._deadlines) < 100
 
 
 # -- order, connections, limits ---------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from flashq._core.request cimport JSON, MSGPACK, OP_COLD, OP_NONE, Request
 from flashq._core.reservations cimport owner_disconnected, session_open
 from flashq._core.scratch cimport scratch_reset
 from flashq._core.state cimport Core
-from flashq._core.status cimport AUTH_REQUIRED, OK, PARTLY, TOO_LARGE_FRAME
+from flashq._core.status cimport AUTH_REQUIRED, OK, PARTLY, STORAGE_FAILED, TOO_LARGE_FRAME
 from flashq._core.waiters cimport waiters_drop, waiters_release
 from flashq._core.wire cimport wire_scan
 
@@ -180,10 +180,22 @@ cdef class Connection(Outlet):
 
     def close_if_idle(self):
         """Close unless replies are still on their way, or it holds jobs whose worker may still acknowledge them."""
-        if self.peer.owner != NULL and self.peer.owner.jobs.count:
-            return
+        if self.peer.owner == NULL or self.peer.owner.jobs.count == 0:
+            self.close_if_flushed()
+
+    def close_if_flushed(self):
+        """Close unless replies are still on their way."""
         if self.peer.out.size == 0 and not self.closed and self.transport.get_write_buffer_size() == 0:
             self.finish()
+
+    def hold_off(self):
+        """Read no more requests."""
+        self.stop_reading()
+
+    def read_on(self):
+        """Look again whether requests are wanted now; `flush` sees to it."""
+        if self.reading_paused:
+            peer_mark(&self.hub.engine.core, &self.peer)
 
     # --- input -------------------------------------------------------------------------------------------------------
 
@@ -197,7 +209,8 @@ cdef class Connection(Outlet):
         """Whether no further frame is wanted now."""
         if blocked(self) and self.deferred.size > self.hub.write_high_water:
             return True
-        return self.writing_paused or self.closed or self.peer.out.size > self.hub.write_limit
+        return (self.writing_paused or self.closed or self.peer.out.size > self.hub.write_limit
+                or self.hub.choked)
 
     cdef int release_parked(self) except -1:
         """Answer every request that waits."""
@@ -321,7 +334,9 @@ cdef class Connection(Outlet):
         self.id_offset = 0 if request.id_text == NULL else <size_t>(request.id_text - frame)
         if request.req_id.ptr == NULL and (blocked(self) or self.deferred.size):
             return self.defer(frame, size)
-        if self.hub.auth_required and not self.authenticated and request.op != OP_NONE:
+        if self.hub.failure is not None:
+            status = STORAGE_FAILED
+        elif self.hub.auth_required and not self.authenticated and request.op != OP_NONE:
             if request.op != OP_COLD or request.cmd.size != 4 or memcmp(request.cmd.ptr, "AUTH", 4) != 0:
                 status = AUTH_REQUIRED
         if status == OK:

@@ -145,6 +145,17 @@ cdef class Engine:
         return None if self.core.next_deadline == <uint64_t>NEVER else self.core.next_deadline
 
     @property
+    def epoch(self):
+        """The number of this start in delivery tokens. It may be set until the first delivery."""
+        return self.core.epoch
+
+    @epoch.setter
+    def epoch(self, uint64_t value):
+        if self.core.deliveries_made:
+            raise ValueError("tokens of another epoch were given out")
+        self.core.epoch = value
+
+    @property
     def recording(self):
         """Whether records are written for a store; without one each change counts as committed at once."""
         return self.core.recording
@@ -175,6 +186,37 @@ cdef class Engine:
         record_frames_taken(core)
         return frames
 
+    @property
+    def durability(self):
+        """What the server promises, as an index of config.DURABILITIES."""
+        return self.core.durability
+
+    @durability.setter
+    def durability(self, uint8_t value):
+        self.core.durability = value
+
+    @property
+    def full(self):
+        """Whether the store has no room, so that nothing is taken that adds data."""
+        return bool(self.core.full)
+
+    @full.setter
+    def full(self, bint value):
+        self.core.full = value
+
+    def answer_synced(self):
+        """The reply to the cold command that runs now waits for the disk, whatever the server promises."""
+        self.core.answer_synced = True
+
+    def hurry(self):
+        """Ask the store to bring what it has to the disk now; it is told at the end of this event."""
+        self.core.hurry = True
+
+    @property
+    def synced(self):
+        """Position up to which the log is on disk; 0 while nobody records."""
+        return self.core.synced
+
     def record_entry(self, uint8_t space, bytes key, bytes value, bint close=True):
         """Record a value that the server keeps beside the jobs; None: it is gone. Spaces are the caller's, from 1.
 
@@ -190,12 +232,17 @@ cdef class Engine:
         if close:
             record_frame_end(&self.core)
 
-    def commit(self, uint64_t position):
-        """The log is durable up to `position`: replies that showed no more than that may leave."""
+    def commit(self, uint64_t position, synced=None):
+        """The log is as durable as the server promises up to `position`, and on disk up to `synced` (None: likewise).
+
+        Replies that showed no more than that may leave.
+        """
         cdef Peer* peer = self.core.gated
-        if position <= self.core.committed:
+        cdef uint64_t on_disk = position if synced is None else synced
+        if position <= self.core.committed and on_disk <= self.core.synced:
             return
-        self.core.committed = position
+        self.core.committed = max(position, self.core.committed)
+        self.core.synced = max(on_disk, self.core.synced)
         while peer != NULL:
             peer_mark(&self.core, peer)
             peer = peer.gated_next

@@ -7,10 +7,11 @@ from flashq._core.jobs cimport job_create, job_find, job_gone
 from flashq._core.lifecycle cimport job_take_back
 from flashq._core.queue cimport queue_open
 from flashq._core.request cimport BIT_DATA, BIT_FLOW, MAX_BATCH, OP_PUSH, Request, has
+from flashq._core.room cimport room_check
 from flashq._core.scratch cimport scratch_reset
 from flashq._core.shardmap cimport SHARD_BITS
 from flashq._core.state cimport COMPLETED, Core, Queue
-from flashq._core.status cimport BATCH_TOO_LARGE, DATA_TOO_LARGE, MEMORY_FULL, OK
+from flashq._core.status cimport BATCH_TOO_LARGE, DATA_TOO_LARGE, OK
 from flashq._core.wire cimport wire_scan
 
 from flashq._core.engine import Rejected
@@ -35,10 +36,12 @@ cdef class Flows:
         cdef uint32_t count = <uint32_t>min(len(children), MAX_BATCH + 1)
         cdef uint32_t made = 0
         cdef uint64_t parent_id
+        cdef int status
         if count > MAX_BATCH:
             raise Rejected(BATCH_TOO_LARGE, "children", <uint64_t>len(children))
-        if core.memory.used > core.limits.memory:
-            raise Rejected(MEMORY_FULL, "", core.limits.memory)
+        status = room_check(core)
+        if status != OK:
+            raise Rejected(status, "", core.limits.memory)
         parent_id = self._reserve(parent, msgpack)
         try:
             for frame in children:

@@ -14,17 +14,19 @@ from flashq._core.manage cimport manage_execute
 from flashq._core.peers cimport peer_replied
 from flashq._core.pushkeys cimport push_key_answers, push_key_open, push_key_settle
 from flashq._core.queue cimport queue_name_check, queue_open
+from flashq._core.receipt cimport replied
 from flashq._core.records cimport record_frame_end, record_state
 from flashq._core.request cimport (
-    BIT_DATA, BIT_ERROR, BIT_FAIL_RETRY, BIT_MESSAGE, BIT_PUSH_KEY, BIT_QUEUE, BIT_QUEUES, BIT_RELEASE, BIT_RESULT,
-    BIT_RETRY_AFTER, BIT_TIMEOUT, BIT_TOKEN, BIT_TOKENS, KIND_IDS, MAX_BATCH, OP_ACK, OP_ACKB, OP_FAIL, OP_HEARTBEAT,
-    OP_PROGRESS, OP_PULL, OP_PULLB, OP_PUSH, OP_PUSHB, Failure, Format, PushItem, Slice, has,
+    BIT_DATA, BIT_DURABILITY, BIT_ERROR, BIT_FAIL_RETRY, BIT_MESSAGE, BIT_PUSH_KEY, BIT_QUEUE, BIT_QUEUES, BIT_RELEASE,
+    BIT_RESULT, BIT_RETRY_AFTER, BIT_TIMEOUT, BIT_TOKEN, BIT_TOKENS, KIND_IDS, MAX_BATCH, OP_ACK, OP_ACKB, OP_FAIL,
+    OP_HEARTBEAT, OP_PROGRESS, OP_PULL, OP_PULLB, OP_PUSH, OP_PUSHB, Failure, Format, PushItem, Slice, has,
 )
+from flashq._core.room cimport room_check
 from flashq._core.several cimport choosy, several, several_asked, several_now, several_open
-from flashq._core.state cimport PushKey, Queue, Wanted
+from flashq._core.state cimport DURABLE_NOT, PushKey, Queue, Wanted
 from flashq._core.status cimport (
-    BAD_TYPE, BATCH_TOO_LARGE, CONTRADICTION, DATA_TOO_LARGE, DEBOUNCED, DUPLICATE_KEY, JOB_NOT_FOUND, MEMORY_FULL,
-    MISSING_FIELD, NOT_IN_PROCESSING, NOT_PROCESSING, OK, PARTLY, PUSH_KEY_TAKEN, STALE_TOKEN,
+    BAD_TYPE, BATCH_TOO_LARGE, CONTRADICTION, DATA_TOO_LARGE, DEBOUNCED, DUPLICATE_KEY, JOB_NOT_FOUND,
+    MISSING_FIELD, NOT_DURABLE, NOT_IN_PROCESSING, NOT_PROCESSING, OK, PARTLY, PUSH_KEY_TAKEN, STALE_TOKEN,
 )
 from flashq._core.waiters cimport pull_now, waiter_park, waiters_serve
 from flashq._core.wire cimport wire_count, wire_id, wire_ids, wire_no_job, wire_ok
@@ -77,12 +79,24 @@ cdef int contradiction(Request* request, const char* field, const char* other) n
     return CONTRADICTION
 
 
+cdef inline int push_check(Core* core, Request* request) noexcept nogil:
+    """Whether there is room for it, and its promise can be kept."""
+    cdef int status = room_check(core)
+    if status != OK and not push_key_answers(core, request):
+        return problem(request, status, core.limits.memory)
+    if has(&request.item, BIT_DURABILITY) and request.durability > core.durability == DURABLE_NOT:
+        return problem(request, NOT_DURABLE, request.durability)
+    return OK
+
+
 cdef int push(Core* core, Peer* peer, Request* request) noexcept nogil:
     cdef Queue* queue
     cdef uint64_t id, shown
+    cdef size_t at = peer.out.size
     cdef int status
-    if core.memory.used > core.limits.memory and not push_key_answers(core, request):
-        return problem(request, MEMORY_FULL, core.limits.memory)
+    status = push_check(core, request)
+    if status != OK:
+        return status
     if has(&request.item, BIT_DATA) and request.item.data.size > core.limits.job_size:
         status = queue_name_check(request.queue.ptr, request.queue.size)    # of two faults the name is told first
         return problem(request, DATA_TOO_LARGE if status == OK else status, request.item.data.size)
@@ -97,7 +111,15 @@ cdef int push(Core* core, Peer* peer, Request* request) noexcept nogil:
         request.problem_text = request.push_key if status == PUSH_KEY_TAKEN else refused_text(&request.item, status)
         return status
     wire_id(peer.format, &peer.out, &request.req_id, id)
-    peer_replied(core, peer, shown)
+    replied(core, peer, request, at, shown)
+    return OK
+
+
+cdef inline int answer_ok(Core* core, Peer* peer, const Request* request) noexcept nogil:
+    """Of what was just changed."""
+    cdef size_t at = peer.out.size
+    wire_ok(peer.format, &peer.out, &request.req_id)
+    replied(core, peer, request, at, core.position)
     return OK
 
 
@@ -126,11 +148,13 @@ cdef int push_keyed(Core* core, Queue* queue, Request* request, uint64_t* id, ui
 
 cdef int push_batch(Core* core, Peer* peer, Request* request) noexcept nogil:
     cdef Queue* queue
+    cdef size_t at = peer.out.size
     cdef int status
     if request.item_count > MAX_BATCH:
         return problem(request, BATCH_TOO_LARGE, request.item_count)
-    if core.memory.used > core.limits.memory and not push_key_answers(core, request):
-        return problem(request, MEMORY_FULL, core.limits.memory)
+    status = push_check(core, request)
+    if status != OK:
+        return status
     status = queue_open(core, &request.queue, &queue)
     if status != OK:
         return problem(request, status, core.limits.queue_names)
@@ -146,7 +170,7 @@ cdef int push_batch(Core* core, Peer* peer, Request* request) noexcept nogil:
     if outcome.refused:
         return PARTLY
     wire_ids(peer.format, &peer.out, &request.req_id, outcome.ids, outcome.made)
-    peer_replied(core, peer, outcome.shown)
+    replied(core, peer, request, at, outcome.shown)
     return OK
 
 
@@ -298,15 +322,14 @@ cdef int ack(Core* core, Peer* peer, Request* request) noexcept nogil:
     status = job_complete(core, job, &request.result if has(&request.item, BIT_RESULT) else NULL, request.format)
     if status != OK:
         return status
-    wire_ok(peer.format, &peer.out, &request.req_id)
-    peer_replied(core, peer, core.position)
-    return OK
+    return answer_ok(core, peer, request)
 
 
 cdef int ack_batch(Core* core, Peer* peer, Request* request) noexcept nogil:
     cdef Job* job
     cdef uint32_t i
     cdef uint64_t done = 0
+    cdef size_t at = peer.out.size
     cdef bint fenced = has(&request.item, BIT_TOKENS)
     if request.id_count > MAX_BATCH:
         return problem(request, BATCH_TOO_LARGE, request.id_count)
@@ -319,7 +342,7 @@ cdef int ack_batch(Core* core, Peer* peer, Request* request) noexcept nogil:
             job_complete(core, job, NULL, request.format)
             done += 1
     wire_count(peer.format, &peer.out, &request.req_id, done)
-    peer_replied(core, peer, core.position)
+    replied(core, peer, request, at, core.position)
     return OK
 
 
@@ -343,9 +366,7 @@ cdef int fail(Core* core, Peer* peer, Request* request) noexcept nogil:
     if status != OK:
         return status
     job_fail(core, job, ENDED_FAILED, &request.error if has(&request.item, BIT_ERROR) else NULL, &order)
-    wire_ok(peer.format, &peer.out, &request.req_id)
-    peer_replied(core, peer, core.position)
-    return OK
+    return answer_ok(core, peer, request)
 
 
 cdef int progress(Core* core, Peer* peer, Request* request) noexcept nogil:
@@ -359,9 +380,7 @@ cdef int progress(Core* core, Peer* peer, Request* request) noexcept nogil:
     record_state(core, job)
     if core.listening:
         event_progress(core, job)
-    wire_ok(peer.format, &peer.out, &request.req_id)
-    peer_replied(core, peer, core.position)
-    return OK
+    return answer_ok(core, peer, request)
 
 
 cdef int heartbeat(Core* core, Peer* peer, Request* request) noexcept nogil:

@@ -26,8 +26,14 @@ cdef class Hub:
     cdef size_t write_limit         # bytes
     cdef double write_timeout       # seconds
     cdef bint auth_required
+    cdef readonly object failure    # why nothing is acknowledged any more; None while all is well
+    cdef public object on_failure   # told once, with that reason
+    cdef size_t unsynced_limit  # bytes that the store may hold unwritten while requests are read
+    cdef readonly bint choked   # it holds more
     cdef bint draining
     cdef int tick(self) except -1
+    cdef uint64_t pending(self) except? 0
+    cdef int unchoke(self) except -1
     cdef int after(self) except -1
     cdef int arm(self) except -1
     cdef int keep_records(self) except -1

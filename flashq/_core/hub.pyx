@@ -5,7 +5,7 @@ from flashq._core.clock cimport clock_mono_ms, clock_wall_ms
 from flashq._core.engine cimport engine_tick
 from flashq._core.events cimport events_due
 from flashq._core.heaptrim cimport heap_trim
-from flashq._core.records cimport record_frame_end
+from flashq._core.records cimport record_frame_end, record_frames_taken
 from flashq._core.sink cimport Sink
 from flashq._core.state cimport NEVER, Core
 from flashq._core.timers cimport memory_watch, timers_run
@@ -41,6 +41,18 @@ cdef class Endpoint:
     def close_if_idle(self):
         """Close unless something is still on its way."""
 
+    def close_if_flushed(self):
+        """Close unless a reply is still on its way."""
+
+    def hold_off(self):
+        """Read no more requests."""
+
+    def read_on(self):
+        """What stopped reading may be over."""
+
+    def withdraw(self):
+        """Turn the replies that still wait into errors."""
+
 
 cdef class Hub:
     """What the connections of a server share: the engine, the cold tier, limits, and the loop's one timer.
@@ -48,15 +60,17 @@ cdef class Hub:
     `dispatch(connection, msgpack, frame) -> bytes` answers a cold command, None: the reply comes later, by
     `connection.answer`; `refuse(msgpack, status, req_id, field, number, text) -> bytes` words an error; `store`, if
     given, gets `append(records, position)` after each event, or the records themselves if it is a Sink, and calls
-    `committed(position)` when they are durable. `log(event, **fields)`. `clock() -> (wall ms, monotonic ms)` stands in
-    for the machine's clocks. `rooms` hears what becomes of connections and jobs: `disconnected(connection)`,
+    `committed(position, synced)` when they are durable; `hurry()` asks it to bring them to the disk now. While its
+    `pending_bytes` are over `unsynced_limit`, and until half of that is written, no request is read.
+    `log(event, **fields)`. `clock() -> (wall ms, monotonic ms)` stands in for the machine's clocks. `rooms` hears what
+    becomes of connections and jobs: `disconnected(connection)`,
     `at_eof(connection)` (answer what is parked), `draining()` (likewise, of all), `endings()` (take what is due),
-    `tell_events()` (one slice of them).
+    `tell_events()` (one slice of them), `committed()`.
     """
 
     def __init__(self, Engine engine, dispatch, refuse, loop, *, size_t max_frame, uint32_t max_connections,
                  size_t write_high_water, size_t write_limit, uint64_t write_timeout_ms, bint auth_required,
-                 store=None, log, clock=None, rooms):
+                 store=None, size_t unsynced_limit=0, log, clock=None, rooms):
         self.engine = engine
         self.dispatch = dispatch
         self.refuse = refuse
@@ -64,6 +78,7 @@ cdef class Hub:
         self.log = log
         self.store = store
         self.sink = store if isinstance(store, Sink) else None
+        self.unsynced_limit = unsynced_limit
         self.clock = clock
         self.rooms = rooms
         self.max_frame = max_frame
@@ -83,7 +98,12 @@ cdef class Hub:
         return len(self.open_connections)
 
     def turn(self, work):
-        """Run `work()` as an event of its own: at the time of now, and what it sets off is sent at its end."""
+        """Run `work()` as an event of its own: at the time of now, and what it sets off is sent at its end.
+
+        None, and nothing is run, when the store has failed.
+        """
+        if self.failure is not None:
+            return None
         self.tick()
         try:
             return work()
@@ -107,35 +127,62 @@ cdef class Hub:
         """Ends each event: records to the store, replies to the transports, the timer to the next deadline."""
         cdef Core* core = &self.engine.core
         while core.dirty != NULL or core.records.size or core.records.failed or endings_due(core):
-            # Also what a flush sets off: requests behind a pull just answered. Raises once a record was lost.
+            # Also what a flush sets off: requests behind a pull just answered.
             if core.records.size or core.records.failed:
                 self.keep_records()
-            if endings_due(core):
+            if endings_due(core) and self.failure is None:
                 self.rooms.endings()
             if core.dirty != NULL:
                 (<Endpoint>core.dirty.connection).flush()
+            elif self.failure is not None:
+                return 0
         if self.telling is None and events_due(core, &core.news):
             self.telling = self.loop.call_later(0, self._on_events)     # in slices, between two looks at the sockets
+        if core.hurry:
+            core.hurry = False
+            self.store.hurry()              # once an event, however many asked
         memory_watch(core)
         if core.next_deadline < self.armed_for:
             self.arm()
         return 0
 
     cdef int keep_records(self) except -1:
-        """To the store: straight out of the buffer when it can take them so."""
+        """To the store: straight out of the buffer when it can take them so. Nothing is acknowledged when it cannot."""
         cdef Core* core = &self.engine.core
-        if self.sink is None:
-            self.store.append(self.engine.take_records(), core.position)
-            return 0
         record_frame_end(core)
         if core.records.failed:
-            raise MemoryError("records were lost: nothing may be acknowledged any more")
-        self.sink.put(&core.records, core.position)
-        core.frame_start = 0
+            self.fail("records were lost: out of memory")
+            return 0
+        try:
+            if self.sink is None:
+                self.store.append(self.engine.take_records(), core.position)
+            else:
+                self.sink.put(&core.records, core.position)
+                record_frames_taken(core)
+        except Exception as error:
+            self.fail(f"records were lost: {error!r}")
+            return 0
+        if not self.choked and self.pending() > self.unsynced_limit:
+            self.choked = True
+            for connection in self.open_connections:
+                connection.hold_off()
+        return 0
+
+    cdef uint64_t pending(self) except? 0:
+        return self.store.pending_bytes if self.sink is None else self.sink.pending_bytes()
+
+    cdef int unchoke(self) except -1:
+        """Read on, once half of what may be unwritten is written."""
+        if self.choked and self.pending() <= self.unsynced_limit // 2:
+            self.choked = False
+            for connection in self.open_connections:
+                connection.read_on()
         return 0
 
     def _on_events(self):
         self.telling = None
+        if self.failure is not None:
+            return
         try:
             self.tick()
             self.rooms.tell_events()
@@ -156,6 +203,8 @@ cdef class Hub:
         cdef Core* core = &self.engine.core
         self.timer = None
         self.armed_for = <uint64_t>NEVER
+        if self.failure is not None:
+            return
         try:
             self.tick()
             timers_run(core, DUE_BUDGET)    # what is left is due at once: `after` arms for it, behind the sockets
@@ -164,11 +213,39 @@ cdef class Hub:
             self.log("timer_failed", error=repr(error))
             self.loop.call_later(1.0, self._on_timer)
 
-    def committed(self, uint64_t position):
-        """The store's log is durable up to `position`."""
+    def committed(self, uint64_t position, synced=None):
+        """The store's log is as durable as it promises up to `position`, on disk up to `synced` (None: likewise)."""
+        if self.failure is not None:
+            return
         self.tick()
-        self.engine.commit(position)
+        self.engine.commit(position, synced)
+        self.rooms.committed()
+        self.unchoke()
         self.after()
+
+    def fail(self, reason):
+        """Changes may be lost: from now on nothing is acknowledged.
+
+        What waits is answered with an error, and so is every later request; the server should end.
+        """
+        cdef Core* core = &self.engine.core
+        if self.failure is not None:
+            return
+        self.failure = reason
+        self.draining = True
+        self.choked = False
+        self.engine.close_pulls()
+        self.rooms.draining()
+        core.recording = core.records.failed = False
+        core.records.size = 0
+        record_frames_taken(core)
+        for connection in self.open_connections:
+            connection.withdraw()
+            connection.read_on()
+        core.committed = core.position      # no reply tells of it any more
+        self.after()
+        if self.on_failure is not None:
+            self.on_failure(reason)
 
     cdef int connection_gone(self, Endpoint connection) except -1:
         """Forget it; after a crowd has left, what its buffers held goes back to the system."""
@@ -191,6 +268,12 @@ cdef class Hub:
         """Close the connections that have nothing left to send; how many are still open."""
         for connection in list(self.open_connections):
             connection.close_if_idle()
+        return len(self.open_connections)
+
+    def close_flushed(self):
+        """Close the connections that every reply has left for; how many are still open."""
+        for connection in list(self.open_connections):
+            connection.close_if_flushed()
         return len(self.open_connections)
 
     def close_all(self):

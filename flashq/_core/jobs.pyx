@@ -20,9 +20,9 @@ from flashq._core.records cimport record_job, record_log, record_ties
 from flashq._core.relations cimport debounce_check, debounce_open, relations_free, relations_make, unique_check
 from flashq._core.request cimport (
     BIT_BACKOFF, BIT_CMD, BIT_DATA, BIT_DELAY, BIT_JOB_ID, BIT_LIFO, BIT_MAX_ATTEMPTS, BIT_NAME, BIT_PRIORITY,
-    BIT_QUEUE, BIT_REQ_ID, BIT_REMOVE_ON_COMPLETE, BIT_DEBOUNCE_ID, BIT_DEPENDS_ON, BIT_FLOW, BIT_GROUP_ID, BIT_HASHED,
-    BIT_KEEP_COMPLETED_AGE, BIT_KEEP_COMPLETED_COUNT, BIT_REMOVE_ON_FAIL, BIT_RETRY, BIT_STALL_TIMEOUT, BIT_TAGS,
-    BIT_TIMEOUT, BIT_TTL, BIT_UNIQUE_KEY, BIT_VERSION, MSGPACK, SLICE_HAS_NEWLINES, Slice, has,
+    BIT_QUEUE, BIT_RECEIPT, BIT_REQ_ID, BIT_REMOVE_ON_COMPLETE, BIT_DEBOUNCE_ID, BIT_DEPENDS_ON, BIT_DURABILITY,
+    BIT_FLOW, BIT_GROUP_ID, BIT_HASHED, BIT_KEEP_COMPLETED_AGE, BIT_KEEP_COMPLETED_COUNT, BIT_REMOVE_ON_FAIL,
+    BIT_RETRY, BIT_STALL_TIMEOUT, BIT_TAGS, BIT_TIMEOUT, BIT_TTL, BIT_UNIQUE_KEY, BIT_VERSION, MSGPACK, SLICE_HAS_NEWLINES, Slice, has,
 )
 from flashq._core.shardmap cimport SHARD_BITS, id_get, id_put, id_remove
 from flashq._core.slab cimport blob_give, blob_take, slab_give, slab_take
@@ -229,7 +229,8 @@ cdef Job* job_of_custom_id(Core* core, const Slice* name, uint64_t hash) noexcep
 
 cdef inline bint is_plain(const Core* core, const PushItem* item) noexcept nogil:
     """Whether it says nothing but data, and no default says more."""
-    cdef uint64_t others = <uint64_t>1 << BIT_CMD | <uint64_t>1 << BIT_REQ_ID | <uint64_t>1 << BIT_QUEUE
+    cdef uint64_t others = (<uint64_t>1 << BIT_CMD | <uint64_t>1 << BIT_REQ_ID | <uint64_t>1 << BIT_QUEUE
+                            | <uint64_t>1 << BIT_RECEIPT | <uint64_t>1 << BIT_DURABILITY)
     return item.seen & ~others == core.plain_push
 
 

@@ -12,10 +12,12 @@ from flashq._core.jobs cimport job_find, job_log, job_set_message, saturated
 from flashq._core.lifecycle cimport job_beat, job_bury, job_detach, job_end_delivery, job_place, job_remove
 from flashq._core.payload cimport payload_replace
 from flashq._core.peers cimport peer_replied
+from flashq._core.receipt cimport replied
 from flashq._core.records cimport record_state
 from flashq._core.request cimport (
     BIT_LEVEL, OP_CANCEL, OP_CHANGEPRIORITY, OP_DISCARD, OP_LOG, OP_MOVETODELAYED, OP_PROMOTE, OP_UPDATEJOB, has,
 )
+from flashq._core.room cimport room_check
 from flashq._core.state cimport COMPLETED, Owner, Queue
 from flashq._core.status cimport (
     CANNOT_CANCEL, CANNOT_DISCARD, CANNOT_PRIORITIZE, DATA_TOO_LARGE, JOB_NOT_FOUND, MEMORY_FULL, NOT_DELAYED,
@@ -26,6 +28,7 @@ from flashq._core.wire cimport wire_cancelled, wire_ok
 
 cdef int manage_execute(Core* core, Peer* peer, Request* request) noexcept nogil:
     cdef Job* job = job_find(core, request.id)
+    cdef size_t at
     cdef int status
     request.problem_number = request.id
     if job == COMPLETED() or (job != NULL and job.state == STATE_COMPLETED and request.op != OP_LOG):
@@ -49,8 +52,9 @@ cdef int manage_execute(Core* core, Peer* peer, Request* request) noexcept nogil
     else:
         status = UNKNOWN_COMMAND
     if status == OK:
+        at = peer.out.size
         wire_ok(peer.format, &peer.out, &request.req_id)
-        peer_replied(core, peer, core.position)
+        replied(core, peer, request, at, core.position)
     return status
 
 
@@ -151,9 +155,10 @@ cdef int discard(Core* core, Job* job) noexcept nogil:
 
 
 cdef int log(Core* core, Job* job, Request* request) noexcept nogil:
-    if core.memory.used > core.limits.memory:
+    cdef int status = room_check(core)
+    if status != OK:
         request.problem_number = core.limits.memory
-        return MEMORY_FULL
+        return status
     if job.state == STATE_ACTIVE:
         job_beat(core, job)                 # a worker that logs is alive
     return job_log(core, job, &request.message, &request.level if has(&request.item, BIT_LEVEL) else NULL)

@@ -1,12 +1,14 @@
 """What goes out to one client: replies and events into its buffer, and the buffer to the socket."""
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 
 from flashq._core.buffer cimport buffer_put, copied
 from flashq._core.hot cimport outcome
-from flashq._core.peers cimport peer_mark, peer_replied, peer_sent
+from flashq._core.peers cimport peer_mark, peer_replied, peer_replied_synced, peer_sent, peer_withdraw
+from flashq._core.receipt cimport replied
 from flashq._core.request cimport MSGPACK, Slice
 from flashq._core.sendnow cimport send_now
+from flashq._core.state cimport Core
 
 
 cdef inline bytes optional(const Slice* slice):
@@ -32,17 +34,20 @@ cdef class Outlet(Endpoint):
         peer_mark(&self.hub.engine.core, &self.peer)
         return True
 
-    def answer(self, bytes reply, bint in_order):
+    def answer(self, bytes reply, bint in_order, uint64_t synced=0):
         """The reply to a request that the cold tier parked; `in_order`: it came without reqId.
 
-        What it shows is durable already.
+        What it shows is durable already, or when the log is on disk up to `synced`.
         """
         if in_order:
             self.parked = False
         if self.closed or self.transport is None:
             return
         buffer_put(&self.peer.out, PyBytes_AS_STRING(reply), <size_t>PyBytes_GET_SIZE(reply))
-        peer_replied(&self.hub.engine.core, &self.peer, self.hub.engine.core.committed)
+        if synced:
+            peer_replied_synced(&self.hub.engine.core, &self.peer, synced)
+        else:
+            peer_replied(&self.hub.engine.core, &self.peer, self.hub.engine.core.committed)
 
     def abort(self, reason):
         """Drop the connection at once, saying why in the log."""
@@ -74,19 +79,39 @@ cdef class Outlet(Endpoint):
     cdef int reply_partly(self, const Request* request) except -1:
         """PUSHB: the ids of what was taken, and what was refused, by its place."""
         cdef const Slice* req_id = &request.req_id
+        cdef size_t at = self.peer.out.size
+        cdef Core* core = &self.hub.engine.core
         cdef uint32_t i
         failures = []
         for i in range(outcome.refused):
             failures.append((outcome.failures[i].index, outcome.failures[i].status, outcome.failures[i].number,
                              optional(&outcome.failures[i].text)))
         ids = [outcome.ids[i] for i in range(outcome.made)]
-        self.put(self.hub.refuse.partly(self.peer.format == MSGPACK, optional(req_id), ids, failures))
+        cdef bytes reply = self.hub.refuse.partly(self.peer.format == MSGPACK, optional(req_id), ids, failures)
+        buffer_put(&self.peer.out, PyBytes_AS_STRING(reply), <size_t>PyBytes_GET_SIZE(reply))
+        replied(core, &self.peer, request, at, core.position)
         return 0
 
     cdef int put(self, bytes reply) except -1:
+        cdef Core* core = &self.hub.engine.core
         buffer_put(&self.peer.out, PyBytes_AS_STRING(reply), <size_t>PyBytes_GET_SIZE(reply))
-        peer_replied(&self.hub.engine.core, &self.peer, self.hub.engine.core.position)
+        if core.answer_synced:
+            core.answer_synced = False
+            peer_replied_synced(core, &self.peer, core.position)
+        else:
+            peer_replied(core, &self.peer, core.position)
         return 0
+
+    def withdraw(self):
+        """What was not sent yet tells of changes that may be lost: each reply becomes an error, and events go."""
+        cdef Core* core = &self.hub.engine.core
+        cdef bytes told
+        if self.peer.out.size == 0:
+            return
+        told = self.hub.refuse.withdrawn(self.peer.format == MSGPACK, copied(self.peer.out.data, self.peer.out.size))
+        peer_withdraw(core, &self.peer)
+        buffer_put(&self.peer.out, PyBytes_AS_STRING(told), <size_t>PyBytes_GET_SIZE(told))
+        peer_mark(core, &self.peer)
 
     # --- the socket
 

@@ -4,11 +4,12 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from flashq._core.job cimport JOB_MSGPACK, STATE_ACTIVE, Extra, job_is
 from flashq._core.jobs cimport job_find, keep
 from flashq._core.records cimport record_failing, record_job, record_state, record_ties
+from flashq._core.room cimport room_check
 from flashq._core.request cimport (
     BIT_DATA, BIT_ON_DUPLICATE, DUPLICATE_ERROR, DUPLICATE_REPLACE, JSON, MSGPACK, Slice, has,
 )
 from flashq._core.slab cimport blob_give
-from flashq._core.status cimport DATA_TOO_LARGE, DUPLICATE_KEY, MEMORY_FULL, NO_MEMORY, OK
+from flashq._core.status cimport DATA_TOO_LARGE, DUPLICATE_KEY, NO_MEMORY, OK
 from flashq._core.transcode cimport transcode
 
 
@@ -22,12 +23,14 @@ cdef int payload_replace(Core* core, Job* job, const PushItem* item, Format form
     cdef Format stored = MSGPACK if job_is(job, JOB_MSGPACK) else JSON
     cdef uint8_t* data = NULL
     cdef uint32_t size = 0
+    cdef int status
     if not has(item, BIT_DATA):
         value.size = 0
     if value.size > core.limits.job_size:
         return DATA_TOO_LARGE
-    if core.memory.used > core.limits.memory:
-        return MEMORY_FULL
+    status = room_check(core)
+    if status != OK:
+        return status
     if value.size and format != stored and job.extra != NULL and keeps_format(job.extra):
         core.text.size, core.text.failed = 0, False
         if transcode(&core.text, value.ptr, value.size, format) != OK:

@@ -12,15 +12,26 @@ cdef enum:
 
 
 cdef void peer_replied(Core* core, Peer* peer, uint64_t position) noexcept nogil:
+    peer_mark(core, peer)
+    if position > core.committed:           # behind an open gate it waits all the same: bytes leave in order
+        hold(core, peer, position, 0)
+
+
+cdef void peer_replied_synced(Core* core, Peer* peer, uint64_t position) noexcept nogil:
+    peer_mark(core, peer)
+    if position > core.synced:
+        core.hurry = True
+        hold(core, peer, position, position)
+
+
+cdef void hold(Core* core, Peer* peer, uint64_t position, uint64_t synced) noexcept nogil:
+    """Put a gate behind all that was written so far."""
     cdef Gate* last
     cdef Gate* gates
     cdef uint32_t cap
-    peer_mark(core, peer)
-    if position <= core.committed:
-        return                              # behind an open gate it waits all the same: bytes leave in order
     if peer.gate_count:
         last = &peer.gates[peer.gate_first + peer.gate_count - 1]
-        if last.position >= position:
+        if last.position >= position and last.synced >= synced:
             last.end = peer.out_start + peer.out.size
             return
     if peer.gate_first + peer.gate_count == peer.gate_cap:
@@ -43,15 +54,20 @@ cdef void peer_replied(Core* core, Peer* peer, uint64_t position) noexcept nogil
         core.gated = peer
     last = &peer.gates[peer.gate_first + peer.gate_count]
     last.position = position
+    last.synced = synced
     last.end = peer.out_start + peer.out.size
     peer.gate_count += 1
+
+
+cdef inline bint is_open(const Core* core, const Gate* gate) noexcept nogil:
+    return gate.position <= core.committed and gate.synced <= core.synced
 
 
 cdef size_t peer_sendable(Core* core, Peer* peer) noexcept nogil:
     cdef uint64_t free_until = peer.out_start
     if peer.gate_count == 0:
         return peer.out.size
-    while peer.gate_count and peer.gates[peer.gate_first].position <= core.committed:
+    while peer.gate_count and is_open(core, &peer.gates[peer.gate_first]):
         free_until = peer.gates[peer.gate_first].end
         peer.gate_first += 1
         peer.gate_count -= 1
@@ -80,6 +96,13 @@ cdef void peer_sent(Core* core, Peer* peer, size_t size) noexcept nogil:
         if core.spare.cap < peer.out.cap <= SPARE_BYTES:
             buffer_swap(&core.spare, &peer.out)
         buffer_shrink(&peer.out, KEEP_BYTES)
+
+
+cdef void peer_withdraw(Core* core, Peer* peer) noexcept nogil:
+    if peer.gate_count:
+        ungate(core, peer)
+    peer.gate_first = peer.gate_count = 0
+    peer_sent(core, peer, peer.out.size)
 
 
 cdef void peer_borrow(Core* core, Peer* peer) noexcept nogil:

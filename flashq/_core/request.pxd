@@ -92,6 +92,8 @@ cdef enum FieldBit:             # index in given / seen / bad; fieldtable gives 
     BIT_WEIGHTS = 46
     BIT_NAMES = 47
     BIT_VERSIONS = 48
+    BIT_RECEIPT = 49
+    BIT_DURABILITY = 50
 
 cdef enum SliceFlags:
     SLICE_HAS_NEWLINES = 1      # CR or LF between tokens: strip while copying
@@ -199,6 +201,8 @@ cdef struct Request:
     uint64_t fail_retry         # `retry` of FAIL: 0 or 1
     uint64_t retry_after        # ms
     uint64_t release
+    uint64_t receipt            # 0 or 1
+    uint64_t durability         # Durability
     uint64_t* ids               # borrowed from the scratch
     uint32_t id_count
     uint64_t* tokens            # borrowed from the scratch

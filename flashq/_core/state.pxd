@@ -12,6 +12,11 @@ from flashq._core.shardmap cimport IdTable
 from flashq._core.slab cimport Blobs, Memory, Slab
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
+cdef enum Durability:           # in step with config.DURABILITIES
+    DURABLE_NOT = 0             # nothing is kept
+    DURABLE_LATER = 1           # written, and soon on disk
+    DURABLE_NOW = 2             # on disk
+
 cdef enum NodeKind:             # HeapNode.kind: what a timer belongs to
     NODE_JOB = 0
     NODE_WAITER = 1
@@ -207,8 +212,9 @@ cdef struct Waiter:             # a parked PULL or PULLB; freed by `waiters`
     uint32_t req_id_size        # 0 = without reqId: the peer's `blocked`
     uint8_t[256] req_id
 
-cdef struct Gate:               # bytes up to `end` may leave once the log is durable up to `position`
+cdef struct Gate:               # bytes up to `end` may leave once the log is committed up to `position`
     uint64_t position
+    uint64_t synced             # and on disk up to here: of who asked for that; 0 of all others
     uint64_t end                # offset in everything this peer was ever answered
 
 cdef struct Peer:               # one client connection, embedded in its Connection, which frees it
@@ -338,7 +344,12 @@ cdef struct Core:
     uint64_t epoch              # boot epoch of delivery tokens
     uint64_t deliveries_made
     uint64_t position           # of the last record
-    uint64_t committed          # durable up to here
+    uint64_t committed          # up to here replies may leave: as durable as the server promises
+    uint64_t synced             # up to here the log is on disk; 0 while nobody records
+    uint8_t durability          # Durability: what the server promises
+    bint answer_synced          # the next reply of the cold tier waits for the disk
+    bint full                   # the store has no room: nothing that adds data is taken
+    bint hurry                  # somebody waits for the disk who asked for more than the server promises
     bint recording              # a store wants the records
     bint closing                # drain: pushes go on, pulls are answered empty
     WriteBuffer records         # frames since the store last took them

@@ -28,6 +28,9 @@ cdef enum Status:
     TOO_MANY_PENDING = -28      # parked pulls of one connection
     AUTH_REQUIRED = -29
     SHUTTING_DOWN = -30
+    DISK_FULL = -31             # the store has no room for what adds data
+    STORAGE_FAILED = -32        # nothing is acknowledged any more
+    NOT_DURABLE = -33           # a push asked for more than a server can promise that keeps nothing
     JOB_NOT_FOUND = -40         # number = id
     NOT_IN_PROCESSING = -41     # number = id (PROGRESS)
     NOT_PROCESSING = -42        # number = id (HEARTBEAT)

@@ -3,7 +3,22 @@
 The core's parsers (flashq/_core/fieldtable), the Dispatcher and docs/commands.md read it. Hot commands share one
 field table, so a name has one kind, limit and set of aliases in all of them; a cold command's fields are its own.
 """
-from flashq.commands import access, cron, dead, flows, jobs, kv, management, pubsub, queues, reading, statistics
+from dataclasses import replace
+
+from flashq.commands import (
+    access,
+    cron,
+    dead,
+    durable,
+    flows,
+    jobs,
+    kv,
+    management,
+    pubsub,
+    queues,
+    reading,
+    statistics,
+)
 from flashq.commands.options import ON_DUPLICATE, ON_PARENT_FAILURE, PUSH_OPTIONS
 from flashq.commands.retry import ATTEMPT_TEXT, ATTEMPTS_KEPT, REASONS, RETRY_TYPES
 from flashq.commands.shared import COMMON, MAX_BATCH, QUEUE_RULE, STATES
@@ -24,7 +39,13 @@ __all__ = ["ANY_COMMAND_ERRORS", "ATTEMPTS_KEPT", "ATTEMPT_TEXT", "BY_NAME", "CO
            "MAX_BATCH", "ON_DUPLICATE", "ON_PARENT_FAILURE", "PUSH_OPTIONS", "QUEUE_RULE", "REASONS", "RETRY_TYPES",
            "STATES", "Command", "Field", "Kind", "ReplyField"]
 
-COMMANDS: tuple[Command, ...] = (
+
+def _whole(command: Command) -> Command:
+    """With the field of all that change something."""
+    return replace(command, fields=(*command.fields, durable.RECEIPT)) if command.changes else command
+
+
+COMMANDS: tuple[Command, ...] = tuple(map(_whole, (
     *jobs.COMMANDS,
     *access.COMMANDS,
     *reading.COMMANDS,
@@ -36,7 +57,8 @@ COMMANDS: tuple[Command, ...] = (
     *flows.COMMANDS,
     *kv.COMMANDS,
     *pubsub.COMMANDS,
-)
+    *durable.COMMANDS,
+)))
 BY_NAME: dict[str, Command] = {command.name: command for command in COMMANDS}
 # What any command may be refused with, beside a frame that cannot be read.
 ANY_COMMAND_ERRORS: tuple[ErrorCode, ...] = (

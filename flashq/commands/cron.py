@@ -10,6 +10,7 @@ from flashq.errors import (
     CRON_NEEDS_TIME,
     CRON_NOT_FOUND,
     DATA_TOO_LARGE,
+    DISK_FULL,
 )
 from flashq.fields import Command, Field, Kind, ReplyField
 
@@ -46,15 +47,15 @@ COMMANDS = (
                items=JOB_OPTIONS),
          *(field for field in PUSH_OPTIONS if field.name != "name")), (),      # that is the entry's own
         (CRON_NEEDS_TIME, CRON_LONG, CRON_BAD_INTERVAL, CRON_BAD_SCHEDULE, CRON_BAD_ZONE, CRON_FULL, DATA_TOO_LARGE,
-         *QUEUE_ERRORS),
+         DISK_FULL, *QUEUE_ERRORS),
         "cold", "Safe: the second replaces the first; `repeat_every` counts from then, and `executions` from 0.",
         ({"cmd": "CRON", "name": "nightly", "queue": "reports", "data": {"kind": "daily"}, "schedule": "0 30 2 * * *",
-          "tz": "Europe/Berlin", "max_attempts": 5}, {"ok": True, "success": True}), "cron.add",
+          "tz": "Europe/Berlin", "max_attempts": 5}, {"ok": True, "success": True}), "cron.add", changes=True,
     ),
     Command(
         "CRONDELETE", "Remove an entry; jobs that it has pushed stay.", (_NAME,), (), (CRON_NOT_FOUND,), "cold",
         "Safe: the second is refused as `Cron job not found` and changes nothing.",
-        ({"cmd": "CRONDELETE", "name": "nightly"}, {"ok": True, "success": True}), "cron.delete",
+        ({"cmd": "CRONDELETE", "name": "nightly"}, {"ok": True, "success": True}), "cron.delete", changes=True,
     ),
     Command(
         "CRONLIST", "List the entries.", (),

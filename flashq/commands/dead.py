@@ -19,10 +19,11 @@ COMMANDS = (
          ReplyField("count", "u64", "The same number.")),
         QUEUE_NAME_ERRORS, "cold", "Safe: the second finds only what died since.",
         ({"cmd": "RETRYDLQ", "queue": "emails"}, {"ok": True, "success": True, "ids": [2], "count": 2}), "dead.retry",
+        changes=True,
     ),
     Command(
         "PURGEDLQ", "Remove a queue's dead letters for good.", (QUEUE,), (ReplyField("count", "u64", "Jobs removed."),),
         QUEUE_NAME_ERRORS, "cold", "Safe: the second removes only what died since.",
-        ({"cmd": "PURGEDLQ", "queue": "emails"}, {"ok": True, "success": True, "count": 2}), "dead.purge",
+        ({"cmd": "PURGEDLQ", "queue": "emails"}, {"ok": True, "success": True, "count": 2}), "dead.purge", changes=True,
     ),
 )

@@ -1,12 +1,13 @@
 """Flows: jobs that wait for the jobs pushed with them."""
+from flashq.commands.durable import DURABILITY
 from flashq.commands.options import PUSH_OPTIONS
-from flashq.commands.shared import AGAIN, MAX_BATCH, QUEUE, QUEUE_ERRORS
+from flashq.commands.shared import AGAIN, MAX_BATCH, QUEUE, QUEUE_ERRORS, ROOM_ERRORS
 from flashq.errors import (
     BATCH_TOO_LARGE,
     DATA_TOO_LARGE,
     DUPLICATE_KEY,
     FLOW_EMPTY,
-    MEMORY_FULL,
+    NOT_DURABLE,
     PARENT_NOT_FOUND,
 )
 from flashq.fields import Command, Field, Kind, ReplyField
@@ -35,14 +36,16 @@ COMMANDS = (
                       "of debounce.", required=True, items=_CHILD), *_PARENT,
          Field("fail_parent", Kind.BOOL, "When a child is dead or removed, the parent is dead as well, as "
                "`dependency_failed`. Retrying the child does not bring it back; retrying the parent does, and it "
-               "waits for no child then. Without, it waits until the child is retried and done.", default=False)),
+               "waits for no child then. Without, it waits until the child is retried and done.", default=False),
+         DURABILITY),
         (ReplyField("parent_id", "u64", "Id of the parent, now `waiting-children`."),
          ReplyField("children_ids", "[u64]", "Ids of the children, in their order.")),
-        (FLOW_EMPTY, BATCH_TOO_LARGE, DATA_TOO_LARGE, DUPLICATE_KEY, MEMORY_FULL, *QUEUE_ERRORS), "cold",
+        (FLOW_EMPTY, BATCH_TOO_LARGE, DATA_TOO_LARGE, DUPLICATE_KEY, NOT_DURABLE, *ROOM_ERRORS,
+         *QUEUE_ERRORS), "cold",
         "Makes another flow, unless each of its jobs has a `job_id`.",
         ({"cmd": "FLOW", "queue": "emails", "data": {"month": 5},
           "children": [{"queue": "emails", "data": 1}, {"queue": "emails", "data": 2}]},
-         {"ok": True, "success": True, "parent_id": 98, "children_ids": [97, 129]}), "flows.create",
+         {"ok": True, "success": True, "parent_id": 98, "children_ids": [97, 129]}), "flows.create", changes=True,
     ),
     Command(
         "GETCHILDREN", "Show the children of a flow's parent.",

@@ -1,7 +1,8 @@
 """Pushing, pulling and ending jobs: nearly all of it hot, read by the core itself."""
+from flashq.commands.durable import DURABILITY
 from flashq.commands.options import MAX_NAME, PUSH_OPTIONS
 from flashq.commands.retry import FAIL_OPTIONS
-from flashq.commands.shared import AGAIN, GONE_AGAIN, ID, QUEUE, QUEUE_ERRORS, QUEUE_RULE
+from flashq.commands.shared import AGAIN, GONE_AGAIN, ID, QUEUE, QUEUE_ERRORS, QUEUE_RULE, ROOM_ERRORS
 from flashq.errors import (
     BATCH_TOO_LARGE,
     CONTRADICTION,
@@ -9,7 +10,7 @@ from flashq.errors import (
     DEBOUNCED,
     DUPLICATE_KEY,
     JOB_NOT_FOUND,
-    MEMORY_FULL,
+    NOT_DURABLE,
     NOT_IN_PROCESSING,
     NOT_PROCESSING,
     PUSH_KEY_TAKEN,
@@ -42,8 +43,8 @@ _WHICH = (
 _WAIT = Field("timeout", Kind.U64, "ms to wait for a job; 0 = do not wait.", default=60_000)
 
 _JOB_REPLY = ReplyField("job", "Job or null", "The job, now `active`; null when the wait ended without one.")
-_PUSH_ERRORS: tuple[ErrorCode, ...] = (*QUEUE_ERRORS, MEMORY_FULL, DEBOUNCED, DUPLICATE_KEY,
-                                        PUSH_KEY_TAKEN, TOO_MANY_NAMES)
+_PUSH_ERRORS: tuple[ErrorCode, ...] = (*QUEUE_ERRORS, *ROOM_ERRORS, DEBOUNCED, DUPLICATE_KEY,
+                                        PUSH_KEY_TAKEN, TOO_MANY_NAMES, NOT_DURABLE)
 _ONCE_PUSH = ("With `push_key` safe for 5 minutes, whatever becomes of the job; with `job_id` while that job exists: "
               "the second answers with the same id. Without, it makes another job.")
 _ONCE_BATCH = ("With `push_key` safe for 5 minutes: the second answers with the same ids, and tries again what was "
@@ -53,21 +54,22 @@ _PULL_AGAIN = ("Safe: jobs of an answer that never arrived come back when their 
 
 COMMANDS = (
     Command(
-        "PUSH", "Add a job to a queue.", (QUEUE, *PUSH_OPTIONS, _PUSH_KEY),
+        "PUSH", "Add a job to a queue.", (QUEUE, *PUSH_OPTIONS, _PUSH_KEY, DURABILITY),
         (ReplyField("id", "u64", "Id of the job; below 2^53, increasing within a queue."),),
         (DATA_TOO_LARGE, *_PUSH_ERRORS), "hot", _ONCE_PUSH,
         ({"cmd": "PUSH", "queue": "emails", "data": {"to": "a@b.c"}, "priority": 5, "reqId": "r1"},
-         {"reqId": "r1", "ok": True, "success": True, "id": 97}),
+         {"reqId": "r1", "ok": True, "success": True, "id": 97}), changes=True,
     ),
     Command(
         "PUSHB", "Add up to 1000 jobs to a queue.",
-        (QUEUE, Field("jobs", Kind.ITEMS, "List of push options, those of PUSH.", required=True), _PUSH_KEY),
+        (QUEUE, Field("jobs", Kind.ITEMS, "List of push options, those of PUSH.", required=True), _PUSH_KEY,
+         DURABILITY),
         (ReplyField("ids", "[u64]", "Ids of the jobs taken, in their order."),
          ReplyField("errors", "[{index, error}]", "What was refused, by its place in `jobs`; else left out."),
          ReplyField("failed", "[u64]", "Those places alone; else left out.")),
         (BATCH_TOO_LARGE, *_PUSH_ERRORS), "hot", _ONCE_BATCH,
         ({"cmd": "PUSHB", "queue": "emails", "jobs": [{"data": 1}, {"data": 2, "delay": 5000}]},
-         {"ok": True, "success": True, "ids": [97, 129]}),
+         {"ok": True, "success": True, "ids": [97, 129]}), changes=True,
     ),
     Command(
         "PULL", "Take the next ready job of a queue, or of several, or wait for one.", (*_WHICH, _WAIT), (_JOB_REPLY,),
@@ -88,7 +90,7 @@ COMMANDS = (
         "ACK", "Report a job as done.",
         (ID, Field("result", Kind.RAW, "Kept for GETRESULT, at most `max_job_size` bytes; null = none."), _TOKEN), (),
         (JOB_NOT_FOUND, STALE_TOKEN, DATA_TOO_LARGE), "hot", GONE_AGAIN,
-        ({"cmd": "ACK", "id": 97, "result": {"sent": True}}, {"ok": True, "success": True}),
+        ({"cmd": "ACK", "id": 97, "result": {"sent": True}}, {"ok": True, "success": True}), changes=True,
     ),
     Command(
         "ACKB", "Report up to 1000 jobs as done; ids that are not active are passed over.",
@@ -98,7 +100,7 @@ COMMANDS = (
         (ReplyField("ids", "[u64]", "One number: how many of the jobs were active."),
          ReplyField("count", "u64", "The same number.")),
         (BATCH_TOO_LARGE,), "hot", "Safe: the second counts 0.",
-        ({"cmd": "ACKB", "ids": [97, 129]}, {"ok": True, "success": True, "ids": [2], "count": 2}),
+        ({"cmd": "ACKB", "ids": [97, 129]}, {"ok": True, "success": True, "ids": [2], "count": 2}), changes=True,
     ),
     Command(
         "FAIL", "Report an attempt as failed: the job is retried, or dead after `max_attempts`.",
@@ -106,7 +108,7 @@ COMMANDS = (
          *FAIL_OPTIONS), (),
         (JOB_NOT_FOUND, STALE_TOKEN, CONTRADICTION), "hot",
         "With `token` safe. Without, the second fails the retry too if a worker has it by then.",
-        ({"cmd": "FAIL", "id": 97, "error": "mailbox full"}, {"ok": True, "success": True}),
+        ({"cmd": "FAIL", "id": 97, "error": "mailbox full"}, {"ok": True, "success": True}), changes=True,
     ),
     Command(
         "PROGRESS", "Note how far an active job is; renews its lease.",
@@ -115,6 +117,7 @@ COMMANDS = (
          Field("message", Kind.STR, "What it does now, cut after 64 KiB; null or absent clears it."), _TOKEN), (),
         (NOT_IN_PROCESSING, STALE_TOKEN), "hot", AGAIN,
         ({"cmd": "PROGRESS", "id": 97, "progress": 40, "message": "page 4 of 10"}, {"ok": True, "success": True}),
+        changes=True,
     ),
     Command(
         "PARTIAL", "Tell those who listen to the queue's events a part of an active job's result; renews its lease.",

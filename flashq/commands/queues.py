@@ -16,10 +16,12 @@ COMMANDS = (
     Command(
         "PAUSE", "Hand out no more jobs of a queue; pushes go on.", (QUEUE,), (), QUEUE_ERRORS,
         "cold", AGAIN, ({"cmd": "PAUSE", "queue": "emails"}, {"ok": True, "success": True}), "queues.pause",
+        changes=True,
     ),
     Command(
         "RESUME", "Hand out the jobs of a paused queue again.", (QUEUE,), (), QUEUE_ERRORS,
         "cold", AGAIN, ({"cmd": "RESUME", "queue": "emails"}, {"ok": True, "success": True}), "queues.resume",
+        changes=True,
     ),
     Command(
         "ISPAUSED", "Tell whether a queue is paused.", (QUEUE,),
@@ -42,21 +44,24 @@ COMMANDS = (
                       "at all. Only jobs delivered count.", required=True)),
         (), QUEUE_ERRORS, "cold", "Safe: the budget is full again.",
         ({"cmd": "RATELIMIT", "queue": "emails", "limit": 100}, {"ok": True, "success": True}), "queues.limit_rate",
+        changes=True,
     ),
     Command(
         "RATELIMITCLEAR", "Take a queue's rate limit away.", (QUEUE,), (), QUEUE_NAME_ERRORS, "cold", AGAIN,
         ({"cmd": "RATELIMITCLEAR", "queue": "emails"}, {"ok": True, "success": True}), "queues.clear_rate",
+        changes=True,
     ),
     Command(
         "SETCONCURRENCY", "Let at most `limit` jobs of a queue be active at once.",
         (QUEUE, Field("limit", Kind.U32, "Jobs; those active already count. 0 = none.", required=True)),
         (), QUEUE_ERRORS, "cold", AGAIN,
         ({"cmd": "SETCONCURRENCY", "queue": "emails", "limit": 5}, {"ok": True, "success": True}),
-        "queues.limit_concurrency",
+        "queues.limit_concurrency", changes=True,
     ),
     Command(
         "CLEARCONCURRENCY", "Take a queue's concurrency limit away.", (QUEUE,), (), QUEUE_NAME_ERRORS, "cold", AGAIN,
         ({"cmd": "CLEARCONCURRENCY", "queue": "emails"}, {"ok": True, "success": True}), "queues.clear_concurrency",
+        changes=True,
     ),
     Command(
         "SETGROUPS", "Say how a queue runs the jobs of each of its groups; what is left out is the default.",
@@ -68,16 +73,18 @@ COMMANDS = (
                "group as if they were one more; else the order of the queue counts.", default=False)),
         (), QUEUE_ERRORS, "cold", AGAIN,
         ({"cmd": "SETGROUPS", "queue": "emails", "group_concurrency": 2, "fair": True}, {"ok": True, "success": True}),
-        "queues.set_groups",
+        "queues.set_groups", changes=True,
     ),
     Command(
         "DRAIN", "Remove all waiting and delayed jobs of a queue.", (QUEUE,), (_REMOVED,), QUEUE_NAME_ERRORS,
         "cold", _GONE, ({"cmd": "DRAIN", "queue": "emails"}, {"ok": True, "success": True, "count": 3}), "queues.drain",
+        changes=True,
     ),
     Command(
         "OBLITERATE", "Remove all jobs of a queue but completed ones, its pause, limits, push keys and cron entries.",
         (QUEUE,), (_REMOVED,), QUEUE_NAME_ERRORS, "cold", _GONE,
         ({"cmd": "OBLITERATE", "queue": "emails"}, {"ok": True, "success": True, "count": 5}), "queues.obliterate",
+        changes=True,
     ),
     Command(
         "CLEAN", "Remove old jobs of a queue that are in one state, the oldest first.",
@@ -88,6 +95,6 @@ COMMANDS = (
          Field("limit", Kind.U64, "Jobs to remove at most; 0 = all.", default=0)),
         (_REMOVED,), (*QUEUE_NAME_ERRORS, INVALID_STATE), "cold", "Without `limit` safe; with it, more may go.",
         ({"cmd": "CLEAN", "queue": "emails", "grace": 3600000, "state": "failed"},
-         {"ok": True, "success": True, "count": 2}), "queues.clean",
+         {"ok": True, "success": True, "count": 2}), "queues.clean", changes=True,
     ),
 )

@@ -1,5 +1,13 @@
 """What the entries of several rooms share: the fields of every request, names and limits, how a repeat ends."""
-from flashq.errors import QUEUE_LIMIT, QUEUE_NAME_CHARS, QUEUE_NAME_EMPTY, QUEUE_NAME_LONG, ErrorCode
+from flashq.errors import (
+    DISK_FULL,
+    MEMORY_FULL,
+    QUEUE_LIMIT,
+    QUEUE_NAME_CHARS,
+    QUEUE_NAME_EMPTY,
+    QUEUE_NAME_LONG,
+    ErrorCode,
+)
 from flashq.fields import Field, Kind, ReplyField
 
 STATES = ("waiting", "delayed", "active", "completed", "failed", "waiting-children")  # in the order of job.pxd's State
@@ -16,6 +24,7 @@ QUEUE = Field("queue", Kind.STR, f"The queue: {QUEUE_RULE}.", required=True)
 STATE_REPLY = ReplyField("state", "str", f"One of {', '.join(STATES)}; `unknown` when there is no such job.")
 QUEUE_NAME_ERRORS: tuple[ErrorCode, ...] = (QUEUE_NAME_EMPTY, QUEUE_NAME_LONG, QUEUE_NAME_CHARS)
 QUEUE_ERRORS: tuple[ErrorCode, ...] = (*QUEUE_NAME_ERRORS, QUEUE_LIMIT)
+ROOM_ERRORS: tuple[ErrorCode, ...] = (MEMORY_FULL, DISK_FULL)     # of what adds data
 
 AGAIN = "Safe: the answer is the same and nothing changes twice."
 GONE_AGAIN = "Safe: the second is refused as `Job {id} not found` and changes nothing."

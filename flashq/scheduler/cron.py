@@ -33,9 +33,10 @@ class Entry:
     overlap: Overlap
     next_run: int                       # ms since 1970: the slot that comes next
     size: int                           # bytes that it counts for
+    made: int = 0                       # ms since 1970: when it was set up
     executions: int = 0
     skipped: int = 0                    # slots that fired nothing: missed, or the job before was not done
-    last_job: int | None = None
+    last_job: int | None = None         # of those that skip slots
     caught_up: int = 0                  # missed slots made up for in a row
     listed: bool = field(default=True)  # still in the table
 
@@ -79,10 +80,9 @@ class CronTable:
             heapq.heapify(self._slots)
         return True
 
-    def remove_queue(self, queue: str) -> int:
-        """Remove the entries that push to a queue; how many."""
-        names = [entry.name for entry in self._entries.values() if entry.queue == queue]
-        return sum(map(self.remove, names))
+    def of_queue(self, queue: str) -> list[str]:
+        """The names of the entries that push to a queue."""
+        return [entry.name for entry in self._entries.values() if entry.queue == queue]
 
     def due(self) -> int | None:
         """When the next slot comes, in ms since 1970."""
@@ -90,11 +90,12 @@ class CronTable:
             heapq.heappop(self._slots)
         return self._slots[0][0] if self._slots else None
 
-    def run(self, now: int, push: Callable[[Entry], int | None], is_open: Callable[[int], bool], budget: int) -> None:
+    def run(self, now: int, push: Callable[[Entry], int | None], is_open: Callable[[int], bool],
+            keep: Callable[[Entry, bool], None], budget: int) -> None:
         """Use up the slots that are due, oldest first, at most `budget` of them.
 
         `push` makes an entry's job and returns its id, None when it was refused; `is_open` tells whether a job is
-        still to be done.
+        still to be done. `keep` notes what an entry is now; if it says so, together with the push that follows.
         """
         while budget > 0 and (due := self.due()) is not None and due <= now:
             budget -= 1
@@ -110,8 +111,12 @@ class CronTable:
                 self.remove(entry.name)
             if entry.listed:
                 self._wait(entry)
+            keep(entry, fires)
             if fires:
-                entry.last_job = push(entry)
+                job = push(entry)
+                if entry.overlap == "skip" and entry.listed:
+                    entry.last_job = job    # which the next slot asks for
+                    keep(entry, False)
 
     def _wait(self, entry: Entry) -> None:
         heapq.heappush(self._slots, (entry.next_run, next(self._order), entry))

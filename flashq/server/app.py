@@ -5,42 +5,45 @@ import contextlib
 import os
 import signal
 import sys
-import time
 from dataclasses import asdict
 from typing import Any
 
 import uvloop
 
-from flashq import __version__, commands
-from flashq._core import fieldtable
+from flashq import __version__
 from flashq._core.connection import Connection
-from flashq._core.engine import Engine
 from flashq.config import Settings, is_loopback
 from flashq.server import listeners, logs, tls
 from flashq.server.banner import Place, banner
+from flashq.server.durable import Beginning, begin
 from flashq.server.errors import StartError
-from flashq.server.wiring import Wired, wire
-from flashq.storage.base import Store, StoreState
-from flashq.storage.memory import MemoryStore
+from flashq.server.storekeeper import StoreKeeper
+from flashq.server.wiring import wire
+from flashq.storage.base import StorageError
 
-EPOCH_START = 1_704_067_200  # 2024-01-01 UTC, in seconds since 1970
-EPOCH_BITS = 21  # a delivery token is epoch << 32 | number, and must stay below 2^53
 DRAIN_STEP_SECONDS = 0.01
+FAILED_SECONDS = 5.0    # for clients to take their errors, once the storage has failed
+INTERRUPTED = 128 + signal.SIGINT   # as shells have it
 
 
 def run(settings: Settings) -> int:
     """Serve until a signal ends it; the exit status. A start that fails is told in one line on stderr."""
+    log = logs.configure(settings.log_format, settings.log_level)
     try:
+        # Before there is a loop: it may take long, and a signal then ends the process as it ends any other.
+        beginning = begin(settings, log)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(serve(settings))
-    except StartError as error:
+            return runner.run(serve(settings, beginning, log))
+    except (StartError, StorageError) as error:
         print(f"flashq: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
-async def serve(settings: Settings, store: Store | None = None) -> int:
+async def serve(settings: Settings, beginning: Beginning, log: Any) -> int:
     """Start a server with these settings and run it until a signal; the exit status."""
-    server = Server(settings, store)
+    server = Server(settings, beginning, log)
     try:
         await server.start()
         return await server.run()
@@ -48,34 +51,25 @@ async def serve(settings: Settings, store: Store | None = None) -> int:
         server.close()
 
 
-def boot_epoch(seconds: float) -> int:
-    """A number for this start of the process, different from that of any start within the last 24 days."""
-    return (int(seconds) - EPOCH_START) % (1 << EPOCH_BITS) or 1
-
-
 class Server:
-    """One server process: owns the engine, the hub of its connections, the store and the listeners."""
+    """One server process: owns the engine, the hub of its connections, the journal and the listeners."""
 
-    def __init__(self, settings: Settings, store: Store | None = None) -> None:
-        """Without a store jobs live in memory only, and the engine need not write records at all."""
+    def __init__(self, settings: Settings, beginning: Beginning, log: Any) -> None:
         self.settings = settings
-        self.log = logs.configure(settings.log_format, settings.log_level)
-        self.store: Store = store or MemoryStore()
+        self.log = log
+        self.beginning = beginning
         self.unhandled = 0  # exceptions that reached the loop: each is a bug
         self._tcp: asyncio.Server | None = None
         self._unix: listeners.UnixListener | None = None
         self._signals = 0
         self._woken = asyncio.Event()
-        wired = self._wire(store)
+        loop = asyncio.get_running_loop()
+        wired = wire(beginning.engine, settings, loop, self._on_hub_event, beginning.journal)
         self.hub, self._background = wired.hub, wired.background
-        self.store.open(self._on_commit, self._on_state, asyncio.get_running_loop())
-
-    def _wire(self, store: Store | None) -> Wired:
-        settings = self.settings
-        fieldtable.load(commands.COMMANDS, commands.PUSH_OPTIONS)
-        seed = int.from_bytes(os.urandom(8), "little") or 1
-        engine = Engine(settings.engine_limits(), seed, boot_epoch(time.time()))
-        return wire(engine, settings, asyncio.get_running_loop(), self._on_hub_event, store)
+        self.hub.on_failure = self._on_failure
+        self._keeper: StoreKeeper | None = None
+        if beginning.journal is not None:
+            self._keeper = StoreKeeper(beginning.journal, wired, settings, log)
 
     async def start(self) -> None:
         """Listen, and say so. StartError when something is in the way; `close` then takes back what was done."""
@@ -86,6 +80,8 @@ class Server:
             loop.add_signal_handler(number, self._on_signal, number)
         files = listeners.raise_file_limit(settings.max_connections)
         context = tls.server_context(settings.tls_cert, settings.tls_key)
+        if self._keeper is not None:
+            self._keeper.open(self.beginning.entries, loop)
         if not settings.no_tcp:
             self._tcp = await listeners.open_tcp(self._connection, settings.host, settings.port, context)
         if settings.unix_socket:
@@ -93,12 +89,6 @@ class Server:
             await self._unix.open(self._connection)
         self._announce(context is not None)
         self._warn(files, context is not None)
-
-    def _on_commit(self, position: int, _synced: int) -> None:
-        self.hub.committed(position)
-
-    def _on_state(self, state: StoreState) -> None:
-        self.log.warning("store", **asdict(state))
 
     def _connection(self) -> Connection:
         return Connection(self.hub)
@@ -110,8 +100,9 @@ class Server:
         if self.settings.log_format != "json":
             # Stdout carries nothing else; a server whose stdout was closed runs all the same.
             with contextlib.suppress(OSError, ValueError):
-                print(banner(place, bool(self.settings.auth_tokens), self.store.promise), flush=True)
-        self.log.info("ready", **asdict(place), durability=self.store.durability, pid=os.getpid(), version=__version__)
+                print(banner(place, bool(self.settings.auth_tokens), self.beginning.promise), flush=True)
+        self.log.info("ready", **asdict(place), durability=self.beginning.durability, pid=os.getpid(),
+                      version=__version__)
 
     def _warn(self, files: int, secure: bool) -> None:
         """What is served all the same, but is not as it should be; below the banner, which is what people look for."""
@@ -124,21 +115,30 @@ class Server:
             self.log.warning("tokens_in_clear", host=settings.host, remedy=remedy)
 
     async def run(self) -> int:
-        """Wait for the first signal, then drain; the exit status."""
+        """Wait for the first signal or the end of the storage, then drain; the exit status."""
         await self._woken.wait()
         await self._drain()
-        return 0
+        return 0 if self.hub.failure is None else os.EX_IOERR
 
     async def _drain(self) -> None:
         """Take no more connections, answer what is parked, and let the replies leave: at most `drain_timeout`."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.settings.drain_timeout / 1000
+        began = loop.time()
         self.log.info("draining", connections=self.hub.connections)
         self._close_listeners()
-        self.hub.begin_drain()
-        while self.hub.close_idle() and self._signals < 2 and loop.time() < deadline:
+        if self.hub.failure is None:
+            self.hub.begin_drain()
+        while self._close_some() and self._signals < 2 and loop.time() - began < self._drain_seconds():
             await asyncio.sleep(DRAIN_STEP_SECONDS)
         self.log.info("stopped", cut=self.hub.connections, unhandled=self.unhandled)
+
+    def _close_some(self) -> int:
+        """Connections that are done with, or have heard that nothing is to be had here; how many are left."""
+        return self.hub.close_idle() if self.hub.failure is None else self.hub.close_flushed()
+
+    def _drain_seconds(self) -> float:
+        longest = self.settings.drain_timeout / 1000
+        return longest if self.hub.failure is None else min(longest, FAILED_SECONDS)
 
     def _close_listeners(self) -> None:
         if self._tcp is not None:
@@ -153,10 +153,16 @@ class Server:
         self._close_listeners()
         self._background.close()
         self.hub.close_all()
-        self.store.close()
+        if self._keeper is not None:
+            self._keeper.close()
 
     def _on_hub_event(self, event: str, /, **fields: object) -> None:
         self.log.info(event, **fields)
+
+    def _on_failure(self, reason: str) -> None:
+        self.log.error("storage_failed", reason=reason)
+        self._background.close()
+        self._woken.set()
 
     def _on_signal(self, number: int) -> None:
         self._signals += 1

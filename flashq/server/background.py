@@ -59,6 +59,10 @@ class Background:
         waits = [wait for task in self._tasks if (wait := task.due_in()) is not None]
         self._arm(min(max(min(waits), 0), LONGEST_WAIT_MS) if waits else None)
 
+    def add(self, task: Task) -> None:
+        """One more that is to be done at times."""
+        self._tasks += (task,)
+
     def close(self) -> None:
         """Nothing is run any more."""
         self._closed = True

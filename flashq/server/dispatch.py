@@ -5,10 +5,10 @@ import structlog
 
 from flashq._core.engine import Engine
 from flashq.commands import COMMANDS
-from flashq.config import Settings
-from flashq.errors import INTERNAL_ERROR, NO_MEMORY, Refused
+from flashq.config import DURABILITIES, Settings
+from flashq.errors import INTERNAL_ERROR, NO_MEMORY, NOT_DURABLE, Refused
 from flashq.server.handlers import Handler, furnish
-from flashq.server.handlers.call import Call, Connection
+from flashq.server.handlers.call import Body, Call, Connection
 from flashq.server.replies import Refuser, encode_ok, encode_req_id
 from flashq.server.requests import check, decode, req_id_of
 
@@ -17,6 +17,7 @@ class Dispatcher:
     """Answers cold commands for the connections of one server. `refuse` makes the error replies of both tiers."""
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
         self.refuse = Refuser(settings)
         self.rooms = furnish(engine, settings)
         self._log = structlog.get_logger()
@@ -34,7 +35,7 @@ class Dispatcher:
             req_id = None if text is None else encode_req_id(msgpack, text)
             request = check(decoded)
             name = request.command.name
-            body = self._handlers[name](Call(connection, msgpack, request.values, req_id))
+            body = self._durable(Call(connection, msgpack, request.values, req_id), self._handlers[name])
             return None if body is None else encode_ok(msgpack, req_id, body)
         except Refused as refused:
             return self.refuse.refused(msgpack, req_id, refused)
@@ -46,3 +47,17 @@ class Dispatcher:
             return self.refuse.reply(msgpack, req_id, INTERNAL_ERROR)
 
     dispatch = __call__
+
+    def _durable(self, call: Call, handler: Handler) -> Body | None:
+        """What the handler says, with the receipt and the durability that were asked for."""
+        engine = self._engine
+        asked = call.values.get("durability")
+        durability = engine.durability if asked is None else max(engine.durability, DURABILITIES.index(asked))
+        if durability > engine.durability == 0:
+            raise Refused(NOT_DURABLE)
+        body = handler(call)
+        if body is not None and call.values.get("receipt"):
+            body["receipt"] = {"durability": DURABILITIES[durability], "position": engine.position}
+        if durability > engine.durability:
+            engine.answer_synced()
+        return body

@@ -1,4 +1,4 @@
-"""The key-value store: in memory only, bounded in keys and bytes, with times to live. The time is passed in.
+"""The key-value store: bounded in keys and bytes, with times to live. The time is passed in.
 
 A value is kept as compact JSON, so that its size is known and both protocols can be answered. Keys that ran out are
 gone for every reader at once; their memory comes back with `sweep`, which looks at a few at a time.
@@ -49,10 +49,14 @@ class KvStore:
                 return False
         for key, (value, deadline) in items.items():
             self.remove(key, now)
-            self._entries[key] = Entry(value, None)
-            self.size += _size(key, value)
-            self.expire(key, deadline)
+            self.add(key, value, deadline)
         return True
+
+    def add(self, key: str, value: bytes, deadline: int | None) -> None:
+        """A key that is not there, whatever the bounds say."""
+        self._entries[key] = Entry(value, None)
+        self.size += _size(key, value)
+        self.expire(key, deadline)
 
     def _fits(self, items: dict[str, tuple[bytes, int | None]]) -> bool:
         known = {key: entry for key in items if (entry := self._entries.get(key)) is not None}

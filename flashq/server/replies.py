@@ -1,14 +1,15 @@
 """Whole replies, framing included: of the cold commands, and every error reply of both tiers."""
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 import orjson
 
 from flashq.commands import COMMANDS, PUSH_OPTIONS
 from flashq.config import Settings
-from flashq.errors import BAD_TYPE, BY_STATUS, INTERNAL_ERROR, LIMITS, OUT_OF_RANGE, ErrorCode, Refused
+from flashq.errors import BAD_TYPE, BY_STATUS, INTERNAL_ERROR, LIMITS, OUT_OF_RANGE, STORAGE_FAILED, ErrorCode, Refused
 from flashq.fields import RANGES, Kind, field_rule, kind_rule
 
 SHOWN_NAME = 64  # characters of an unknown command's name that are told back
@@ -116,6 +117,16 @@ class Refuser:
         told = self.told(refused, in_msgpack)
         return encode(in_msgpack, req_id, {"ok": False, "error": told, "code": refused.error.code})
 
+    def withdrawn(self, in_msgpack: bool, frames: bytes) -> bytes:
+        """In place of replies that were held when the storage failed: an error for each; events are left out."""
+        errors = []
+        for reply in _decoded(in_msgpack, frames):
+            if "ok" in reply:
+                req_id = reply.get("reqId")
+                told = None if req_id is None else encode_req_id(in_msgpack, req_id)
+                errors.append(self.reply(in_msgpack, told, STORAGE_FAILED))
+        return b"".join(errors)
+
     def told(self, refused: Refused, in_msgpack: bool = False) -> str:
         """What a client is told of a refusal."""
         return self.text(refused.error, refused.field, refused.number, refused.text, in_msgpack, refused.rule)
@@ -135,6 +146,19 @@ class Refuser:
         return template.format(
             field=field, number=number, text=name, rule=rule or _rule(error, field, number), **self._limits
         )
+
+
+def _decoded(in_msgpack: bool, frames: bytes) -> Iterator[dict[str, Any]]:
+    """Whole frames, as this server wrote them."""
+    if not in_msgpack:
+        yield from map(orjson.loads, frames.split(b"\n")[:-1])
+        return
+    at = 0
+    while at < len(frames):
+        (size,) = _LENGTH.unpack_from(frames, at)
+        at += _LENGTH.size
+        yield msgpack.unpackb(frames[at:at + size])
+        at += size
 
 
 def _rule(error: ErrorCode, field: str, number: int) -> str:

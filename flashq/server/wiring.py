@@ -5,7 +5,7 @@ from typing import Any
 
 from flashq._core.engine import Engine
 from flashq._core.hub import Hub
-from flashq.config import Settings
+from flashq.config import DURABILITIES, Settings
 from flashq.server.background import Background
 from flashq.server.dispatch import Dispatcher
 
@@ -32,6 +32,7 @@ def wire(
     `loop` needs `call_later`; `store` and `clock` as the Hub takes them.
     """
     engine.set_defaults(**settings.push_defaults())
+    engine.durability = DURABILITIES.index(settings.durability)
     dispatcher = Dispatcher(engine, settings)
     rooms = dispatcher.rooms
     hub = Hub(
@@ -46,6 +47,7 @@ def wire(
         write_timeout_ms=settings.write_timeout,
         auth_required=bool(settings.auth_tokens),
         store=store,
+        unsynced_limit=settings.max_unsynced,
         log=log,
         clock=clock,
         rooms=rooms,

@@ -401,6 +401,13 @@ ROWS: dict[str, Row] = {
     "beyond on_duplicate: replace": Row(
         "It may give that job its payload, until a worker has it.", ("on_duplicate", "unique_key")
     ),
+    "beyond receipt: what a change survives": Row(
+        "A change says, when asked, what it survives and where it stands; later ones stand further on."
+    ),
+    "beyond durability: more than the server gives": Row(
+        "A push may ask for more than the server promises; one that keeps nothing refuses, and names the field."
+    ),
+    "beyond SYNC: on disk": Row("SYNC answers once all up to a position is on disk, and refuses one not reached."),
     "beyond names: what a worker asks for": Row("A pull with `names` gets jobs of these names, or without a name."),
     "beyond names: versions": Row("A job of a newer version than a worker can run goes to another one."),
     "beyond EXPLAIN: why not": Row(

@@ -42,6 +42,7 @@ def names(node: ast.AST) -> set[str]:
 def constants_of(tree: ast.Module) -> dict[str, ast.expr]:
     """What a module gives names to at its top."""
     pairs = [(one.targets, one.value) for one in tree.body if isinstance(one, ast.Assign)]
+    pairs += [([one.target], one.value) for one in tree.body if isinstance(one, ast.AnnAssign) and one.value]
     return {target.id: value for targets, value in pairs for target in targets if isinstance(target, ast.Name)}
 
 

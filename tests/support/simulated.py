@@ -279,6 +279,8 @@ class DelayedStore:
         self.log = bytearray()
         self.position = 0
         self.positions: list[int] = []
+        self.hurries = 0
+        self.pending_bytes = 0
 
     def append(self, frames: bytes, position: int) -> None:
         assert frames and position > self.position, "positions only grow"
@@ -288,10 +290,13 @@ class DelayedStore:
         if self.at_once:
             self.commit()
 
-    def commit(self, position: int | None = None) -> None:
-        """Everything appended, or what stands up to `position`, is durable now."""
+    def hurry(self) -> None:
+        self.hurries += 1
+
+    def commit(self, position: int | None = None, synced: int | None = None) -> None:
+        """Everything appended, or what stands up to `position`, is durable now; on disk up to `synced`, or likewise."""
         assert self.sim is not None
-        self.sim.hub.committed(self.position if position is None else position)
+        self.sim.hub.committed(self.position if position is None else position, synced)
         if not self.at_once:
             self.sim.loop.settle()
 
@@ -309,7 +314,8 @@ class Simulation:
     def __init__(self, store: DelayedStore | None = None, fill: Callable[[Engine], object] | None = None,
                  clock: tuple[int, int] = (START_WALL, START_MONO), **settings: Any) -> None:
         fieldtable.load(commands.COMMANDS, commands.PUSH_OPTIONS)
-        self.settings = load({"memory_limit": 1 << 40, **settings}, {})
+        durability = "memory" if store is None else "commit"
+        self.settings = load({"memory_limit": 1 << 40, "durability": durability, **settings}, {})
         self.loop = VirtualLoop()
         self.loop.wall, self.loop.mono = clock
         self.engine = Engine(self.settings.engine_limits(), 12345, EPOCH)

@@ -1,5 +1,5 @@
 """The methods behind the cold commands, a room for each kind of work. `Command.handler` names one: `room.method`."""
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from flashq._core.browse import Browser
@@ -22,7 +22,9 @@ from flashq.server.handlers.pubsub import PubSubHandlers
 from flashq.server.handlers.queues import QueueHandlers
 from flashq.server.handlers.reading import ReadingHandlers
 from flashq.server.handlers.statistics import StatisticsHandlers
+from flashq.server.handlers.syncs import SyncHandlers
 from flashq.server.handlers.waits import WaitHandlers
+from flashq.server.kept import KeepingRoom, Kept
 from flashq.server.replies import Refuser
 
 Handler = Callable[[Call], Body | None]     # None: the reply comes later, by `Connection.answer`
@@ -42,27 +44,51 @@ class Rooms:
     queues: QueueHandlers
     reading: ReadingHandlers
     statistics: StatisticsHandlers
+    syncs: SyncHandlers
     waits: WaitHandlers
     alarm: Alarm    # rung when a task may have become due earlier
 
     @property
     def tasks(self) -> tuple[Task, ...]:
         """What is to be done at times."""
-        return self.cron, self.kv, self.statistics, self.waits
+        return self.cron, self.kv, self.statistics, self.syncs, self.waits
+
+    @property
+    def keeping(self) -> tuple[KeepingRoom, ...]:
+        """What has entries that outlive the process."""
+        return self.kv, self.cron
+
+    def kept(self) -> list[Kept]:
+        """All of those, for a snapshot."""
+        return [(room.space, room.kept_keys(), room.kept) for room in self.keeping]
+
+    def restore(self, entries: Mapping[tuple[int, bytes], bytes]) -> None:
+        """Give each its own back. KeyError for a space that no room has."""
+        rooms = {room.space: room for room in self.keeping}
+        for (space, key), value in entries.items():
+            rooms[space].restore(key, value)
+        self.alarm.ring()
 
     def disconnected(self, connection: Connection) -> None:
         """What a connection left behind goes with it."""
         self.pubsub.disconnected(connection)
         self.events.disconnected(connection)
+        self.syncs.disconnected(connection)
         self.waits.disconnected(connection)
 
     def at_eof(self, connection: Connection) -> None:
         """It sends no more: what it asked is answered now."""
+        self.syncs.at_eof(connection)
         self.waits.at_eof(connection)
 
     def draining(self) -> None:
         """The server ends: nobody waits any more."""
+        self.syncs.draining()
         self.waits.draining()
+
+    def committed(self) -> None:
+        """More is durable now."""
+        self.syncs.committed()
 
     def endings(self) -> None:
         """Jobs that somebody waits for have ended."""
@@ -82,6 +108,7 @@ class Rooms:
 def furnish(engine: Engine, settings: Settings) -> Rooms:
     """The rooms of one server."""
     alarm, browser, bus, control = Alarm(), Browser(engine), Bus(engine), Control(engine)
+    refuse = Refuser(settings)
     rooms = Rooms(
         access=AccessHandlers(settings),
         cron=CronHandlers(engine, settings, alarm),
@@ -93,8 +120,9 @@ def furnish(engine: Engine, settings: Settings) -> Rooms:
         queues=QueueHandlers(engine, control),
         reading=ReadingHandlers(engine, browser, Explainer(engine)),
         statistics=StatisticsHandlers(engine),
-        waits=WaitHandlers(engine, bus, settings, Refuser(settings), alarm),
+        syncs=SyncHandlers(engine, settings, refuse, alarm),
+        waits=WaitHandlers(engine, bus, settings, refuse, alarm),
         alarm=alarm,
     )
-    rooms.queues.on_obliterate.append(rooms.cron.table.remove_queue)
+    rooms.queues.on_obliterate.append(rooms.cron.remove_queue)
     return rooms

@@ -1,5 +1,5 @@
 """CRON and its kin, and the background task that lets the table fire through the engine."""
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from flashq.errors import (
     CRON_NEEDS_TIME,
     CRON_NOT_FOUND,
     DATA_TOO_LARGE,
+    DISK_FULL,
     INTERNAL_ERROR,
     QUEUE_NAME_CHARS,
     QUEUE_NAME_EMPTY,
@@ -28,15 +29,16 @@ from flashq.errors import (
 from flashq.scheduler import schedule
 from flashq.scheduler.cron import CronTable, Entry
 from flashq.server.alarm import Alarm
+from flashq.server.handlers import cron_entry
 from flashq.server.handlers.call import Body, Call
+from flashq.server.kept import CRON_SPACE, Recorder
 
 MAX_QUEUE_NAME = 256        # bytes, as in flashq/_core/queue.pyx
 SLICE = 20                  # firings between two looks at the sockets
-OVERHEAD = 100              # bytes that CRONLIST writes for an entry beside what it was given
 ENDED = ("completed", "failed", "unknown")
 
 
-class Engine(Protocol):
+class Engine(Recorder, Protocol):
     """What is asked of the engine here."""
 
     @property
@@ -46,7 +48,9 @@ class Engine(Protocol):
 
 
 class CronHandlers:
-    """Owns the table of entries."""
+    """Owns the table of entries. They outlive the process: what becomes of each is recorded."""
+
+    space = CRON_SPACE
 
     def __init__(self, engine: Engine, settings: Settings, alarm: Alarm) -> None:
         self._engine = engine
@@ -56,6 +60,7 @@ class CronHandlers:
         self._max_job_size = settings.max_job_size
         self._log = structlog.get_logger()
         self.table = CronTable()
+        self._unread: dict[bytes, bytes] = {}       # entries of the journal that cannot run here; they stay in it
 
     # -- commands ---------------------------------------------------------------------------------------------
 
@@ -64,9 +69,9 @@ class CronHandlers:
         values = call.values
         _check_queue(values["queue"])
         when = self._schedule(values)
-        data = orjson.dumps(values["data"])
-        if len(data) > self._max_job_size:
-            raise Refused(DATA_TOO_LARGE, number=len(data))
+        size = len(orjson.dumps(values["data"]))
+        if size > self._max_job_size:
+            raise Refused(DATA_TOO_LARGE, number=size)
         options = _options(values)
         shown: dict[str, object] = {
             "name": values["name"],
@@ -81,27 +86,16 @@ class CronHandlers:
             "overlap": values["overlap"],
             "options": options,
         }
-        push = {"cmd": "PUSH", "queue": values["queue"], "priority": shown["priority"], **options}
-        entry = Entry(
-            name=values["name"],
-            queue=values["queue"],
-            frame=orjson.dumps({**push, "data": orjson.Fragment(data)}),
-            shown=shown,
-            schedule=when,
-            limit=values["limit"] or None,
-            catchup=values["catchup"],
-            overlap=values["overlap"],
-            next_run=when.next_after(self._engine.now) or 0,
-            size=len(orjson.dumps(shown)) + OVERHEAD,
-        )
+        entry = cron_entry.make(shown, when, self._engine.now)
         self._make_room(entry)
         self.table.put(entry)
+        self._keep(entry)
         self._alarm.ring()
         return {}
 
     def delete(self, call: Call) -> Body:
         """Jobs that it has pushed stay."""
-        if not self.table.remove(call.values["name"]):
+        if not self._remove(call.values["name"]):
             raise Refused(CRON_NOT_FOUND)
         return {}
 
@@ -109,6 +103,19 @@ class CronHandlers:
         """Twice: Go-E reads another key."""
         crons = [_shown(entry) for entry in self.table]
         return {"crons": crons, "jobs": crons}
+
+    def remove_queue(self, queue: str) -> None:
+        """The entries that push to a queue go with it."""
+        for name in self.table.of_queue(queue):
+            self._remove(name)
+
+    def _remove(self, name: str) -> bool:
+        """Whether there was one."""
+        unread = self._unread.pop(name.encode(), None)
+        found = self.table.remove(name) or unread is not None
+        if found:
+            self._engine.record_entry(self.space, name.encode(), None)
+        return found
 
     def _schedule(self, values: Mapping[str, Any]) -> schedule.Schedule:
         """When to run. Refused when that is no time, or too long to look at."""
@@ -130,6 +137,8 @@ class CronHandlers:
 
     def _make_room(self, entry: Entry) -> None:
         """Refused when there is none: an entry that it replaces does not count."""
+        if self._engine.full:
+            raise Refused(DISK_FULL)
         old = self.table.find(entry.name)
         entries = len(self.table) + (old is None)
         size = self.table.size + entry.size - (0 if old is None else old.size)
@@ -145,7 +154,7 @@ class CronHandlers:
 
     def run(self) -> None:
         """A slice of what is due."""
-        self.table.run(self._engine.now, self._push, self._is_open, SLICE)
+        self.table.run(self._engine.now, self._push, self._is_open, self._keep, SLICE)
 
     def _push(self, entry: Entry) -> int | None:
         try:
@@ -158,6 +167,31 @@ class CronHandlers:
 
     def _is_open(self, job: int) -> bool:
         return self._engine.get_state(job) not in ENDED
+
+    # -- keeping ----------------------------------------------------------------------------------------------
+
+    def _keep(self, entry: Entry, with_next: bool = False) -> None:
+        """Record what it is now; `with_next`: together with the command that follows, or not at all."""
+        key = entry.name.encode()
+        self._unread.pop(key, None)
+        self._engine.record_entry(self.space, key, cron_entry.written(entry) if entry.listed else None, not with_next)
+
+    def kept_keys(self) -> Iterable[bytes]:
+        """Of all entries."""
+        return [entry.name.encode() for entry in self.table] + list(self._unread)
+
+    def kept(self, key: bytes) -> bytes | None:
+        """As it is recorded."""
+        entry = self.table.find(key.decode())
+        return self._unread.get(key) if entry is None else cron_entry.written(entry)
+
+    def restore(self, key: bytes, value: bytes) -> None:
+        """One whose time zone is no more waits for a start that knows it."""
+        try:
+            self.table.put(cron_entry.read(value))
+        except schedule.BadSchedule as error:
+            self._unread[key] = value
+            self._log.error("cron_entry_not_read", name=key.decode(), reason=str(error))
 
 
 def _zone(name: str) -> tzinfo:

@@ -8,6 +8,7 @@ import orjson
 from flashq.commands.kv import ENTRY_FIELDS
 from flashq.config import Settings
 from flashq.errors import (
+    DISK_FULL,
     KV_FULL,
     KV_KEY_EMPTY,
     KV_KEY_LONG,
@@ -23,6 +24,7 @@ from flashq.glob import matcher
 from flashq.server.alarm import Alarm
 from flashq.server.checks import values_of
 from flashq.server.handlers.call import Body, Call
+from flashq.server.kept import KV_SPACE, Recorder
 from flashq.server.kv_store import KvStore
 from flashq.server.replies import Raw
 
@@ -36,15 +38,22 @@ INT64 = (-(2**63), 2**63 - 1)
 NULL = b"null"
 
 
-class Engine(Protocol):
-    """The clock that times to live are counted by."""
+class Engine(Recorder, Protocol):
+    """The clock that times to live are counted by, and the one that a restart has in common with what was before."""
 
     @property
     def mono(self) -> int: ...
+    @property
+    def now(self) -> int: ...
 
 
 class KvHandlers:
-    """Owns the store; also the background task that sweeps it."""
+    """Owns the store, whose keys outlive the process; also the background task that sweeps it.
+
+    That a key ran out is not recorded: the clock tells it to whoever reads the records.
+    """
+
+    space = KV_SPACE
 
     def __init__(self, engine: Engine, settings: Settings, alarm: Alarm) -> None:
         self._engine = engine
@@ -90,7 +99,11 @@ class KvHandlers:
 
     def delete(self, call: Call) -> Body:
         """Whether something was removed."""
-        return {"exists": self.store.remove(call.values["key"], self._engine.mono)}
+        key: str = call.values["key"]
+        exists = self.store.remove(key, self._engine.mono)
+        if exists:
+            self._engine.record_entry(self.space, key.encode(), None)
+        return {"exists": exists}
 
     def exists(self, call: Call) -> Body:
         """Whether it is there, and has not run out."""
@@ -102,6 +115,7 @@ class KvHandlers:
         if self.store.get(key, now) is None:
             return {"exists": False}
         self._waking(lambda: self.store.expire(key, now + call.values["ttl"]))
+        self._record([key])
         return {"exists": True}
 
     def ttl(self, call: Call) -> Body:
@@ -154,10 +168,42 @@ class KvHandlers:
 
     def _put(self, items: dict[str, tuple[bytes, int | None]]) -> None:
         def put() -> None:
+            if self._engine.full:
+                raise Refused(DISK_FULL)
             if not self.store.put(items, self._engine.mono):
                 raise Refused(KV_FULL)
 
         self._waking(put)
+        self._record(list(items))
+
+    # -- keeping ----------------------------------------------------------------------------------------------
+
+    def _record(self, keys: list[str]) -> None:
+        """What these keys are now, all in one."""
+        for key in keys:
+            name = key.encode()
+            self._engine.record_entry(self.space, name, self.kept(name), close=key is keys[-1])
+
+    def kept_keys(self) -> list[bytes]:
+        """Those that have not run out."""
+        return [key.encode() for key in self.store.keys(self._engine.mono)]
+
+    def kept(self, key: bytes) -> bytes | None:
+        """When it runs out in ms since 1970 (0: never), a space, and its value as JSON."""
+        entry = self.store.get(key.decode(), self._engine.mono)
+        if entry is None:
+            return None
+        until = 0 if entry.deadline is None else self._engine.now + entry.deadline - self._engine.mono
+        return b"%d %b" % (until, entry.value)
+
+    def restore(self, key: bytes, value: bytes) -> None:
+        """Also past the bounds, which may be narrower now."""
+        until, _, found = value.partition(b" ")
+        left = int(until) - self._engine.now
+        if int(until) == 0:
+            self.store.add(key.decode(), found, None)
+        elif left > 0:
+            self._waking(lambda: self.store.add(key.decode(), found, self._engine.mono + left))
 
     def _checked(self, entry: Mapping[str, Any]) -> tuple[bytes, int | None]:
         """Value and deadline of an entry. Refused when its key or value is not acceptable."""

@@ -1,5 +1,6 @@
 """Counting over the whole server."""
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from flashq.server.handlers.call import Body, Call
@@ -18,6 +19,8 @@ class Engine(Protocol):
     def metrics(self) -> dict[str, Any]: ...
     @property
     def mono(self) -> int: ...
+    @property
+    def position(self) -> int: ...
 
 
 class StatisticsHandlers:
@@ -25,14 +28,19 @@ class StatisticsHandlers:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.store: Callable[[], Body] = self._no_store     # whoever keeps one says how it is
         self._samples: deque[tuple[int, int]] = deque(maxlen=SAMPLES)   # (monotonic ms, completed)
 
     def stats(self, _call: Call) -> Body:
         """Totals, and the counts of each queue."""
         totals = self._engine.stats()
         body: Body = {name: totals[name] for name in _TOTALS}
+        body["store"] = self.store()
         body["queues"] = {queue["name"]: {name: queue[name] for name in _COUNTS} for queue in self._engine.queues()}
         return body
+
+    def _no_store(self) -> Body:
+        return store_body("memory", "ok", self._engine.position)
 
     def metrics(self, _call: Call) -> Body:
         """Numbers for people and graphs; the numbers are there from the first moment on."""
@@ -61,6 +69,13 @@ class StatisticsHandlers:
     def run(self) -> None:
         """One sample."""
         self._samples.append((self._engine.mono, self._engine.stats()["completed"]))
+
+
+def store_body(durability: str, health: str, position: int, durable: int = 0, pending_bytes: int = 0,
+               log_bytes: int = 0, checkpoint_bytes: int = 0) -> Body:
+    """How a store is, as STATS tells it."""
+    return {"durability": durability, "health": health, "position": position, "durable": durable,
+            "pending_bytes": pending_bytes, "log_bytes": log_bytes, "checkpoint_bytes": checkpoint_bytes}
 
 
 def _queue_metrics(queue: dict[str, Any]) -> Body:

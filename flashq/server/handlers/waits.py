@@ -1,6 +1,4 @@
 """WAITJOB: requests that wait for the end of a job."""
-import heapq
-import itertools
 import traceback
 from collections.abc import Iterable
 from typing import Protocol
@@ -12,7 +10,6 @@ from flashq.config import Settings
 from flashq.errors import (
     INTERNAL_ERROR,
     SHUTTING_DOWN,
-    TOO_MANY_PENDING,
     WAIT_CANCELLED,
     WAIT_CLOSED,
     WAIT_EXPIRED,
@@ -25,10 +22,10 @@ from flashq.errors import (
 from flashq.events import CANCELLED, COMPLETED, EXPIRED, FAILED, REMOVED
 from flashq.server.alarm import Alarm
 from flashq.server.handlers.call import Body, Call, Connection, raw
+from flashq.server.parked import Parked
 from flashq.server.replies import Refuser, encode_ok, in_format
 
 _SLICE = 500            # endings, or waits that time out, between two looks at the clock or the sockets
-_SPARE_ENTRIES = 64     # of waits that are over, which the heap of deadlines may hold beside as many as there are
 _ENDS: dict[int, ErrorCode | None] = {
     COMPLETED.number: None,
     FAILED.number: WAIT_FAILED,
@@ -67,12 +64,8 @@ class WaitHandlers:
         self._bus = bus
         self._refuse = refuse
         self._alarm = alarm
-        self._limit = settings.max_parked
         self._jobs: dict[int, dict[Wait, None]] = {}            # in order of arrival
-        self._held: dict[Connection, dict[Wait, None]] = {}
-        self._deadlines: list[tuple[int, int, Wait]] = []       # a heap; those that are over go when they come up
-        self._order = itertools.count()
-        self._count = 0
+        self._parked = Parked[Wait](settings.max_parked)
         self._draining = False
         self._log = structlog.get_logger()
 
@@ -90,8 +83,7 @@ class WaitHandlers:
             raise _timed_out(call)
         if self._draining:
             raise Refused(SHUTTING_DOWN)
-        if len(self._held.get(call.connection, ())) >= self._limit:
-            raise Refused(TOO_MANY_PENDING)
+        self._parked.check(call.connection)
         self._park(Wait(call, self._engine.mono + timeout))
         return None
 
@@ -99,14 +91,11 @@ class WaitHandlers:
         self._bus.watching = True
         self._bus.watch(wait.id)
         self._jobs.setdefault(wait.id, {})[wait] = None
-        self._held.setdefault(wait.call.connection, {})[wait] = None
-        self._count += 1
-        heapq.heappush(self._deadlines, (wait.deadline, next(self._order), wait))
-        if self._deadlines[0][2] is wait:
+        if self._parked.add(wait):
             self._alarm.ring()
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._parked)
 
     # -- how a wait ends ----------------------------------------------------------------------------------------------
 
@@ -150,54 +139,47 @@ class WaitHandlers:
         wait.call.connection.answer(reply, wait.call.req_id is None)
 
     def _drop(self, wait: Wait) -> None:
-        wait.over = True
-        for table, key in ((self._jobs, wait.id), (self._held, wait.call.connection)):
-            waits: dict[Wait, None] = table[key]  # type: ignore[index]  # each key is of its own table
-            del waits[wait]
-            if not waits:
-                del table[key]  # type: ignore[arg-type]  # likewise
-        self._count -= 1
-        if len(self._deadlines) > 2 * self._count + _SPARE_ENTRIES:
-            self._deadlines = [entry for entry in self._deadlines if not entry[2].over]
-            heapq.heapify(self._deadlines)
-        if self._count == 0:
+        self._parked.drop(wait)
+        waits = self._jobs[wait.id]
+        del waits[wait]
+        if not waits:
+            del self._jobs[wait.id]
+        if not self._parked:
             self._bus.watching = False
 
     # -- time ---------------------------------------------------------------------------------------------------------
 
     def due_in(self) -> int | None:
         """Until the first timeout."""
-        while self._deadlines and self._deadlines[0][2].over:
-            heapq.heappop(self._deadlines)
-        return self._deadlines[0][0] - self._engine.mono if self._deadlines else None
+        first = self._parked.first()
+        return None if first is None else first.deadline - self._engine.mono
 
     def run(self) -> None:
         """Those whose time is up."""
         for _ in range(_SLICE):
-            wait_ms = self.due_in()
-            if wait_ms is None or wait_ms > 0:
+            wait = self._parked.first()
+            if wait is None or wait.deadline > self._engine.mono:
                 return
-            wait = self._deadlines[0][2]
             self._refused(wait, _timed_out(wait.call))
 
     # -- connections --------------------------------------------------------------------------------------------------
 
     def at_eof(self, connection: Connection) -> None:
         """It asks no more, and must not be kept open for its waits."""
-        self._refuse_all(self._held.get(connection, ()), WAIT_CLOSED)
+        self._refuse_all(self._parked.of(connection), WAIT_CLOSED)
 
     def draining(self) -> None:
         """Nobody can wait any more."""
         self._draining = True
-        self._refuse_all([wait for waits in self._held.values() for wait in waits], SHUTTING_DOWN)
+        self._refuse_all(self._parked.all(), SHUTTING_DOWN)
 
     def _refuse_all(self, waits: Iterable[Wait], error: ErrorCode) -> None:
-        for wait in tuple(waits):
+        for wait in waits:
             self._refused(wait, Refused(error))
 
     def disconnected(self, connection: Connection) -> None:
         """Nobody is there to answer."""
-        for wait in tuple(self._held.get(connection, ())):
+        for wait in self._parked.of(connection):
             self._drop(wait)
 
 

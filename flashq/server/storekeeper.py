@@ -1,0 +1,66 @@
+"""Between the server and its journal: what commits, fullness and failures of the one mean to the other."""
+
+from typing import Any
+
+from flashq.config import Settings
+from flashq.server.checkpoints import Checkpoints, Snapshot
+from flashq.server.durable import Entries, Journal
+from flashq.server.handlers.call import Body
+from flashq.server.handlers.statistics import store_body
+from flashq.server.wiring import Wired
+from flashq.storage.base import StoreState
+
+
+class StoreKeeper:
+    """Owns the open journal of one server, which it closes, and writes its checkpoints."""
+
+    def __init__(self, journal: Journal, wired: Wired, settings: Settings, log: Any) -> None:
+        self._journal = journal
+        self._hub = wired.hub
+        self._rooms = wired.dispatcher.rooms
+        self._log = log
+        self._data_dir = settings.data_dir
+        self._checkpoints = Checkpoints(journal, self._snapshot, wired.hub.engine, settings, log)
+        wired.background.add(self._checkpoints)
+        self._rooms.statistics.store = self.status
+
+    def open(self, entries: Entries, loop: Any) -> None:
+        """What the rooms kept is given back to them, and from now on changes are written. StorageError."""
+        self._rooms.restore(entries)
+        self._journal.open(self._on_commit, self._on_state, loop)
+        self._rooms.alarm.ring()    # perhaps much was read back that a checkpoint would make short
+
+    def close(self) -> None:
+        """Everything is written and on disk."""
+        self._checkpoints.abort()
+        self._journal.close()
+
+    def _snapshot(self) -> Snapshot:
+        from flashq._core.snapshot import Snapshot as Taken
+
+        snapshot: Snapshot = Taken(self._hub.engine, self._rooms.kept())
+        return snapshot
+
+    def status(self) -> Body:
+        """How the journal is, as STATS tells it."""
+        journal, engine = self._journal, self._hub.engine
+        health = "failed" if self._hub.failure is not None else "full" if engine.full else "ok"
+        return store_body(
+            journal.durability, health, engine.position, engine.synced, journal.pending_bytes,
+            journal.log_bytes_since_checkpoint, journal.checkpoint_bytes)
+
+    def _on_commit(self, position: int, synced: int) -> None:
+        self._hub.committed(position, synced)
+        if self._checkpoints.overdue:
+            self._rooms.alarm.ring()
+
+    def _on_state(self, state: StoreState) -> None:
+        engine = self._hub.engine
+        if state.failed is not None:
+            self._hub.fail(state.failed)
+        elif state.full and not engine.full:
+            engine.full = True
+            self._log.warning("disk_full", data_dir=self._data_dir, refused="what adds jobs or data")
+        elif engine.full and not state.full:
+            engine.full = False
+            self._log.info("disk_has_space", data_dir=self._data_dir)

@@ -1,0 +1,207 @@
+"""When a checkpoint is begun, and that it is written in slices between which others work."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from flashq.config import load
+from flashq.server.checkpoints import BEHIND_MS, LEAST_SEGMENTS, PAUSE_MS, RETRY_MS, SLICE_BYTES, Checkpoints
+from flashq.storage.base import StorageError
+
+SEGMENT = 1 << 16
+LEAST = LEAST_SEGMENTS * SEGMENT
+
+
+class Snapshot:
+    """Three slices."""
+
+    def __init__(self) -> None:
+        self.began = 100
+        self.ended: int | None = None
+        self.done, self.total = 0, 3
+
+    def slice(self, max_bytes: int) -> bytes:
+        assert max_bytes == SLICE_BYTES
+        self.ended = 105
+        if self.done == self.total:
+            return b""
+        self.done += 1
+        return b"%d" % self.done
+
+
+class Journal:
+    """Takes notes; `behind` refuses what is written."""
+
+    def __init__(self) -> None:
+        self.log_bytes_since_checkpoint = 0
+        self.checkpoint_bytes = 0
+        self.failed: str | None = None
+        self.behind = False
+        self.error: StorageError | None = None
+        self.calls: list[tuple[object, ...]] = []
+        self.on_done: Callable[[str | None], None] | None = None
+
+    def checkpoint_begin(self, position: int, total: int) -> None:
+        self.calls.append(("begin", position, total))
+
+    def checkpoint_write(self, frames: bytes) -> bool:
+        if self.error is not None:
+            raise self.error
+        if self.behind:
+            return False
+        self.calls.append(("write", frames))
+        return True
+
+    def checkpoint_end(self, position: int, on_done: Callable[[str | None], None]) -> None:
+        self.calls.append(("end", position))
+        self.on_done = on_done
+
+    def checkpoint_abort(self) -> None:
+        self.calls.append(("abort",))
+
+
+class Clock:
+    mono = 1_000_000
+
+
+class Log:
+    def __init__(self) -> None:
+        self.events: list[tuple[str, dict[str, Any]]] = []
+
+    def info(self, event: str, **fields: Any) -> None:
+        self.events.append((event, fields))
+
+    warning = info
+
+
+class Driven:
+    """The driver with everything around it in the test's hands."""
+
+    def __init__(self, factor: int = 2) -> None:
+        self.journal, self.clock, self.log = Journal(), Clock(), Log()
+        self.taken = 0
+        settings = load({"segment_size": SEGMENT, "checkpoint_factor": factor}, {})
+        self.task = Checkpoints(self.journal, self.take, self.clock, settings, self.log)  # type: ignore[arg-type]
+
+    def take(self) -> Snapshot:
+        self.taken += 1
+        return Snapshot()
+
+    def run(self, limit: int = 20) -> list[int]:
+        """Let it work until it waits for something else; the ms before each step."""
+        waits = []
+        for _ in range(limit):
+            wait = self.task.due_in()
+            if wait is None:
+                break
+            waits.append(wait)
+            self.clock.mono += max(wait, 0)
+            self.task.run()
+        return waits
+
+
+@pytest.fixture
+def driven() -> Driven:
+    return Driven()
+
+
+WHOLE = [("begin", 100, 3), ("write", b"1"), ("write", b"2"), ("write", b"3"), ("end", 105)]
+
+
+def test_nothing_is_due_before_the_journal_has_grown(driven: Driven) -> None:
+    driven.journal.log_bytes_since_checkpoint = LEAST
+    assert driven.task.due_in() is None and not driven.task.overdue
+    driven.journal.log_bytes_since_checkpoint += 1
+    assert driven.task.overdue and driven.task.due_in() is not None
+
+
+def test_a_large_state_waits_for_a_larger_journal() -> None:
+    driven = Driven(factor=3)
+    driven.journal.checkpoint_bytes = LEAST
+    driven.journal.log_bytes_since_checkpoint = 3 * LEAST
+    assert not driven.task.overdue
+    driven.journal.log_bytes_since_checkpoint += 1
+    assert driven.task.overdue
+
+
+def test_one_is_written_in_slices_with_pauses(driven: Driven) -> None:
+    driven.journal.log_bytes_since_checkpoint = LEAST + 1
+    waits = driven.run()
+    assert driven.journal.calls == WHOLE
+    assert waits[1:] == [PAUSE_MS] * 3
+    assert driven.task.due_in() is None and not driven.task.overdue, "it is being brought to the disk"
+    driven.journal.log_bytes_since_checkpoint, driven.journal.checkpoint_bytes = 10, 77
+    assert driven.journal.on_done is not None
+    driven.journal.on_done(None)
+    ((event, fields),) = driven.log.events
+    assert (event, fields["jobs"], fields["bytes"]) == ("checkpoint", 3, 77)
+    assert driven.task.due_in() is None and driven.taken == 1
+
+
+def test_no_pauses_when_the_journal_runs_away(driven: Driven) -> None:
+    driven.journal.log_bytes_since_checkpoint = 2 * LEAST + 1
+    assert driven.run()[1:] == [0] * 3
+
+
+def test_what_is_not_taken_is_given_again(driven: Driven) -> None:
+    driven.journal.log_bytes_since_checkpoint = LEAST + 1
+    driven.journal.behind = True
+    assert driven.run(limit=4)[1:] == [BEHIND_MS] * 3
+    driven.journal.behind = False
+    driven.run()
+    assert driven.journal.calls == WHOLE
+
+
+def test_a_failure_is_told_and_tried_again_later(driven: Driven) -> None:
+    driven.journal.log_bytes_since_checkpoint = LEAST + 1
+    driven.run()
+    assert driven.journal.on_done is not None
+    driven.journal.on_done("no space left")
+    assert driven.log.events == [("checkpoint_failed", {"reason": "no space left"})]
+    assert not driven.task.overdue and driven.task.due_in() == RETRY_MS
+    driven.run()
+    assert driven.taken == 2 and driven.journal.calls == WHOLE * 2
+
+
+def test_a_journal_that_cannot_go_on_is_told_and_tried_again_later(driven: Driven) -> None:
+    driven.journal.log_bytes_since_checkpoint = LEAST + 1
+    driven.run(limit=2)
+    driven.journal.error = StorageError("disk full")
+    driven.task.run()
+    assert driven.log.events == [("checkpoint_failed", {"reason": "disk full"})]
+    assert driven.journal.calls[-1] == ("abort",) and driven.task.due_in() == RETRY_MS
+    driven.journal.error = None
+    driven.run()
+    assert driven.journal.calls[-5:] == WHOLE
+
+
+def test_a_snapshot_that_raises_leaves_nothing_half_done(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slice(self: Snapshot, max_bytes: int) -> bytes:
+        raise MemoryError
+
+    driven.journal.log_bytes_since_checkpoint = LEAST + 1
+    with monkeypatch.context() as patched:
+        patched.setattr(Snapshot, "slice", slice)
+        with pytest.raises(MemoryError):
+            driven.task.run()
+    assert driven.journal.calls[-1] == ("abort",)
+    assert driven.task.due_in() == RETRY_MS
+    driven.run()
+    assert driven.journal.calls[2:] == WHOLE
+
+
+def test_the_end_of_the_server_ends_it(driven: Driven) -> None:
+    driven.task.abort()
+    assert driven.journal.calls == []
+    driven.journal.log_bytes_since_checkpoint = LEAST + 1
+    driven.run(limit=2)
+    driven.task.abort()
+    assert driven.journal.calls == [*WHOLE[:3], ("abort",)]
+
+
+def test_a_journal_that_has_failed_is_left_alone(driven: Driven) -> None:
+    driven.journal.log_bytes_since_checkpoint = LEAST + 1
+    driven.run(limit=2)
+    driven.journal.failed = "no longer"
+    assert driven.task.due_in() is None

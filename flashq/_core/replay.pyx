@@ -5,10 +5,11 @@ from libc.string cimport memcpy
 
 from flashq._core.engine cimport Engine
 from flashq._core.pushkeys cimport push_key_restore
-from flashq._core.recordapply cimport (
-    DAMAGED, UNKNOWN_ID, Recovery, apply_attempt, apply_done, apply_forget, apply_gone, apply_ids, apply_job, apply_log,
-    apply_losses, apply_state, apply_taken, apply_ties, queue_of, recovery_close,
+from flashq._core.applyjob cimport apply_job, apply_ties
+from flashq._core.applylife cimport (
+    apply_attempt, apply_done, apply_forget, apply_gone, apply_ids, apply_log, apply_losses, apply_state, apply_taken,
 )
+from flashq._core.recovery cimport DAMAGED, UNKNOWN_ID, Recovery, queue_of, recovery_close
 from flashq._core.recordfields cimport Cursor, Text, get8, get32, get64, get_bytes, get_text
 from flashq._core.records cimport (
     GONE_AWAITED, GONE_OUTCOME, RECORD_ATTEMPT, RECORD_CLEAR, RECORD_COUNTS, RECORD_DEBOUNCE, RECORD_DONE,

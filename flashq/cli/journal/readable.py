@@ -27,7 +27,10 @@ def payload(value: bytes, is_msgpack: bool) -> Any:
     if not value:
         return None
     try:
-        return msgpack.unpackb(value, strict_map_key=False) if is_msgpack else orjson.loads(value)
+        if is_msgpack:
+            return msgpack.unpackb(value, strict_map_key=False)
+        orjson.loads(value)
+        return orjson.Fragment(value)   # byte by byte, also numbers that Python would round
     except ValueError:      # msgpack's own errors are ValueErrors, too
         return text(value)
 

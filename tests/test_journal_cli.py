@@ -271,6 +271,18 @@ def test_compact_leaves_a_checkpoint_and_the_same_jobs(start_server: StartServer
         assert [cron["name"] for cron in client.ok("CRONLIST")["crons"]] == ["nightly"]
 
 
+def test_compact_forgets_nothing_by_itself(start_server: StartServer, tmp_path: Path) -> None:
+    """The server may keep more than this process would by default."""
+    server = start_server(*COMMIT, "--keep-results", "20000")
+    with server.client() as client:
+        for _ in range(6):
+            client.ok("PUSHB", queue="q", jobs=[{"data": 1}] * 1000)
+            client.ok("ACKB", ids=[job["id"] for job in client.ok("PULLB", queue="q", count=1000)["jobs"]])
+    server.stop()
+    flashq(tmp_path, "journal", "compact")
+    assert flashq(tmp_path, "journal", "export").stdout.count('"state":"completed"') == 6000
+
+
 # --- damaged ones ----------------------------------------------------------------------------------------------------
 
 
@@ -317,7 +329,7 @@ def test_a_torn_tail_is_no_damage(tmp_path: Path) -> None:
     flip(segment(data, 1), last.offset + last.size - 1)
     found = verified(tmp_path, status=0)
     assert (found["ok"], found["position"], found["torn_bytes"]) == (True, 2, last.size)
-    assert (found["torn_file"], found["cut_bytes"]) == ("segment-000000000001.log", last.size)
+    assert (found["torn_file"], found["torn_at"]) == ("segment-000000000001.log", last.offset)
     text = flashq(tmp_path, "journal", "inspect").stdout
     assert f"tail: {last.size} bytes at byte {last.offset} of segment-000000000001.log are not whole" in text
     assert "is cut by the next start" in text
@@ -342,6 +354,16 @@ def test_a_missing_segment_is_named(tmp_path: Path) -> None:
     assert damages[0]["file"] == "segment-000000000003.log"
     assert damages[0]["lost"] == f"records {gone[0].base + 1} to {gone[-1].last}"
     assert "are missing" in damages[0]["reason"]
+
+
+def test_what_only_a_start_would_miss_is_damage_too(tmp_path: Path) -> None:
+    with Opened(tmp_path / "flashq-data") as opened:
+        while len(opened.files()) < 4:
+            opened.committed(20, b"\x05" + bytes(8) + b"\x05" + bytes(8))
+    segment(tmp_path / "flashq-data", 1).unlink()
+    (damage,) = verified(tmp_path, status=1)["damages"]
+    assert damage["file"] == "segment-000000000001.log"
+    assert "it is missing: the log begins with record" in damage["reason"]
 
 
 def test_a_damaged_checkpoint_is_told_block_by_block(tmp_path: Path) -> None:

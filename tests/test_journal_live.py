@@ -9,8 +9,10 @@ import pytest
 from flashq.storage.base import DamageError, StorageError
 from flashq.storage.journal.format import GROUP_HEAD
 from flashq.storage.journal.live import TRIES, Reads, owner, read_live, steadily
+from flashq.storage.journal.logscan import Walk
+from flashq.storage.journal.reader import Segment
 from flashq.storage.journal.survey import Survey, survey
-from support.journal import Kept, Opened, flip, frame, groups, positions, segment
+from support.journal import SEGMENT, Kept, Opened, flip, frame, groups, positions, segment
 
 Happens = Callable[[], None]
 
@@ -108,6 +110,28 @@ def test_files_that_go_meanwhile_begin_the_reading_anew(opened: Opened) -> None:
     assert positions(bytes(kept.state)) == [last]
 
 
+def test_a_file_used_again_between_opening_and_reading_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tmp_path / "data"
+    with Opened(data) as opened:
+        last = opened.committed(5)
+    segment(data, 2).unlink(missing_ok=True)    # the empty one behind it
+    walk = Segment.walk
+
+    def restarted(self: Segment, *given: int) -> Walk:
+        monkeypatch.undo()
+        with Opened(data) as opened:
+            assert opened.checkpoint(frame(last, b"all of it")) is None
+            opened.until(lambda: not segment(data, 1).exists())
+            rotate(opened, 3)
+        return walk(self, *given)
+
+    monkeypatch.setattr(Segment, "walk", restarted)
+    reads, kept = reading(data, nothing)
+    assert not segment(data, 1).exists()
+    assert positions(bytes(kept.state)) == [last]
+    assert reads.found.position > last
+
+
 def test_files_that_go_each_time_end_it_with_a_reason(tmp_path: Path) -> None:
     left = [segment(tmp_path, number) for number in range(2 * TRIES)]
     for path in left:
@@ -135,17 +159,45 @@ def test_what_fails_while_no_file_goes_fails_at_once(opened: Opened) -> None:
 
 
 @pytest.mark.parametrize("segments", [0, 2])
-def test_a_survey_takes_what_comes_meanwhile_for_no_damage(opened: Opened, segments: int) -> None:
+@pytest.mark.parametrize("within", [True, False])
+def test_a_survey_takes_what_comes_meanwhile_for_no_damage(opened: Opened, segments: int, within: bool) -> None:
     opened.committed(3)
+    opened.until(lambda: segment(opened.directory, 2).exists())
     shown: list[int] = []
 
+    def more() -> None:
+        opened.committed(2)
+        opened.committed(2)
+        rotate(opened, segments)
+
     def look(_path: Path, _offset: int, frames: memoryview) -> None:
-        if not shown:
-            opened.committed(2)
-            opened.committed(2)
-            rotate(opened, segments)
+        if not shown and within:
+            more()
         shown.extend(positions(bytes(frames)))
 
-    found: Survey = survey(opened.directory, look, nothing)
+    def advance(done: int, _total: int) -> None:
+        if done == SEGMENT and not within:
+            more()
+
+    found: Survey = survey(opened.directory, look, advance)
     assert found.damages == []
     assert shown == list(range(1, found.position + 1))
+    assert found.position > (3 if within or segments else 2)
+
+
+def test_a_survey_begins_anew_when_files_go(opened: Opened) -> None:
+    rotate(opened, 3)
+    last = opened.position
+    seen: list[str] = []
+
+    def look(path: Path, _offset: int, _frames: memoryview) -> None:
+        if not seen:
+            assert opened.checkpoint(frame(last, b"all of it")) is None
+            opened.until(lambda: not segment(opened.directory, 1).exists())
+            rotate(opened, 4)       # the files are used again
+        seen.append(path.name)
+
+    found = steadily(opened.directory, lambda: survey(opened.directory, look, nothing))
+    assert (found.damages, found.checkpoint is not None) == ([], True)
+    assert found.position == opened.position
+    assert len(set(seen)) < len(seen)

@@ -31,10 +31,12 @@ class Report:
     counts: dict[str, int] | None = None  # jobs by state, once they were loaded
 
     @property
-    def torn(self) -> SegmentFacts | None:
-        """The segment at whose end a group is not whole, which no reply was sent for."""
-        last = [one for one in self.survey.segments if one.groups and not one.ended]
-        return last[-1] if last and last[-1].torn else None
+    def torn(self) -> tuple[Path, int, int] | None:
+        """(segment, byte, bytes) of a group at the end of the log that is not whole: no reply was sent for it."""
+        if self.found is None or self.found.cut_file is None:
+            return None
+        facts = next(one for one in self.survey.segments if one.path.name == self.found.cut_file)
+        return facts.path, facts.end, self.found.cut_bytes
 
     @property
     def used(self) -> int:
@@ -97,9 +99,9 @@ def as_dict(report: Report) -> dict[str, Any]:
         "epoch": seen.epoch,
         "bytes_used": report.used,
         "bytes_needed": report.needed,
-        "torn_bytes": torn.torn if torn else 0,
-        "torn_file": torn.path.name if torn else None,
-        "cut_bytes": report.found.cut_bytes if report.found else None,
+        "torn_file": torn[0].name if torn else None,
+        "torn_at": torn[1] if torn else None,
+        "torn_bytes": torn[2] if torn else 0,
         "start_refused": report.refusal,
         "checkpoints": [_facts(one) for one in seen.checkpoints],
         "segments": [_facts(one) for one in seen.segments],
@@ -177,8 +179,9 @@ def print_end(console: Console, report: Report) -> None:
     found, torn = report.found, report.torn
     if torn is not None:
         what = "is being written" if report.pid else "was never acknowledged, and is cut by the next start"
-        console.print(f"tail: {torn.torn} bytes at byte {torn.end} of {torn.path.name} are not whole: what stands "
-                      f"there {what}", soft_wrap=True, highlight=False)
+        path, at, size = torn
+        console.print(f"tail: {size} bytes at byte {at} of {path.name} are not whole: what stands there {what}",
+                      soft_wrap=True, highlight=False)
     if found is not None:
         begin = f"{found.checkpoint} and " if found.checkpoint else ""
         console.print(f"a start reads {begin}{found.records:,} records of log, to record {found.position}; durable up "

@@ -125,6 +125,8 @@ def survey(directory: Path, look: Look, advance: Callable[[int, int], None]) -> 
     before: SegmentLook | None = None
     for path in segments.values():
         segment = SegmentLook(path, look)
+        if segment.begun and before is not None:
+            before.run()    # what was written to it until this one was begun
         segment.run()
         if before is not None:
             segment.follow(before)
@@ -192,16 +194,27 @@ class SegmentLook:
         self._path = path
         self._look = look
         self._window = bytearray(WINDOW)
+        self.begun = self._has_begun()  # else what comes later is not looked at, so that all comes in its order
 
-    def run(self) -> None:
-        """All of it; or, when called again, what has come since."""
+    def _has_begun(self) -> bool:
+        """Whether there is anything in it."""
         try:
             segment = Segment(self._path)
         except (DamageError, FormatError) as error:
             self.damages.append(_damage(self._path, error, "all records of the segment"))
-            return
+            return False
         try:
             self.facts.number, self.facts.epoch = segment.head.number, segment.head.epoch
+            return find_head(segment, HEAD_BYTES) is not None
+        finally:
+            segment.close()
+
+    def run(self) -> None:
+        """All of it; or, when called again, what has come since."""
+        if not self.begun:
+            return
+        segment = Segment(self._path)
+        try:
             segment.at = self.facts.end
             self._walk_all(segment)
         finally:
@@ -215,8 +228,6 @@ class SegmentLook:
         if facts.base is None or last.last is None:
             facts.last = last.last if facts.last is None and not self.damages else facts.last
             return
-        if facts.base != last.last and not last.ended:
-            before.run()    # perhaps it was written to when it was read
         if facts.base == last.last:
             return
         lost = f"records {last.last + 1} to {facts.base}"

@@ -178,3 +178,6 @@ def go_on(sim: Simulation, model: RestartModel) -> None:
         model.sequences[shard] = job_id // SHARDS + 1
         model.queue(name)
     probe.disconnect()
+    # What a rate limit lets through is nothing at first.
+    sim.advance(1)
+    model.advance(1)

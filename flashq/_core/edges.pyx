@@ -3,7 +3,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from flashq._core.job cimport (
-    ENDED_DEPENDENCY_FAILED, OUTCOME_COMPLETED, OUTCOME_FAILED, OUTCOME_NONE, OUTCOME_REMOVED, STATE_COMPLETED,
+    ENDED_DEPENDENCY_FAILED, OUTCOME_COMPLETED, OUTCOME_FAILED, OUTCOME_NONE, STATE_COMPLETED,
     STATE_DELAYED, STATE_FAILED, STATE_WAITING, STATE_WAITING_CHILDREN, Awaited, Edge, Job,
 )
 from flashq._core.jobs cimport job_find, job_gone, job_log

@@ -64,7 +64,7 @@ cdef void generations_set(Recovery* r) noexcept nogil:
     r.core.generation = max(r.core.generation, r.generation)
     while queue != NULL:
         queue.generation = r.core.generation
-        queue.rate.tokens = 0               # what was delivered before the restart is not known: never over the rate
+        queue.rate.tokens = 0               # what was delivered before is not known: never more than the rate
         queue = queue.next
 
 

@@ -7,7 +7,7 @@ machine's business; everything else comes from the seed.
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,10 @@ class Crash:
                 self.kill("before its first request")
         self.layer.clear()
         self.server = ServerProcess(self.home, *self.flags, env=self.layer.env)
+        self.look_at_epoch()
+
+    def look_at_epoch(self) -> None:
+        assert self.server is not None
         with self.server.client() as client:
             client.ok("PUSH", queue="epochs")
             job = client.ok("PULL", queue="epochs", timeout=0)["job"]
@@ -111,13 +115,20 @@ class Crash:
             self.layer.rule(0, kind, action, first=self.rng.randint(1, most))
             self.did[f"armed at {kind.name}"] += 1
             left = REPLIES
+        await self.work(left, lambda alive: self.kill("from outside" if alive else "by a call"))
+
+    async def work(self, replies: int, end: Callable[[bool], None]) -> None:
+        """All at once, until there were so many replies or the server has gone; `end` hears whether it is alive."""
+        assert self.server is not None
         self.replies = 0
         async with asyncio.TaskGroup() as crowd:
-            tasks = [crowd.create_task(self.own_work(ledger)) for ledger in self.ledgers]
-            tasks += [crowd.create_task(self.shared_work()) for _ in range(WORKERS)]
-            while self.replies < left and self.server.process.poll() is None:
+            for ledger in self.ledgers:
+                crowd.create_task(self.own_work(ledger))
+            for _ in range(WORKERS):
+                crowd.create_task(self.shared_work())
+            while self.replies < replies and self.server.process.poll() is None:
                 await asyncio.sleep(0)
-            self.kill("by a call" if self.server.process.poll() is not None else "from outside")
+            end(self.server.process.poll() is None)
 
     async def connect(self) -> AsyncClient:
         assert self.server is not None

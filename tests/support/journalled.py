@@ -19,7 +19,7 @@ from support.filelayer import mark
 from support.model_parts import Message
 from support.model_restart import RestartModel
 from support.ondisk import OnDisk, often
-from support.twin import LIMITS, Op, Twin, go_on, model_of
+from support.twin import LIMITS, Op, Twin, check_reply, go_on, model_of
 
 BEGIN = b"begin"            # marks: from here on the history counts; and the answer to an operation
 ANSWER = struct.Struct("<IQ")
@@ -89,7 +89,7 @@ class DiskTwin(Twin):
         for wire, waiting in zip(self.wires, self._waiting, strict=True):
             for found in wire.replies():
                 number, op, wanted = waiting.popleft()
-                assert found == wanted, f"{op.request}: {found} and not {wanted}"
+                check_reply(op, wanted, found)
                 mark(self.trace, ANSWER.pack(number, self.sim.engine.synced))
 
 

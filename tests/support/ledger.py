@@ -21,6 +21,7 @@ SLACK = 10_000      # ms between what the model takes a time for and what the se
 GAP = 5             # ms that keep apart what is put in order by time
 # These put a job into line by the time of the request.
 BY_TIME = frozenset({"PROMOTE", "RETRYDLQ", "MOVETODELAYED"})
+NOTHING_DONE = frozenset({"DISK_FULL", "SERVICE_UNAVAILABLE"})     # codes of replies
 # What a delivery does is not waited for, and these may change nothing.
 PROMISES_NOTHING = frozenset({"PULL", "PULLB", "HEARTBEAT", "GETJOB", "GETJOBCOUNTS"})
 TIMES = ("created_at", "run_at", "started_at", "completed_at", "failed_at", "last_heartbeat")
@@ -50,6 +51,7 @@ class Ledger:
         self.requests = Requests(rng, sorted(model.shards), prefix, LONG)
         self.requests.long = (10, 300, 5000, 30_000)
         self.open: list[Asked] = []
+        self.draining = False       # the server was told to end
         self.seen: dict[int, tuple[Message, Message]] = {}  # of jobs as they were found: them, and what the model said
         self._last_by_time = 0
 
@@ -78,6 +80,11 @@ class Ledger:
 
     def answered(self, asked: Asked, reply: Message) -> None:
         """What it promises holds for all before it."""
+        if reply.get("code") in NOTHING_DONE or (self.draining and "job" in reply and not jobs_of(reply)):
+            self.open.remove(asked)     # a server that ends hands out nothing
+            return
+        if reply.get("code") == "STORAGE_FAILED":
+            return                      # it may have happened, or not
         asked.reply = reply
         if asked.request["cmd"] in BY_TIME:
             self._last_by_time = now_ms()
@@ -137,6 +144,12 @@ class Ledger:
             shard, sequence = fresh[0] % SHARDS, fresh[0] // SHARDS
             assert sequence >= model.sequences[shard], f"{self}: id {fresh[0]} is used again"
             model.sequences[shard] = sequence
+
+    def restarted(self, epoch: int) -> None:
+        """Nothing was open, and the server has been started again."""
+        assert self.open == []
+        self.model.restart(epoch)
+        self.client, self.draining = self.model.connect(0), False
 
     # --- after a crash ----------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 
+from support.ledger import NOTHING_DONE
 from support.look import Ask
 from support.model_parts import Message
 from support.wire import AsyncClient
@@ -27,14 +28,19 @@ class Shared:
     async def push(self, client: AsyncClient) -> None:
         count = self.rng.randint(1, 20)
         self.open_pushes += count
-        reply = await client.ok("PUSHB", queue=QUEUE, jobs=[{"data": n, "max_attempts": 1} for n in range(count)])
+        reply = await client.call("PUSHB", queue=QUEUE, jobs=[{"data": n, "max_attempts": 1} for n in range(count)])
+        if self.failed(reply):
+            return
         self.open_pushes -= count
+        if not reply["ok"]:
+            assert reply["code"] in NOTHING_DONE, reply
+            return
         assert not self.pushed.intersection(reply["ids"]), "an id is used again"
         self.pushed.update(reply["ids"])
 
     async def pull(self, client: AsyncClient) -> None:
-        reply = await client.ok("PULLB", queue=QUEUE, count=self.rng.randint(1, 20), timeout=0)
-        for job in reply["jobs"]:
+        reply = await client.call("PULLB", queue=QUEUE, count=self.rng.randint(1, 20), timeout=0)
+        for job in reply.get("jobs", []):
             assert job["id"] not in self.done, f"job {job['id']} was done, and comes back"
             self.held[job["id"]] = job["token"]
 
@@ -43,15 +49,22 @@ class Shared:
             job_id = self.rng.choice(list(self.held))
             await self.ack_of(client, job_id, self.held.pop(job_id))
 
-    async def ack_of(self, client: AsyncClient, job_id: int, token: int) -> bool:
+    async def ack_of(self, client: AsyncClient, job_id: int, token: int) -> bool | None:
+        """Whether it was taken; None when nobody knows."""
         self.open_acks[job_id] = token
         reply = await client.call("ACK", id=job_id, token=token)
+        if self.failed(reply):
+            return None
         del self.open_acks[job_id]
         if reply["ok"]:
             assert job_id not in self.done, f"job {job_id} is done twice"
             self.done.add(job_id)
         self.did["ack" if reply["ok"] else reply["code"]] += 1
         return bool(reply["ok"])
+
+    def failed(self, reply: Message) -> bool:
+        """Whether nobody knows what became of the request."""
+        return reply.get("code") == "STORAGE_FAILED"
 
     async def step(self, client: AsyncClient) -> None:
         await self.rng.choice([self.push, self.pull, self.pull, self.ack, self.ack, self.ack])(client)
@@ -80,10 +93,11 @@ class Shared:
         """Tokens of before the crash are good for what is still held, and for nothing else."""
         for job_id, token in list(self.held.items()):
             if self.rng.random() < 0.5 and self.held.pop(job_id, None) is not None:
-                state = (await client.ok("GETSTATE", id=job_id))["state"]
-                known = (await client.ok("GETJOB", id=job_id))["job"]
-                may = state == "active" and known["token"] == token
-                assert await self.ack_of(client, job_id, token) == may, f"job {job_id}, {state}, token {token}"
+                shown = await client.call("GETJOB", id=job_id)
+                if self.failed(shown):
+                    return
+                may = shown["state"] == "active" and shown["job"]["token"] == token
+                assert await self.ack_of(client, job_id, token) in (may, None), f"{shown}, token {token}"
 
     async def finish(self, client: AsyncClient) -> None:
         """Everything is done in the end, by whoever gets it."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from flashq.config import Settings
 from support.history import SHORT, Requests, Times
-from support.look import View, differences, expected, look
+from support.look import View, compare, differences, expected, look
 from support.model_parts import SHARDS, Message
 from support.model_parts import Client as ModelClient
 from support.model_restart import RestartModel
@@ -122,8 +122,7 @@ class Twin:
 
     def expect(self, op: Op, replies: list[Message]) -> None:
         """These replies, now."""
-        found = self.wires[op.who].replies()
-        assert found == replies, f"{op.request}: {found} and not {replies}"
+        check_reply(op, replies, self.wires[op.who].replies())
 
     def avoid_meeting(self, wait: int) -> None:
         """Connections whose time ends at the same instant end in no defined order."""
@@ -154,6 +153,11 @@ class Twin:
 
     def look(self) -> View:
         return look(asking(self.sim), self.model.queues, self.model.issued)
+
+
+def check_reply(op: Op, wanted: object, found: object) -> None:
+    told = list(compare("reply", wanted, found))
+    assert told == [], f"{op.request}: {told}"
 
 
 def asking(sim: Simulation) -> Any:

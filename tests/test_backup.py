@@ -14,7 +14,7 @@ import pytest
 from conftest import StartServer
 from flashq.storage.base import DamageError
 from support.commandline import flashq
-from support.journal import Opened, flip, groups, read, segment
+from support.journal import Opened, flip, frame, groups, read, segment
 from support.server import ServerProcess
 from support.wire import Client
 
@@ -139,6 +139,20 @@ def test_a_torn_tail_is_left_behind(tmp_path: Path) -> None:
     assert (found.position, kept.positions, found.cut_bytes) == (3, [1, 2, 3], 0)
 
 
+def test_segments_that_hold_nothing_of_use_are_there_by_number(tmp_path: Path) -> None:
+    """A start wants all from the one that was written to when the checkpoint was begun, also if the log has gone on."""
+    with Opened(tmp_path / "flashq-data") as opened:
+        last = opened.committed(3)
+        assert opened.checkpoint(frame(last, b"all of it")) is None
+    for _ in range(2):
+        with Opened(tmp_path / "flashq-data") as opened:
+            last = opened.committed(1)
+    flashq(tmp_path, "backup", "copy")
+    found, kept = read(tmp_path / "copy")
+    assert (found.position, kept.positions) == (last, [4, 5])
+    assert found.needed == 1
+
+
 @pytest.mark.parametrize(("target", "text"), [
     ("full", "it is not empty"),
     ("flashq-data/inside", "lies in the data directory"),
@@ -191,5 +205,5 @@ def test_a_backup_that_was_killed_is_no_data_directory(tmp_path: Path) -> None:
                               env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
         assert done.returncode == 9
         if any(target.glob("segment-*.log")):
-            with pytest.raises(DamageError, match="the log begins with record"):
+            with pytest.raises(DamageError, match="it is missing"):
                 read(target)

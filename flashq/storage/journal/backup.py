@@ -86,6 +86,9 @@ def _copy(source: Path, target: Path, advance: Advance) -> Copied:
     copy = _Copy(target, advance, found.checkpoint_bytes + sum(part.end for part in parts))
     if found.checkpoint is not None:
         copy.whole(source / found.checkpoint)
+    if parts:
+        for number in range(found.needed, parts[0].head.number):    # numbers have no gap; these hold nothing of use
+            copy.empty(SegmentHead(parts[0].head.epoch, number, 0, parts[0].head.salt), found.begin)
     for part in parts:
         copy.segment(part)
     with storage_errors(f"cannot write the backup into {target}"):
@@ -129,11 +132,19 @@ class _Copy:
                 self._bytes(file, fd, HEAD_BYTES, part.end)
                 if not part.path.exists():
                     raise StorageError(f"{part.path} was taken away while it was copied")
-                self._finish(fd, part)
+                self._finish(fd, part.head, part.end, part.position, part.ended)
             finally:
                 os.close(fd)
         finally:
             file.close()
+
+    def empty(self, head: SegmentHead, position: int) -> None:
+        """A segment without records."""
+        fd = self._create(segment_name(head.number))
+        try:
+            self._finish(fd, head, HEAD_BYTES, position, False)
+        finally:
+            os.close(fd)
 
     def publish(self) -> None:
         """Give the files their names: the log from behind, then the checkpoint. What a crash leaves half-named has no
@@ -161,9 +172,9 @@ class _Copy:
             self.done += size
             self._advance("copying", min(self.done, self._total), self._total)
 
-    def _finish(self, fd: int, part: Part) -> None:
+    def _finish(self, fd: int, head: SegmentHead, end: int, position: int, ended: bool) -> None:
         with storage_errors(f"cannot write the backup into {self._target}"):
-            write_end(fd, part.head, part.end, part.position, part.ended)
+            write_end(fd, head, end, position, ended)
             self._sync(fd)
 
     def _sync(self, fd: int) -> None:

@@ -54,6 +54,29 @@ static inline int fq_sync_data(int fd) {
 #endif
 }
 
+/* Reserve room for bytes of a file, which stays as long as it is; the disk may be full then. Elsewhere than on Linux
+ * nothing: they are written all the same, or refused then. */
+static inline int fq_reserve_more(int fd, uint64_t offset, uint64_t size) {
+#ifdef __linux__
+    if (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)size) != 0 && errno != EOPNOTSUPP)
+        return errno;
+#else
+    (void)fd, (void)offset, (void)size;
+#endif
+    return 0;
+}
+
+/* Give bytes of a file back to the disk where it can do that; the file stays as long as it is and they read as zeros,
+ * or as they were. */
+static inline void fq_give_back(int fd, uint64_t offset, uint64_t size) {
+#ifdef __linux__
+    if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)size) != 0)
+        return;
+#else
+    (void)fd, (void)offset, (void)size;
+#endif
+}
+
 /* A condition that is waited for by the monotonic clock. */
 static inline int fq_cond_open(pthread_cond_t *cond) {
 #ifdef __APPLE__

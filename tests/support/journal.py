@@ -1,13 +1,17 @@
 """A journal in a test's hands: frames made by hand, a replay that only collects, and a loop that waits for commits."""
 
 import asyncio
+import contextlib
+import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flashq.storage.base import StoreState
+from flashq.storage.base import StorageError, StoreState
 from flashq.storage.journal import Journal, Progress, Recovered
+from flashq.storage.journal.format import GROUP_HEAD, segment_name
+from flashq.storage.journal.reader import Group, Segment
 
 SEGMENT = 1 << 16
 
@@ -104,8 +108,73 @@ class Opened:
     def committed(self, count: int = 1, payload: bytes = b"records") -> int:
         """Put frames and wait until they are committed; the position of the last."""
         position = self.put(count, payload)
-        self.until(lambda: bool(self.commits) and self.commits[-1][0] >= position)
+        self.reach(position)
         return position
+
+    def reach(self, position: int) -> None:
+        """Wait until everything up to there is committed."""
+        self.until(lambda: bool(self.commits) and self.commits[-1][0] >= position)
+
+
+    def killed(self, to: Path) -> Path:
+        """A copy of the directory as it would be if the process had died now."""
+        while True:     # the spares change at any moment
+            try:
+                return Path(shutil.copytree(self.directory, to))
+            except shutil.Error:
+                shutil.rmtree(to)
+
+    def marked(self) -> None:
+        """Wait until the log states that all of it is durable."""
+        written = self.journal.log_bytes
+        self.until(lambda: self.journal.log_bytes >= written + GROUP_HEAD.size)
+
+    def checkpoint(self, state: bytes, begin: int | None = None, end: int | None = None) -> str | None:
+        """A checkpoint with this state, begun and ended at the present position; None, or why it came to nothing."""
+        done: list[str | None] = []
+        self.journal.checkpoint_begin(self.position if begin is None else begin, len(positions(state)))
+        try:
+            self.until(lambda: self.journal.checkpoint_write(state))
+            self.journal.checkpoint_end(self.position if end is None else end, done.append)
+        except StorageError as error:
+            self.journal.checkpoint_abort()
+            return str(error)
+        self.until(lambda: bool(done))
+        return done[0]
+
+    def disk_use(self) -> int:
+        """Bytes of all files, also of those that go while they are counted."""
+        total = 0
+        for path in self.directory.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                total += path.stat().st_size
+        return total
+
+    def files(self) -> list[str]:
+        """Names of the segments and checkpoints."""
+        return sorted(p.name for p in self.directory.iterdir() if p.suffix in (".log", ".ckpt"))
+
+
+def segment(directory: Path, number: int) -> Path:
+    return directory / segment_name(number)
+
+
+def groups(path: Path) -> list[Group]:
+    """Those that a segment holds."""
+    one = Segment(path)
+    try:
+        return list(one.groups(one.walk()))
+    finally:
+        one.close()
+
+
+def flip(path: Path, at: int, bits: int = 0x40) -> None:
+    """Change one byte of a file."""
+    with open(path, "r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ bits]))
 
 
 def read(directory: Path) -> tuple[Recovered, Kept]:

@@ -23,6 +23,8 @@ cdef extern from "flashq/diskio.h" nogil:
     uint64_t mono_ns "fq_mono_ns"() noexcept
     int write_all "fq_write_all"(int fd, iovec* parts, int count, uint64_t offset) noexcept     # 0 or errno
     int sync_data "fq_sync_data"(int fd) noexcept                                               # 0 or errno
+    int reserve_more_ "fq_reserve_more"(int fd, uint64_t offset, uint64_t size) noexcept        # 0 or errno
+    void give_back_ "fq_give_back"(int fd, uint64_t offset, uint64_t size) noexcept
     int cond_open "fq_cond_open"(pthread_cond_t* cond) noexcept
     void cond_wait_until "fq_cond_wait_until"(pthread_cond_t* cond, pthread_mutex_t* lock, uint64_t deadline) noexcept
     int thread_start "fq_thread_start"(pthread_t* thread, void* (*main)(void*) noexcept nogil, void* given) noexcept

@@ -6,11 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flashq.storage.base import OnCommit, OnState, StoreState
+from flashq.storage.journal.checkpoint import CheckpointTask
 from flashq.storage.journal.files import lock_directory, make_directory, storage_errors
+from flashq.storage.journal.format import CheckpointHead
 from flashq.storage.journal.keeper import Keeper
 from flashq.storage.journal.logwriter import LogWriter
 from flashq.storage.journal.reading import Progress, Recovered, Replay
 from flashq.storage.journal.recovery import recover
+
+OnDone = Callable[[str | None], None]
 
 SMALLEST_SEGMENT = 64 << 10
 GROUP_MOST = 16 << 20  # bytes written at once: what waits meanwhile is written next
@@ -45,6 +49,11 @@ class Journal(LogWriter):
         self._on_commit: OnCommit | None = None
         self._on_state: OnState | None = None
         self._state = StoreState()
+        self._checkpoint: CheckpointTask | None = None
+        self._checkpoint_bytes = 0
+        self._covered_bytes = 0     # of the log, by the last checkpoint
+        self._on_done: OnDone | None = None
+        self._threads: list[CheckpointTask] = []    # that may still run
 
     def lock(self) -> None:
         """Make the directory if need be, and keep every other process off it. LockedError, StorageError."""
@@ -59,17 +68,22 @@ class Journal(LogWriter):
     def open(self, on_commit: OnCommit, on_state: OnState, loop: AbstractEventLoop) -> None:
         """Begin a new segment behind what was loaded, with the next epoch; on disk when this returns. StorageError."""
         found = self._found
-        self._on_commit, self._on_state, self._loop = on_commit, on_state, loop
         keeper = Keeper(self.directory, self, self._segment_size, found.epoch + 1, self._state_changed)
         with storage_errors(f"cannot begin a segment in {self.directory}"):
             self._bell = keeper.begin(found.number, found.ends, found.position)
+        self._on_commit, self._on_state, self._loop = on_commit, on_state, loop
+        self._checkpoint_bytes = found.checkpoint_bytes
         self._keeper = keeper
         keeper.release(found.begin)     # what the last process had no more time to remove
         keeper.start()
         loop.add_reader(self._bell, self._answer)
 
     def close(self) -> None:
-        """Make durable what was put, unless there is no space for it; report it; end the log, and unlock."""
+        """Make durable what was put, unless there is no space for it; report it; end the log, and unlock. A checkpoint
+        that is not finished is given up."""
+        self.checkpoint_abort()
+        for task in self._threads:
+            task.join()
         if self._loop is not None:
             self._loop.remove_reader(self._bell)
             self.finish()
@@ -103,6 +117,67 @@ class Journal(LogWriter):
         """What ended the log, in words; None while it is fine."""
         failure = self.failure
         return None if failure is None else f"{failure[1]} failed: {os.strerror(failure[0])}"
+
+    # --- checkpoints -------------------------------------------------------------------------------------------------
+
+    @property
+    def log_bytes_since_checkpoint(self) -> int:
+        """How much log a start would have to read."""
+        return self._found.log_bytes + self.log_bytes - self._covered_bytes
+
+    @property
+    def checkpoint_bytes(self) -> int:
+        """Size of the last checkpoint; 0 before the first."""
+        return self._checkpoint_bytes
+
+    def checkpoint_begin(self, begin_position: int, total_jobs: int) -> None:
+        """Begin a checkpoint of what the log holds up to there, and perhaps of some of what comes behind it."""
+        if self._checkpoint is not None or self._keeper is None:
+            raise RuntimeError("a checkpoint is being written, or the journal is not open")
+        head = CheckpointHead(self._found.epoch + 1, begin_position, self.segment)
+        covered = self._found.log_bytes + self.log_bytes
+        task = CheckpointTask(self.directory, head, total_jobs, covered, self, self._keeper.give_up_spare,
+                              self._checkpoint_over)
+        self._checkpoint = task
+        self._threads = [task, *(one for one in self._threads if one.is_alive())]
+
+    def checkpoint_write(self, frames: bytes) -> bool:
+        """Add whole frames; False: its thread is behind, so call again later. StorageError: it came to nothing."""
+        return self._begun().write(frames)
+
+    def checkpoint_end(self, end_position: int, on_done: OnDone) -> None:
+        """The state was told as it was at `end_position` or before. `on_done(None)` comes on the loop's thread when the
+        checkpoint counts, and `on_done(reason)` when it came to nothing. StorageError: it did so already."""
+        task = self._begun()
+        self._on_done = on_done
+        task.end(end_position)
+
+    def checkpoint_abort(self) -> None:
+        """Give up the one that is being written, if any; `on_done` is not called."""
+        task, self._checkpoint = self._checkpoint, None
+        if task is not None:
+            task.abort()
+
+    def _begun(self) -> CheckpointTask:
+        if self._checkpoint is None:
+            raise RuntimeError("no checkpoint was begun")
+        return self._checkpoint
+
+    def _checkpoint_over(self, task: CheckpointTask) -> None:
+        """Called in its thread."""
+        keeper, loop = self._keeper, self._loop
+        if keeper is not None:
+            keeper.checkpoint_over(task.head.begin if task.counts else None)
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._tell_done, task)
+
+    def _tell_done(self, task: CheckpointTask) -> None:
+        if task.counts:
+            self._checkpoint_bytes, self._covered_bytes = task.size, task.covered
+        if task is self._checkpoint and task.ended:
+            self._checkpoint, on_done = None, self._on_done
+            if on_done is not None:
+                on_done(task.failure)
 
     # --- news --------------------------------------------------------------------------------------------------------
 

@@ -63,12 +63,12 @@ class Keeper:
 
     def release(self, position: int) -> None:
         """A checkpoint holds everything up to there: older ones go, and segments that have nothing behind it."""
-        self._release_to = position
-        self._lean = False
+        with self._lock:
+            self._release_to = position
         self._writer.poke()
 
     def give_up_spare(self) -> bool:
-        """Delete a spare, so that a checkpoint has room; no new one is made before `release` or `recover_spares`."""
+        """Delete a spare, so that a checkpoint has room; no new one is made before it is over."""
         with self._lock:
             self._lean = True
             if not self._spares:
@@ -76,9 +76,12 @@ class Keeper:
             self._spares.pop().unlink()
             return True
 
-    def recover_spares(self) -> None:
-        """The space that was given up is free again."""
-        self._lean = False
+    def checkpoint_over(self, begin: int | None) -> None:
+        """What was given up for it is wanted back; if it counts, older files go that `begin` makes superfluous."""
+        with self._lock:
+            self._lean = False
+        if begin is not None:
+            self.release(begin)
         self._writer.poke()
 
     # --- in its thread -----------------------------------------------------------------------------------------------
@@ -102,8 +105,10 @@ class Keeper:
             fd, number, last = retired
             os.close(fd)
             self._ends[number] = last
-        if self._release_to is not None:
-            self._let_go(self._release_to)
+        with self._lock:
+            release_to, self._release_to = self._release_to, None
+        if release_to is not None:
+            self._let_go(release_to)
         try:
             while size := self._writer.wanted_size(self._size):
                 self._offer(size)
@@ -114,7 +119,8 @@ class Keeper:
                 raise
             self._set_full(True)
             return True
-        self._set_full(False)
+        if not self._lean:
+            self._set_full(False)
         return False
 
     def _set_full(self, full: bool) -> None:
@@ -171,7 +177,6 @@ class Keeper:
 
     def _let_go(self, position: int) -> None:
         """Delete what a checkpoint begun at `position` makes superfluous, or make spares of it: oldest first."""
-        self._release_to = None
         for begin, path in checkpoints_in(self._directory).items():
             if begin < position:
                 path.unlink()

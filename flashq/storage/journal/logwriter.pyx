@@ -29,7 +29,7 @@ cdef void no_segment(Segment* segment) noexcept nogil:
 cdef void segment_close(Segment* segment) noexcept nogil:
     if segment.fd >= 0:
         close(segment.fd)
-    no_segment(segment)
+    segment.fd = -1
 
 
 cdef void batch_close(Batch* batch) noexcept nogil:
@@ -192,6 +192,15 @@ cdef class LogWriter(Sink):
     def log_bytes(self):
         """Bytes written to segments since the start, headers of groups included."""
         return load(&self.log.log_bytes)
+
+    @property
+    def segment(self):
+        """Number of the segment that is written to."""
+        cdef uint64_t number
+        pthread_mutex_lock(&self.log.lock)
+        number = self.log.current.number
+        pthread_mutex_unlock(&self.log.lock)
+        return number
 
     @property
     def failure(self):

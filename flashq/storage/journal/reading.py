@@ -87,6 +87,7 @@ class Recovered:
     number: int = 0  # of the last segment that is there
     last_file: Path | None = None  # the last segment that holds a part of the log
     ends: dict[int, int] = field(default_factory=dict)  # number of each segment -> position of the last record in it
+    rests: list[tuple[Path, int]] = field(default_factory=list)  # segments, and where what they hold ends
     open_ends: list[Place] = field(default_factory=list)  # where segments end without saying so, from the log's end on
 
 
@@ -157,6 +158,7 @@ class Reading:
                     offset, reason = _damaged(error)
                     raise DamageError(path, checkpoint.block_at + offset, count, reason) from error
                 self._advance(before + checkpoint.block_at + len(block))
+            self._advance(before + checkpoint.size)
             self._stated = checkpoint.end
             self._floor = checkpoint.head.segment
             found.epoch = max(found.epoch, checkpoint.head.epoch)
@@ -219,9 +221,7 @@ class Reading:
         """What a segment says of the log, once it was read."""
         found = self._found
         if segment.stop == logscan.BROKEN:
-            if walk.groups == 0 and found.open_ends:
-                raise self._damage(found.open_ends[0], f"and {segment.path.name} does not go on from there")
-            raise DamageError(segment.path, segment.at, walk.frames, walk.reason or "")
+            raise self._broken(segment, walk)
         if walk.groups:
             found.open_ends.clear()     # the log goes on from where they are
             found.position, found.last_file = walk.position or 0, segment.path
@@ -229,11 +229,23 @@ class Reading:
         found.ends[segment.head.number] = found.position
         found.frames += walk.given
         found.log_bytes += segment.at - HEAD_BYTES
+        found.rests.append((segment.path, segment.at))
         self._stated = max(self._stated, walk.stated)
         if segment.stop != logscan.END:
             head = segment.head
             place = Place(segment.path, head.number, head.salt, segment.at, walk.torn, walk.frames, walk.reason)
             found.open_ends.append(place)
+
+    def _broken(self, segment: Segment, walk: Walk) -> DamageError:
+        """Of a segment with a group that is whole and cannot be right; perhaps for want of those before it."""
+        found = self._found
+        number = segment.head.number - 1
+        if walk.groups == 0 and found.segments and number not in found.ends:
+            path = self._directory / segment_name(number)
+            return DamageError(path, 0, 0, f"it is missing, and {segment.path.name} goes on from it")
+        if walk.groups == 0 and found.open_ends:
+            return self._damage(found.open_ends[0], f"and {segment.path.name} does not go on from there")
+        return DamageError(segment.path, segment.at, walk.frames, walk.reason or "")
 
     def _locate(self, segment: Segment, target: int, reason: str) -> DamageError:
         """Where in the file the byte stands that is number `target` of all frames given of it."""

@@ -4,10 +4,14 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from flashq.storage.journal.diskio import give_back
 from flashq.storage.journal.files import storage_errors, sync_directory, sync_file, write_all
-from flashq.storage.journal.format import END_MARK, UNFINISHED_GLOB
+from flashq.storage.journal.format import END_MARK, GROUP_HEAD, UNFINISHED_GLOB
 from flashq.storage.journal.logscan import group_head
 from flashq.storage.journal.reading import Place, Progress, Reading, Recovered, Replay
+
+BLOCK_BYTES = 4096  # of a file system, or a multiple
+LEAST_BYTES = 1 << 16  # worth a call
 
 
 def recover(directory: Path, replay: Replay, progress: Callable[[Progress], None]) -> Recovered:
@@ -19,6 +23,8 @@ def recover(directory: Path, replay: Replay, progress: Callable[[Progress], None
     found = Reading(directory, replay, progress).run()
     with storage_errors(f"cannot end the log in {directory}"):
         _seal(found)
+        for path, end in found.rests:
+            _give_back(path, end)
     return found
 
 
@@ -41,5 +47,17 @@ def _end(place: Place, position: int) -> None:
     try:
         write_all(fd, head, place.offset)
         sync_file(fd)
+    finally:
+        os.close(fd)
+
+
+def _give_back(path: Path, end: int) -> None:
+    """What a segment had reserved and will not use; of many starts in a row none keeps much of the disk."""
+    start = (end + GROUP_HEAD.size + BLOCK_BYTES - 1) // BLOCK_BYTES * BLOCK_BYTES    # behind an end that was put there
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        size = os.fstat(fd).st_size
+        if size - start >= LEAST_BYTES:
+            give_back(fd, start, size - start)
     finally:
         os.close(fd)

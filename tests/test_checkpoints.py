@@ -125,6 +125,17 @@ def test_a_large_state_waits_for_a_larger_journal() -> None:
     assert driven.task.overdue
 
 
+def test_many_files_are_enough(driven: Driven) -> None:
+    driven.task.read_back(LEAST_SEGMENTS - 1)
+    assert not driven.task.overdue and driven.task.due_in() is None
+    driven.task.read_back(LEAST_SEGMENTS)
+    assert driven.task.overdue
+    driven.run()
+    assert driven.journal.calls == WHOLE and driven.journal.on_done is not None
+    driven.journal.on_done(None)
+    assert not driven.task.overdue and driven.task.due_in() is None
+
+
 def test_one_is_written_in_slices_with_pauses(driven: Driven) -> None:
     driven.journal.log_bytes_since_checkpoint = LEAST + 1
     waits = driven.run()

@@ -18,7 +18,7 @@ from flashq._core.namemap cimport NameNode, name_add, name_find, name_hash, name
 from flashq._core.queue cimport active_append, list_append
 from flashq._core.rawlist cimport number_list
 from flashq._core.rawmem cimport raw_free, raw_realloc
-from flashq._core.recordapply cimport DAMAGED, KEY_HELD
+from flashq._core.recovery cimport DAMAGED, KEY_HELD
 from flashq._core.relations cimport MAX_DEPENDS_ON, unique_hold
 from flashq._core.request cimport JSON, MSGPACK, PARENT_FAIL, PARENT_WAIT, OnParentFailure, Slice
 from flashq._core.reservations cimport owner_await, owner_free

@@ -23,6 +23,7 @@ from flashq.storage.base import StorageError
 
 DRAIN_STEP_SECONDS = 0.01
 FAILED_SECONDS = 5.0    # for clients to take their errors, once the storage has failed
+LINGER_SECONDS = 0.25   # for requests that are on their way then
 INTERRUPTED = 128 + signal.SIGINT   # as shells have it
 
 
@@ -81,7 +82,8 @@ class Server:
         files = listeners.raise_file_limit(settings.max_connections)
         context = tls.server_context(settings.tls_cert, settings.tls_key)
         if self._keeper is not None:
-            self._keeper.open(self.beginning.entries, loop)
+            self._keeper.open(self.beginning, loop)
+            await self._keeper.settle()
         if not settings.no_tcp:
             self._tcp = await listeners.open_tcp(self._connection, settings.host, settings.port, context)
         if settings.unix_socket:
@@ -128,6 +130,9 @@ class Server:
         self._close_listeners()
         if self.hub.failure is None:
             self.hub.begin_drain()
+        else:
+            # Who is still sending would be cut off by the close, and never see the errors that it was sent.
+            await asyncio.sleep(LINGER_SECONDS)
         while self._close_some() and self._signals < 2 and loop.time() - began < self._drain_seconds():
             await asyncio.sleep(DRAIN_STEP_SECONDS)
         self.log.info("stopped", cut=self.hub.connections, unhandled=self.unhandled)

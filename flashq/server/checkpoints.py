@@ -57,15 +57,23 @@ class Checkpoints:
         self._next = 0                      # monotonic ms of the next step
         self._started = 0.0
         self._jobs = 0
+        self._owed = False                   # whatever the journal's size: it stands in many files
+
+    def read_back(self, segments: int) -> None:
+        """A start read so many segments, each of which may hold little: starts alone must not fill the disk."""
+        self._owed = segments >= LEAST_SEGMENTS
 
     @property
     def overdue(self) -> bool:
         """Whether one should begin; who sees the journal grow asks, and rings."""
         idle = self._snapshot is None and not self._ending
-        return idle and self._clock.mono >= self._next and self._has_grown(1)
+        return idle and self._clock.mono >= self._next and self._is_wanted()
 
     def _has_grown(self, times: int) -> bool:
         return self._journal.log_bytes_since_checkpoint > times * self._limit
+
+    def _is_wanted(self) -> bool:
+        return self._owed or self._has_grown(1)
 
     @property
     def _limit(self) -> int:
@@ -73,7 +81,7 @@ class Checkpoints:
 
     def due_in(self) -> int | None:
         """Nothing while the last part is brought to the disk."""
-        if self._journal.failed or self._ending or (self._snapshot is None and not self._has_grown(1)):
+        if self._journal.failed or self._ending or (self._snapshot is None and not self._is_wanted()):
             return None
         return self._next - self._clock.mono
 
@@ -115,6 +123,7 @@ class Checkpoints:
     def _on_done(self, error: str | None) -> None:
         self._ending = False
         if error is None:
+            self._owed = False
             self._log.info("checkpoint", seconds=round(time.monotonic() - self._started, 3), jobs=self._jobs,
                            bytes=self._journal.checkpoint_bytes)
         else:

@@ -81,6 +81,11 @@ class ServerProcess:
                 return event
 
     @property
+    def events(self) -> list[Event]:
+        """Those of the log so far."""
+        return [event for line in list(self.log) if (event := _parse(line)) is not None]
+
+    @property
     def text(self) -> str:
         """Everything the server wrote so far."""
         return "\n".join(self.log)

@@ -17,6 +17,7 @@ BATCH = 1000
 CONNECTIONS = 4
 PROBES_PER_SECOND = 1000
 BAR_MS = 20.0
+TRIES = 3               # turns for each that is to have a checkpoint
 # As much log as this begins a checkpoint on the one server, and on the other only the filling does.
 WITH = ("--checkpoint-factor", "1")
 WITHOUT = ("--checkpoint-factor", "100")
@@ -40,6 +41,7 @@ class Side:
     target: Target
     heard: list[dict[str, Any]]
     bench: Bench
+    makes: bool             # ... checkpoints: a turn without one says nothing
     checkpoints: int = 0
     longest: list[float] = field(default_factory=list)
     high: list[float] = field(default_factory=list)         # 99.99 % of the single pushes
@@ -59,44 +61,54 @@ class Side:
             assert outcome is not None
             longest = max(longest, outcome.latency.max_ns / 1e6, outcome.probe.max_ns / 1e6)
             high = max(high, outcome.probe.percentile(99.99) / 1e6)
-        self.longest.append(longest)
-        self.high.append(high)
-        self.checkpoints += self.made() - before
+        ended = self.made() - before
+        self.checkpoints += ended
+        if ended or not self.makes:
+            self.longest.append(longest)
+            self.high.append(high)
+        say(f"  {jobs:,} jobs {'with' if self.makes else 'without'}: longest wait {longest:.1f} ms, "
+            f"{ended} checkpoints")
 
     def made(self) -> int:
         return sum(entry["event"] == "checkpoint" for entry in self.heard)
 
 
-def filled(target: Target, heard: list[dict[str, Any]], jobs: int) -> Side:
+def filled(target: Target, heard: list[dict[str, Any]], makes: bool, jobs: int) -> Side:
     """A server with so many waiting jobs and its first checkpoint behind it."""
     waiting = Bench(target, Frames("waiting", payload()), CONNECTIONS)
     waiting.push(jobs, BATCH, 600)
     log_bytes(target)
     event(heard, "checkpoint")
     waiting.generator.close()
-    return Side(target, heard, Bench(target, Frames("load", payload()), CONNECTIONS + 1))
+    return Side(target, heard, Bench(target, Frames("load", payload()), CONNECTIONS + 1), makes)
 
 
 def rows(folder: Path, load: Load) -> list[Row]:
     """The bar, with what it was made from."""
     with ExitStack() as running:
         sides = []
-        for name, flags in (("with", WITH), ("without", WITHOUT)):
+        for makes, flags in ((True, WITH), (False, WITHOUT)):
             heard: list[dict[str, Any]] = []
-            target = running.enter_context(server("commit", folder / name, *flags, heard=heard))
-            sides.append(filled(target, heard, load.jobs))
+            target = running.enter_context(server("commit", folder / ("with" if makes else "without"), *flags,
+                                                  heard=heard))
+            sides.append(filled(target, heard, makes, load.jobs))
         ours, other = sides
-        for turn in range(load.turns):
+        for turn in range(TRIES * load.turns):
+            if len(ours.longest) == load.turns:
+                break
             for side in sides if turn % 2 else sides[::-1]:
                 side.turn(load.jobs)
-            say(f"  checkpoints, turn {turn + 1}: longest wait {ours.longest[-1]:.1f} ms with {ours.checkpoints} so "
-                f"far, {other.longest[-1]:.1f} ms with {other.checkpoints}")
         for side in sides:
             side.bench.generator.close()
-    longer = middle(ours.longest) - middle(other.longest)
-    seen = "; ".join(f"{name}: " + ", ".join(f"{wait:.1f}" for wait in side.longest) + f" (99.99 %: {middle(side.high):.1f})"
+    return [row(ours, other, load)]
+
+
+def row(ours: Side, other: Side, load: Load) -> Row:
+    """How much longer the one's requests waited; nothing is shown when too few turns had a checkpoint."""
+    longer = middle(ours.longest or [0.0]) - middle(other.longest)
+    seen = "; ".join(f"{name}: {', '.join(f'{wait:.1f}' for wait in side.longest)} "
+                     f"(99.99 % of the single pushes: {middle(side.high or [0.0]):.1f})"
                      for name, side in (("with", ours), ("without", other)))
-    return [Row("checkpoint under full load: longest wait of a request", f"{longer:+.1f} ms",
-                f"<= +{BAR_MS:.0f} ms, at least 1 checkpoint a turn and none",
-                longer <= BAR_MS and ours.checkpoints >= load.turns and other.checkpoints == 0,
-                f"{seen} ms; {ours.checkpoints} checkpoints")]
+    fine = longer <= BAR_MS and len(ours.longest) == load.turns and other.checkpoints == 0
+    return Row("checkpoint under full load: longest wait of a request", f"{longer:+.1f} ms", f"<= +{BAR_MS:.0f} ms", fine,
+               f"{seen} ms; {ours.checkpoints} checkpoints in {load.turns} turns")

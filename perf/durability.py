@@ -51,7 +51,7 @@ class Size:
 
 
 FULL = Size(turns=9, jobs=1_000_000, seconds=1.0, load=checkpoints.Load(turns=5, jobs=2_000_000), recovered=2_000_000)
-QUICK = Size(turns=3, jobs=500_000, seconds=0.5, load=checkpoints.Load(turns=2, jobs=1_000_000), recovered=500_000)
+QUICK = Size(turns=3, jobs=500_000, seconds=0.5, load=checkpoints.Load(turns=1, jobs=2_000_000), recovered=500_000)
 
 
 @dataclass

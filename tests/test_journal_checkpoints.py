@@ -45,7 +45,7 @@ def fill(opened: Opened, count: int = 20) -> int:
 
 def quiet(opened: Opened) -> None:
     """Wait until the keeper of segments has nothing left to do."""
-    number = opened.journal.segment
+    number, _base = opened.journal.segment
     opened.until(lambda: max(int(name[8:20]) for name in opened.files() if name.startswith("seg")) == number + 1)
 
 
@@ -65,7 +65,7 @@ def test_older_files_go_once_it_counts(directory: Path) -> None:
         opened.until(lambda: not segment(directory, 1).exists())
         second = fill(opened)
         assert opened.checkpoint(state(second)) is None
-        # the checkpoint, the segment that is written to, and the next
+        # the checkpoint, the segment that was written to when it was begun, and the next
         opened.until(lambda: opened.files()[0] == checkpoint_name(second) and len(opened.files()) == 3)
         assert len(list(directory.glob("spare-*.tmp"))) <= keeping.SPARES_KEPT
     assert complete(directory) == (second, 0)
@@ -73,10 +73,23 @@ def test_older_files_go_once_it_counts(directory: Path) -> None:
 
 def test_segments_that_are_needed_stay(directory: Path) -> None:
     with Opened(directory) as opened:
+        begin = fill(opened, 9)
+        opened.journal.checkpoint_begin(begin, 1)
         position = fill(opened)
-        assert opened.checkpoint(state(95), begin=95) is None
+        assert opened.journal.checkpoint_write(state(begin))
+        done: list[str | None] = []
+        opened.journal.checkpoint_end(position, done.append)
+        opened.until(lambda: done == [None] and not segment(directory, 1).exists())
         opened.committed()
-    assert complete(directory) == (95, position + 1 - 95)
+    assert complete(directory) == (begin, position + 1 - begin)
+
+
+def test_a_state_taken_some_time_ago_keeps_the_log_that_it_needs(directory: Path) -> None:
+    with Opened(directory) as opened:
+        begin = fill(opened, 9)
+        position = fill(opened)
+        assert opened.checkpoint(state(begin), begin=begin) is None
+    assert complete(directory) == (begin, position - begin)
 
 
 def test_freed_segments_are_used_again(directory: Path) -> None:
@@ -88,7 +101,7 @@ def test_freed_segments_are_used_again(directory: Path) -> None:
             quiet(opened)
             inodes |= {path.stat().st_ino for path in directory.glob("segment-*")}
         assert len(inodes) < 10, "more files than a rotation through the spares needs"
-        assert opened.journal.segment > 10
+        assert opened.journal.segment[0] > 10
 
 
 def test_disk_use_stays_bounded(directory: Path) -> None:
@@ -266,7 +279,7 @@ def test_a_missing_checkpoint_is_refused(directory: Path) -> None:
         opened.checkpoint(state(position))
         opened.until(lambda: not segment(directory, 1).exists())
     (directory / checkpoint_name(position)).unlink()
-    with pytest.raises(DamageError, match=r"is missing: the log begins with record .* and is needed from record 1"):
+    with pytest.raises(DamageError, match="it is missing, and the log is needed from record 1 on"):
         read(directory)
 
 
@@ -274,7 +287,7 @@ def test_a_checkpoint_without_its_log_is_refused(directory: Path) -> None:
     checkpointed(directory)
     for path in directory.glob("segment-*"):
         path.unlink()
-    with pytest.raises(DamageError, match=r"segment-000000000001.log .* it is missing, and checkpoint-0.*4.ckpt needs"):
+    with pytest.raises(DamageError, match=r"segment-000000000001.log .* missing, and the log is needed from record 5"):
         read(directory)
 
 
@@ -282,6 +295,7 @@ def test_a_log_that_ends_before_the_checkpoint_does_is_refused(directory: Path) 
     with Opened(directory) as opened:
         fill(opened, 3)
         assert opened.checkpoint(state(20), begin=20) is None
+    assert opened.position == 30
     last = [group for group in groups(segment(directory, 1)) if group.frames][-1]
     with open(segment(directory, 1), "r+b") as file:
         file.seek(last.offset)

@@ -56,7 +56,7 @@ def spares(directory: Path) -> int:
 
 def ready(opened: Opened) -> None:
     """Wait until the next segment has its name and a spare lies beside it."""
-    following = opened.directory / f"segment-{opened.journal.segment + 1:012}.log"
+    following = opened.directory / f"segment-{opened.journal.segment[0] + 1:012}.log"
     opened.until(lambda: following.exists() and spares(opened.directory) == 1)
 
 

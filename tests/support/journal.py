@@ -61,6 +61,7 @@ class Opened:
         self.commits: list[tuple[int, int]] = []
         self.states: list[StoreState] = []
         self.progress: list[Progress] = []
+        self.on_commit: Callable[[int, int], object] = lambda position, synced: None
         self.loop = asyncio.new_event_loop()
         self.journal = journal(directory, durability=durability, sync_interval_ms=sync_interval_ms,
                                segment_size=segment_size)
@@ -74,6 +75,7 @@ class Opened:
 
     def _on_commit(self, position: int, synced: int) -> None:
         self.commits.append((position, synced))
+        self.on_commit(position, synced)
 
     def __enter__(self) -> "Opened":
         return self

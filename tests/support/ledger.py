@@ -182,13 +182,15 @@ class Ledger:
     def differences(self, model: RestartModel, found: View, epoch: int) -> list[str]:
         """Where the model, which is restarted, is not what was found."""
         model.lose_counts()
-        told = list(compare("times of jobs", expected(model).jobs, found.jobs, SLACK))
+        wanted = expected(model)
+        told = [*compare("times of jobs", wanted.jobs, found.jobs, SLACK),
+                *compare("times of logs", wanted.logs, found.logs, SLACK)]
         if told:
             return told
         for job_id, (job, said) in self.seen.items():
             if job_id in model.jobs and (now := model.jobs[job_id].read()) == said:
-                wanted = {**job, "children_completed": now["children_completed"]}
-                told += compare(f"job {job_id}, untouched", wanted, found.jobs[job_id])
+                as_before = {**job, "children_completed": now["children_completed"]}
+                told += compare(f"job {job_id}, untouched", as_before, found.jobs[job_id])
         adopt(model, found)
         model.restart(epoch)
         forget_idle(model, found)

@@ -158,7 +158,8 @@ cdef bint edge_join(Core* core, Relations* relations, uint64_t id, bint child, O
     cdef Awaited* awaited = NULL
     cdef Edge* edge
     if outcome == OUTCOME_COMPLETED or (outcome != OUTCOME_NONE and policy == PARENT_RUN):
-        if outcome != OUTCOME_COMPLETED:
+        # What is no more counts as completed for who comes later, but may not have ended so for others who wait for it.
+        if outcome != OUTCOME_COMPLETED or job_find(core, id) == NULL:
             met_note(core, relations, id)
         if child:
             relations.children_completed += 1

@@ -9,12 +9,13 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from flashq.storage.journal.files import NO_SPACE, create, reserve, sync_directory, sync_file, write_all
+from flashq.storage.journal.files import NO_SPACE, create, fill, reserve, sync_directory, sync_file, write_all
 from flashq.storage.journal.format import SPARE_GLOB, SegmentHead, checkpoints_in, segment_name, segments_in
 from flashq.storage.journal.logwriter import LogWriter
 
 SPARES = 1  # reserved files beside the segment that is written to and the one after it
-SPARES_KEPT = 3  # as many of those that are no longer needed are used again, which spares the disk work
+SPARES_KEPT = 5  # as many of those that are no longer needed are used again, which spares the disk work
+BLOCK_BYTES = 512  # of st_blocks
 RETRY_SECONDS = 1.0  # after the disk was found full
 
 
@@ -33,7 +34,7 @@ class Keeper:
         self._number = 0  # of the last segment
         self._covered: tuple[int, int] | None = None  # by a checkpoint: what it makes superfluous is still to go
         self._lock = threading.Lock()  # for what follows
-        self._spares = sorted(directory.glob(SPARE_GLOB))
+        self._spares: list[Path] = []
         self._lean = False  # without spares: a checkpoint needs their space
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="flashq-segments", daemon=True)
@@ -42,11 +43,20 @@ class Keeper:
         """Go on behind segment `number` with a new one, and start the log's thread on it: its descriptor for news.
         OSError."""
         self._number = number
-        for spare in self._spares[SPARES_KEPT:]:
-            spare.unlink()
-        del self._spares[SPARES_KEPT:]
+        self._spares = self._leftovers()
         fd, head = self._make(self._size)
         return self._writer.begin(fd, head.number, head.size, head.salt, position)
+
+    def _leftovers(self) -> list[Path]:
+        """Spares of the last process that hold a whole segment; others go."""
+        found: list[Path] = []
+        for path in self._directory.glob(SPARE_GLOB):
+            status = path.stat()
+            if len(found) < SPARES_KEPT and status.st_size == self._size <= status.st_blocks * BLOCK_BYTES:
+                found.append(path)
+            else:
+                path.unlink()
+        return found
 
     def start(self) -> None:
         """Start the thread."""
@@ -107,7 +117,7 @@ class Keeper:
             while size := self._writer.wanted_size(self._size):
                 self._offer(size)
             while not self._lean and len(self._spares) < SPARES:
-                self._add_spare(self._reserve(self._size))
+                self._add_spare(self._reserve(self._size, filled=True))
         except OSError as error:
             if error.errno not in NO_SPACE:
                 raise
@@ -155,19 +165,25 @@ class Keeper:
             raise
         return fd
 
-    def _reserve(self, size: int) -> Path:
-        """A new file of that size, which is no segment yet."""
+    def _reserve(self, size: int, filled: bool = False) -> Path:
+        """A new file of that size, which is no segment yet; with `filled`, one that is quicker to write to."""
         path = self._directory / f"spare-{os.urandom(8).hex()}.tmp"
         fd = create(path)
         try:
             reserve(fd, size)
             sync_file(fd)
+            if filled:
+                fill(fd, size, self._has_time)
         except BaseException:
             path.unlink()
             raise
         finally:
             os.close(fd)
         return path
+
+    def _has_time(self) -> bool:
+        """Nobody waits for a segment."""
+        return not self._closing and not self._writer.wanted_size(0)
 
     def _take_spare(self) -> Path | None:
         with self._lock:
@@ -186,7 +202,7 @@ class Keeper:
         for number, path in segments_in(self._directory).items():
             if number >= segment:
                 break
-            if len(self._spares) + len(recycled) < SPARES_KEPT:
+            if len(self._spares) + len(recycled) < SPARES_KEPT and path.stat().st_size <= self._size:
                 recycled.append(self._directory / f"spare-{number:012}.tmp")
                 path.rename(recycled[-1])
             else:

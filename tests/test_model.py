@@ -432,8 +432,8 @@ TestStoredServer.settings = STEPS
 
 
 # Held against models or rules of their own: test_kv, test_pubsub, test_events, test_waitjob, test_cron, test_metrics,
-# test_relations.
-ELSEWHERE = ("kv.", "pubsub.", "events.", "waits.", "cron.", "flows.", "statistics.metrics",
+# test_relations, test_receipts.
+ELSEWHERE = ("kv.", "pubsub.", "events.", "waits.", "cron.", "flows.", "syncs.", "statistics.metrics",
              "reading.explain")
 
 

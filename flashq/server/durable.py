@@ -134,8 +134,9 @@ def _recover(engine: Engine, journal: Journal, settings: Settings, log: Any) -> 
     engine.tick(int(time.time() * 1000), int(time.monotonic() * 1000))      # leases count from here on
     counts = replay.finish()
     engine.commit(found.position)
-    log.info("recovered", jobs=replay.jobs, records=found.records, seconds=round(time.monotonic() - started, 3),
-             segments=found.segments, cut_bytes=found.cut_bytes, position=found.position, **counts)
+    if found.segments:      # else there was nothing to read
+        log.info("recovered", jobs=replay.jobs, records=found.records, seconds=round(time.monotonic() - started, 3),
+                 segments=found.segments, cut_bytes=found.cut_bytes, position=found.position, **counts)
     return replay.entries, found.segments
 
 

@@ -30,5 +30,5 @@ def command(directory: Path, target: Path, as_json: bool) -> None:
     console = Console()
     console.print(f"copied {what}, {size_text(copied.size)}, up to record {copied.position}", soft_wrap=True,
                   highlight=False)
-    console.print(f"[green]OK[/green]: the copy was read and is whole; start on it with: flashq serve --durability "
-                  f"commit --data-dir {target}", soft_wrap=True, highlight=False)
+    console.print(f"[green]OK[/green]: the copy was read and is whole; start on it with: flashq serve "
+                  f"--data-dir {target}", soft_wrap=True, highlight=False)

@@ -7,6 +7,7 @@ import stat
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -82,8 +83,9 @@ def test_what_comes_while_a_group_is_written_is_the_next_group(directory: Path) 
         assert after.durable == before.last, "each was synced before the next was written"
 
 
-def test_large_frames_are_not_copied_and_keep_their_order(directory: Path) -> None:
-    with Opened(directory, segment_size=1 << 24) as opened:
+@pytest.mark.parametrize("segment_size", [SEGMENT, 1 << 24])
+def test_large_frames_are_not_copied_and_keep_their_order(directory: Path, segment_size: int) -> None:
+    with Opened(directory, segment_size=segment_size) as opened:
         for turn in range(60):      # more than there are buffers between the loop and the thread
             opened.put(1, bytes([turn]) * (40_000 if turn % 3 else 10))
         opened.reach(60)
@@ -131,6 +133,17 @@ def test_a_segment_may_be_filled_to_its_last_byte(directory: Path, payload: int)
         opened.marked()
     found, kept = read(directory)
     assert (found.position, kept.positions) == (2, [1, 2])
+
+
+@pytest.mark.parametrize("left", [0, 1, 47, 48, 49, 96])
+def test_the_end_of_a_segment_always_has_room(directory: Path, left: int) -> None:
+    """Whatever the first group leaves of its segment: what does not leave enough goes to a larger one."""
+    with Opened(directory) as opened:
+        opened.committed(1, b"x" * (SEGMENT - HEAD_BYTES - 48 - 12 - left))
+    for start in (1, 2):
+        with Opened(directory) as opened:
+            assert opened.position == start
+            opened.committed()
 
 
 def test_an_idle_log_states_that_all_is_durable(directory: Path, tmp_path: Path) -> None:
@@ -195,9 +208,12 @@ def test_hurrying_holds_for_what_was_put_before(directory: Path) -> None:
 
 
 def test_after_the_interval_all_is_synced(directory: Path) -> None:
-    with Opened(directory, "interval", sync_interval_ms=5) as opened:
-        opened.put(2)
-        opened.until(lambda: opened.commits[-1:] == [(2, 2)])
+    with Opened(directory, "interval", sync_interval_ms=100) as opened:
+        started = time.monotonic()
+        opened.committed(2)
+        assert opened.commits[-1] == (2, 0)
+        opened.until(lambda: opened.commits[-1] == (2, 2))
+        assert 0.1 <= time.monotonic() - started < 5
 
 
 def test_a_segment_is_synced_before_the_log_leaves_it(directory: Path) -> None:

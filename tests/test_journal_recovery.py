@@ -259,6 +259,12 @@ def test_a_whole_group_that_cannot_be_right_is_damage(directory: Path, payload: 
     assert caught.value.record == 3
 
 
+def test_a_group_of_another_segment_does_not_count(directory: Path) -> None:
+    killed(directory, [1, 2])
+    forge(segment(directory, 1), frame(4), 3, 4, number=2)
+    assert read(directory)[0].position == 3
+
+
 def test_a_group_beyond_its_segment_is_damage(directory: Path) -> None:
     killed(directory, [1, 2])
     forge(segment(directory, 1), frame(4), 3, 4, size=SEGMENT)

@@ -1,4 +1,4 @@
-"""What the records say is what there was: state rebuilt from a log, or from a checkpoint and a log, after any history."""
+"""What the records say is what there was: state rebuilt from a log, or from a checkpoint and a log."""
 
 from hypothesis import settings
 from hypothesis import strategies as st

@@ -5,11 +5,12 @@ from libc.string cimport memcpy
 
 from flashq._core.engine cimport Engine
 from flashq._core.pushkeys cimport push_key_restore
-from flashq._core.recordapply cimport (
-    DAMAGED, UNKNOWN_ID, Recovery, apply_attempt, apply_done, apply_forget, apply_gone, apply_ids, apply_job, apply_log,
-    apply_losses, apply_state, apply_taken, apply_ties, queue_of, recovery_close,
+from flashq._core.applyjob cimport apply_job, apply_ties
+from flashq._core.applylife cimport (
+    apply_attempt, apply_done, apply_forget, apply_gone, apply_ids, apply_log, apply_losses, apply_state, apply_taken,
 )
-from flashq._core.recordfields cimport Cursor, Text, get8, get32, get64, get_bytes, get_text
+from flashq._core.recovery cimport DAMAGED, UNKNOWN_ID, Recovery, queue_of, recovery_close
+from flashq._core.recordfields cimport Cursor, Text, get8, get32, get64, get_text
 from flashq._core.records cimport (
     GONE_AWAITED, GONE_OUTCOME, RECORD_ATTEMPT, RECORD_CLEAR, RECORD_COUNTS, RECORD_DEBOUNCE, RECORD_DONE,
     RECORD_ENTRY, RECORD_FORGET, RECORD_GONE, RECORD_IDS, RECORD_JOB, RECORD_LOG, RECORD_LOSSES, RECORD_PUSH_KEY,
@@ -277,17 +278,23 @@ cdef class Replay:
         self.r.counted = self.ended
         return OK
 
-    def finish(self):
+    def finish(self, uint64_t ids_ahead=0):
         """Lines, maps and timers; the engine can serve, and records from here on. The number of jobs in each state.
+
+        Ids go on behind the last that is known, `ids_ahead` sequences later in each shard that has had any.
 
         Raises DamagedRecord, MemoryError; the engine is of no use then.
         """
         cdef Core* core = self.r.core
         cdef int status
+        cdef uint32_t i
         if self.last < self.ended:
             raise DamagedRecord(0, f"the log ends at {self.last}, before the checkpoint did, at {self.ended}")
         for id, position in self.unknown.items():
             raise DamagedRecord(0, f"job {id} was changed at position {position}, and nothing says what it was")
+        for i in range(<uint32_t>SHARDS):
+            if core.shards[i].next_sequence > 1:
+                core.shards[i].next_sequence += ids_ahead
         core.position = core.committed = self.position
         core.recording = True
         status = revive(&self.r, self.gone)

@@ -9,16 +9,16 @@ from libc.string cimport memset
 from flashq._core.edges cimport edge_join, outcome_of, wait_over
 from flashq._core.groups cimport group_restore, has_group, line_enter
 from flashq._core.job cimport (
-    IN_BLOCKED, IN_DEAD, IN_DELAYED, IN_KEPT, IN_OWNER, JOB_MSGPACK, OUTCOME_REMOVED, STATE_ACTIVE, STATE_COMPLETED,
-    STATE_DELAYED, STATE_FAILED, STATE_WAITING, STATE_WAITING_CHILDREN, Delivery, Extra, Job, Outcome, Relations,
-    job_is,
+    IN_BLOCKED, IN_DEAD, IN_DELAYED, IN_KEPT, IN_OWNER, JOB_MSGPACK, OUTCOME_COMPLETED, OUTCOME_NONE, OUTCOME_REMOVED,
+    STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_FAILED, STATE_WAITING, STATE_WAITING_CHILDREN, Delivery, Extra,
+    Job, Outcome, Relations, job_is,
 )
 from flashq._core.jobs cimport job_arm, job_free, job_gone, saturated
 from flashq._core.namemap cimport NameNode, name_add, name_find, name_hash, name_remove
 from flashq._core.queue cimport active_append, list_append
 from flashq._core.rawlist cimport number_list
 from flashq._core.rawmem cimport raw_free, raw_realloc
-from flashq._core.recordapply cimport DAMAGED, KEY_HELD
+from flashq._core.recovery cimport DAMAGED, KEY_HELD
 from flashq._core.relations cimport MAX_DEPENDS_ON, unique_hold
 from flashq._core.request cimport JSON, MSGPACK, PARENT_FAIL, PARENT_WAIT, OnParentFailure, Slice
 from flashq._core.reservations cimport owner_await, owner_free
@@ -64,7 +64,7 @@ cdef void generations_set(Recovery* r) noexcept nogil:
     r.core.generation = max(r.core.generation, r.generation)
     while queue != NULL:
         queue.generation = r.core.generation
-        queue.rate.tokens = 0               # what was delivered before the restart is not known: never more than the rate
+        queue.rate.tokens = 0               # what was delivered before is not known: never more than the rate
         queue = queue.next
 
 
@@ -85,7 +85,7 @@ cdef int edges_back(Recovery* r, dict gone) except? -1000:
         sequence = id_next(ids, 1)
         while sequence != <uint64_t>NOTHING:
             job = <Job*>id_get(ids, sequence)
-            if job != COMPLETED() and job.state == STATE_WAITING_CHILDREN and not job_gone(job):
+            if job != COMPLETED() and has_edges(job) and not job_gone(job):
                 if job.extra == NULL or job.extra.relations == NULL:
                     r.reason = "a job waits for others, and nothing says for which"
                     return DAMAGED
@@ -95,13 +95,24 @@ cdef int edges_back(Recovery* r, dict gone) except? -1000:
     return OK
 
 
+cdef inline bint has_edges(const Job* job) noexcept nogil:
+    """Whether it waits, or, as a flow's parent that waits no more, counts its children all the same."""
+    if job.state == STATE_WAITING_CHILDREN:
+        return True
+    return (job.state != STATE_COMPLETED and job.extra != NULL and job.extra.relations != NULL
+            and job.extra.relations.children_count != 0)
+
+
 cdef bint waits_again(Core* core, Job* job, dict gone) except -1:
     cdef Relations* relations = job.extra.relations
     cdef Slice depends_on = Slice(relations.depends_on, relations.depends_on_size, 0)
     cdef OnParentFailure policy = <OnParentFailure>relations.on_parent_failure
     cdef uint32_t i, count = 0
-    relations.children_completed = 0        # counted anew as the edges are made
-    if depends_on.size:
+    cdef bint waits = job.state == STATE_WAITING_CHILDREN
+    cdef Outcome outcome
+    if waits:
+        relations.children_completed = 0    # counted anew as the edges are made
+    if depends_on.size and waits:
         count = number_list(MSGPACK if job_is(job, JOB_MSGPACK) else JSON, &depends_on, AWAITED, MAX_DEPENDS_ON)
     for i in range(count):
         if is_met(relations, AWAITED[i]):
@@ -110,8 +121,12 @@ cdef bint waits_again(Core* core, Job* job, dict gone) except -1:
             return False
     policy = PARENT_FAIL if relations.fail_parent else PARENT_WAIT
     for i in range(relations.children_count):
-        if not edge_join(core, relations, relations.children[i], True, policy,
-                         how_ended(core, relations.children[i], gone)):
+        outcome = how_ended(core, relations.children[i], gone)
+        # Who waits no more knows its count, and may have heard of ends that nothing tells of any longer.
+        if not waits and (outcome == OUTCOME_COMPLETED or outcome == OUTCOME_REMOVED
+                          or (outcome != OUTCOME_NONE and policy == PARENT_FAIL)):
+            continue
+        if not edge_join(core, relations, relations.children[i], True, policy, outcome):
             return False
     return True
 

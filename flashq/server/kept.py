@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 # Part of the journal's format.
-KV_SPACE, CRON_SPACE = 1, 2
+KV_SPACE, CRON_SPACE, SERVER_SPACE = 1, 2, 3
 
 # What a snapshot asks of a room: its space, the keys there are now, and what reads one later.
 Kept = tuple[int, Iterable[bytes], Callable[[bytes], bytes | None]]

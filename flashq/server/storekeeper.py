@@ -1,13 +1,15 @@
 """Between the server and its journal: what commits, fullness and failures of the one mean to the other."""
 
+import asyncio
 from typing import Any
 
 from flashq._core.snapshot import Snapshot
 from flashq.config import Settings
 from flashq.server.checkpoints import Checkpoints
-from flashq.server.durable import Beginning, Journal
+from flashq.server.durable import DURABILITY_KEY, Beginning, Journal
 from flashq.server.handlers.call import Body
 from flashq.server.handlers.statistics import store_body
+from flashq.server.kept import SERVER_SPACE
 from flashq.server.wiring import Wired
 from flashq.storage.base import StoreState
 
@@ -21,16 +23,28 @@ class StoreKeeper:
         self._rooms = wired.dispatcher.rooms
         self._log = log
         self._data_dir = settings.data_dir
+        self._durability = journal.durability.encode()
+        self._settled: asyncio.Future[None] | None = None
         self._checkpoints = Checkpoints(journal, self._snapshot, wired.hub.engine, settings, log)
         wired.background.add(self._checkpoints)
         self._rooms.statistics.store = self.status
 
     def open(self, beginning: Beginning, loop: Any) -> None:
         """What the rooms kept is given back to them, and from now on changes are written. StorageError."""
-        self._rooms.restore(beginning.entries)
+        entries = beginning.entries
+        self._rooms.restore({name: value for name, value in entries.items() if name != DURABILITY_KEY})
         self._checkpoints.read_back(beginning.segments)
         self._journal.open(self._on_commit, self._on_state, loop)
+        if entries.get(DURABILITY_KEY) != self._durability:
+            self._hub.turn(lambda: self._hub.engine.record_entry(*DURABILITY_KEY, self._durability))
+            self._journal.hurry()
         self._rooms.alarm.ring()    # perhaps much was read back that a checkpoint would make short
+
+    async def settle(self) -> None:
+        """What `open` said is on disk, or the journal has failed."""
+        if self._hub.engine.synced < self._hub.engine.position and self._hub.failure is None:
+            self._settled = asyncio.get_running_loop().create_future()
+            await self._settled
 
     def close(self) -> None:
         """Everything is written and on disk."""
@@ -38,7 +52,8 @@ class StoreKeeper:
         self._journal.close()
 
     def _snapshot(self) -> Snapshot:
-        return Snapshot(self._hub.engine, self._rooms.kept())
+        own = (SERVER_SPACE, [DURABILITY_KEY[1]], lambda _key: self._durability)
+        return Snapshot(self._hub.engine, [*self._rooms.kept(), own])
 
     def status(self) -> Body:
         """How the journal is, as METRICS tells it."""
@@ -50,13 +65,21 @@ class StoreKeeper:
 
     def _on_commit(self, position: int, synced: int) -> None:
         self._hub.committed(position, synced)
+        if self._settled is not None and synced >= self._hub.engine.position:
+            self._end_settling()
         if self._checkpoints.overdue:
             self._rooms.alarm.ring()
+
+    def _end_settling(self) -> None:
+        if self._settled is not None and not self._settled.done():
+            self._settled.set_result(None)
+        self._settled = None
 
     def _on_state(self, state: StoreState) -> None:
         engine = self._hub.engine
         if state.failed is not None:
             self._hub.fail(state.failed)
+            self._end_settling()
         elif state.full and not engine.full:
             engine.full = True
             self._log.warning("disk_full", data_dir=self._data_dir, refused="what adds jobs or data")

@@ -135,3 +135,16 @@ class Checkpoints:
             self._slices.append(piece)
         else:
             self.newest, self._snapshot = tuple(self._slices), None
+
+
+def restarted(sim: Simulation, store: DelayedStore, down_ms: int = 0, checkpoint: Iterable[bytes] = ()) -> Simulation:
+    """A server that goes on where this one was killed, `down_ms` later; its store has the records of both."""
+    after = DelayedStore(at_once=True)
+    after.log += store.log
+    after.position = store.position
+    clock = sim.loop.wall + down_ms, sim.loop.mono + down_ms
+    given = {name: getattr(sim.settings, name) for name in ("lease", "disconnect_grace", "lost_workers",
+                                                            "keep_completed", "keep_results", "memory_limit")}
+    again = Simulation(after, lambda engine: fill(engine, bytes(store.log), checkpoint), clock, **given)
+    again.engine.run_due()
+    return again

@@ -28,7 +28,8 @@ def server_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]
     keep = ("PATH", "HOME", "TMPDIR", "LANG", "CI")
     kept = {name: value for name, value in os.environ.items() if name in keep or _for_the_interpreter(name)}
     path = os.pathsep.join([str(PACKAGE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {**kept, "PYTHONPATH": path, **(extra or {})}
+    # Of hundreds of servers each reserves space for its journal.
+    return {**kept, "PYTHONPATH": path, "FLASHQ_SEGMENT_SIZE": "1MB", **(extra or {})}
 
 
 def _for_the_interpreter(name: str) -> bool:
@@ -36,9 +37,14 @@ def _for_the_interpreter(name: str) -> bool:
 
 
 class ServerProcess:
-    """Started by the constructor and ready when it returns; `stop` checks that it went well."""
+    """Started by the constructor and ready when it returns; `stop` checks that it went well.
 
-    def __init__(self, directory: Path, *flags: str, env: Mapping[str, str] | None = None) -> None:
+    With `wait=False` it may be that it comes to nothing: `is_ready` tells.
+    """
+
+    def __init__(
+        self, directory: Path, *flags: str, env: Mapping[str, str] | None = None, wait: bool = True
+    ) -> None:
         command = [sys.executable, "-m", "flashq", "serve", "--log-format", "json", *_with_port(flags)]
         self.log: list[str] = []
         self._events: queue.Queue[Event | None] = queue.Queue()
@@ -52,11 +58,21 @@ class ServerProcess:
         )
         self._reader = threading.Thread(target=self._read, name="server-log", daemon=True)
         self._reader.start()
+        if wait:
+            try:
+                self.ready = self.wait_for("ready", START_SECONDS)
+            except BaseException:
+                self.kill()
+                raise
+
+    def is_ready(self) -> bool:
+        """Whether it serves; else it has ended. For one that was not waited for."""
         try:
             self.ready = self.wait_for("ready", START_SECONDS)
-        except BaseException:
-            self.kill()
-            raise
+        except AssertionError:
+            self.wait()
+            return False
+        return True
 
     def _read(self) -> None:
         assert self.process.stderr is not None

@@ -1,1 +1,0 @@
-# Nothing here for Python: see recordapply.pxd.

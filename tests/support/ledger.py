@@ -18,9 +18,9 @@ from support.model_parts import SHARDS, Message
 from support.model_restart import RestartModel
 
 SLACK = 10_000      # ms between what the model takes a time for and what the server's clock said
-GAP = 5             # ms that keep apart what is put in order by time
-# These put a job into line by the time of the request.
-BY_TIME = frozenset({"PROMOTE", "RETRYDLQ", "MOVETODELAYED"})
+GAP = 5             # ms that keep such requests apart from others as are sent alone
+# These put a job into line by the time of the request; after the others, those who wait for a job hear a little later.
+ALONE = frozenset({"PROMOTE", "RETRYDLQ", "MOVETODELAYED", "DRAIN", "OBLITERATE", "CLEAN", "PURGEDLQ"})
 NOTHING_DONE = frozenset({"DISK_FULL", "SERVICE_UNAVAILABLE"})     # codes of replies
 # What a delivery does is not waited for, and these may change nothing.
 PROMISES_NOTHING = frozenset({"PULL", "PULLB", "HEARTBEAT", "GETJOB", "GETJOBCOUNTS"})
@@ -52,7 +52,7 @@ class Ledger:
         self.requests.long = (10, 300, 5000, 30_000)
         self.open: list[Asked] = []
         self.seen: dict[int, tuple[Message, Message]] = {}  # of jobs as they were found: them, and what the model said
-        self._last_by_time = 0
+        self._last_alone = 0
 
     def __str__(self) -> str:
         return f"share {self.prefix!r}"
@@ -62,15 +62,14 @@ class Ledger:
     def choose(self) -> list[Message]:
         """What to send next, at once."""
         found = [self.requests.next(self.model) for _ in range(self.rng.choice([1, 1, 1, 2, 5, 20]))]
-        alone = [one for one in found if one["cmd"] in BY_TIME]
+        alone = [one for one in found if one["cmd"] in ALONE]
         return alone[:1] or found
 
     def pause_before(self, requests: Sequence[Message]) -> float:
-        """Seconds until they may be sent: the clock must tell what is in order by time from what is around it."""
-        by_time = requests[0]["cmd"] in BY_TIME
-        last = max([self._last_by_time, *((one.wall for one in self.open) if by_time else ())])
-        wait = max(last + GAP - now_ms(), 0) / 1000 if last else 0.0
-        return max(wait, GAP / 1000) if by_time else wait
+        """Seconds until they may be sent: the clock must tell what is sent alone from what is around it."""
+        if requests[0]["cmd"] in ALONE:
+            return GAP / 1000
+        return max(self._last_alone + GAP - now_ms(), 0) / 1000
 
     def sent(self, requests: Sequence[Message]) -> list[Asked]:
         asked = [Asked(one, now_ms()) for one in requests]
@@ -85,8 +84,8 @@ class Ledger:
         if reply.get("code") == "STORAGE_FAILED":
             return                      # it may have happened, or not
         asked.reply = reply
-        if asked.request["cmd"] in BY_TIME:
-            self._last_by_time = now_ms()
+        if asked.request["cmd"] in ALONE:
+            self._last_alone = now_ms()
         if self._promises(asked):
             end = self.open.index(asked) + 1
             for one in self.open[:end]:

@@ -11,7 +11,9 @@ from typing import IO, Any
 
 from flashq._bench.workload import Target
 
-SERVE = ["-m", "flashq", "serve", "--port", "0", "--host", "127.0.0.1", "--log-format", "json", "--durability", "memory"]
+SERVE = [
+    "-m", "flashq", "serve", "--port", "0", "--host", "127.0.0.1", "--log-format", "json", "--durability", "memory",
+]
 FLASHQ = [sys.executable, "-P", *SERVE]     # the package that measures, not one that lies in the working directory
 OTHERS = ("FLASHQ_", "AUTH_TOKENS", "UNIX_SOCKET", "TCP_PORT", "PORT")
 

@@ -346,3 +346,13 @@ def test_a_window_smaller_than_a_group_grows(directory: Path, monkeypatch: pytes
     flip(segment(directory, 1), groups(segment(directory, 1))[1].offset + 1000)
     with pytest.raises(DamageError, match="after 1 good records: the checksum of a group does not match"):
         read(directory)
+
+
+@pytest.mark.parametrize("window", [48, 49, 64, 100, 130])
+def test_a_header_across_two_windows_is_seen(directory: Path, monkeypatch: pytest.MonkeyPatch, window: int) -> None:
+    killed(directory, [1, 2, 3, 4, 5])
+    second = groups(segment(directory, 1))[1]
+    flip(segment(directory, 1), second.offset)
+    monkeypatch.setattr("flashq.storage.journal.reading.WINDOW", window)
+    with pytest.raises(DamageError, match="stated to be durable up to record 10"):
+        read(directory)

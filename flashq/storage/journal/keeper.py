@@ -15,6 +15,7 @@ from flashq.storage.journal.logwriter import LogWriter
 
 SPARES = 1  # reserved files beside the segment that is written to and the one after it
 SPARES_KEPT = 5  # as many of those that are no longer needed are used again, which spares the disk work
+BLOCK_BYTES = 512  # of st_blocks
 RETRY_SECONDS = 1.0  # after the disk was found full
 
 
@@ -33,7 +34,7 @@ class Keeper:
         self._number = 0  # of the last segment
         self._covered: tuple[int, int] | None = None  # by a checkpoint: what it makes superfluous is still to go
         self._lock = threading.Lock()  # for what follows
-        self._spares = sorted(directory.glob(SPARE_GLOB))
+        self._spares: list[Path] = []
         self._lean = False  # without spares: a checkpoint needs their space
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="flashq-segments", daemon=True)
@@ -42,11 +43,20 @@ class Keeper:
         """Go on behind segment `number` with a new one, and start the log's thread on it: its descriptor for news.
         OSError."""
         self._number = number
-        for spare in self._spares[SPARES_KEPT:]:
-            spare.unlink()
-        del self._spares[SPARES_KEPT:]
+        self._spares = self._leftovers()
         fd, head = self._make(self._size)
         return self._writer.begin(fd, head.number, head.size, head.salt, position)
+
+    def _leftovers(self) -> list[Path]:
+        """Spares of the last process that hold a whole segment; others go."""
+        found: list[Path] = []
+        for path in self._directory.glob(SPARE_GLOB):
+            status = path.stat()
+            if len(found) < SPARES_KEPT and status.st_size == self._size <= status.st_blocks * BLOCK_BYTES:
+                found.append(path)
+            else:
+                path.unlink()
+        return found
 
     def start(self) -> None:
         """Start the thread."""
@@ -180,9 +190,12 @@ class Keeper:
         except FileNotFoundError:
             return
         try:
-            fill(fd, self._size, lambda: not self._closing and not self._writer.wanted_size(0) and spare in self._spares)
+            fill(fd, self._size, lambda: self._has_time() and spare in self._spares)
         finally:
             os.close(fd)
+
+    def _has_time(self) -> bool:
+        return not self._closing and not self._writer.wanted_size(0)
 
     def _take_spare(self) -> Path | None:
         with self._lock:
@@ -201,7 +214,7 @@ class Keeper:
         for number, path in segments_in(self._directory).items():
             if number >= segment:
                 break
-            if len(self._spares) + len(recycled) < SPARES_KEPT:
+            if len(self._spares) + len(recycled) < SPARES_KEPT and path.stat().st_size <= self._size:
                 recycled.append(self._directory / f"spare-{number:012}.tmp")
                 path.rename(recycled[-1])
             else:

@@ -39,8 +39,8 @@ cdef void batch_close(Batch* batch) noexcept nogil:
 
 
 cdef class LogWriter(Sink):
-    """Frames in, positions out. All methods are the loop's, but `hurry` and those of the keeper, which may come from any
-    thread.
+    """Frames in, positions out. All methods are the loop's, but `hurry` and those of the keeper, which may come from
+    any thread.
 
     With `each`, a group is synced before it is reported as written; else at most `sync_interval_ms` later. `most`
     bytes make a group; what came in one piece stays together all the same.

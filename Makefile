@@ -39,9 +39,8 @@ torture: build ## minutes of thousands of hostile connections and damaged reques
 	$(BIN)/python -m pytest -s -m torture $(ARGS) tests/torture
 
 bench: build ## measure the server beside a bare echo server, then the journal beside the disk
-	@status=0; \
-	for question in run durability; do echo $(BIN)/python perf/$$question.py $(ARGS); \
-		$(BIN)/python perf/$$question.py $(ARGS) || status=$$?; done; exit $$status
+	@status=0; $(BIN)/python perf/run.py $(ARGS) || status=1; \
+	$(BIN)/python perf/durability.py $(ARGS) || status=1; exit $$status
 
 bench-durability: build ## measure the journal beside the memory mode and the disk
 	$(BIN)/python perf/durability.py $(ARGS)

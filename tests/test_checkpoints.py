@@ -37,6 +37,7 @@ class Journal:
         self.log_bytes_since_checkpoint = 0
         self.checkpoint_bytes = 0
         self.failed: str | None = None
+        self.full = False
         self.behind = False
         self.error: StorageError | None = None
         self.calls: list[tuple[object, ...]] = []
@@ -134,6 +135,15 @@ def test_many_files_are_enough(driven: Driven) -> None:
     assert driven.journal.calls == WHOLE and driven.journal.on_done is not None
     driven.journal.on_done(None)
     assert not driven.task.overdue and driven.task.due_in() is None
+
+
+def test_a_full_disk_is_reason_enough(driven: Driven) -> None:
+    """Before what is reserved is used up, for then the checkpoint would wait for a log that waits for it."""
+    driven.journal.full = True
+    driven.journal.log_bytes_since_checkpoint = SEGMENT
+    assert not driven.task.overdue, "it would free nothing"
+    driven.journal.log_bytes_since_checkpoint += 1
+    assert driven.task.overdue and driven.task.due_in() is not None
 
 
 def test_one_is_written_in_slices_with_pauses(driven: Driven) -> None:

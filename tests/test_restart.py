@@ -9,6 +9,7 @@ from flashq._core import probe
 from flashq._core.engine import Engine
 from flashq._core.recordforms import decode
 from flashq._core.replay import DamagedRecord, Replay
+from flashq._core.snapshot import Snapshot
 from support.recovered import checkpoint_of, restarted
 from support.simulated import Client, DelayedStore, Simulation
 
@@ -356,6 +357,38 @@ def test_completed_jobs_stay_for_as_long_as_their_push_said(sim: Simulation, cli
     probe.push()
     probe.ok("ACK", id=probe.pull()["id"])
     assert again.engine.memory()["completed_ids"] == 4
+
+
+def test_what_is_completed_and_stripped_while_a_checkpoint_is_made() -> None:
+    """Of a job that is known by its id alone when its shard is told, the ids must tell, which were told before."""
+    store = DelayedStore(at_once=True)
+    sim = Simulation(store, keep_results=4, keep_completed=1000)
+    client = sim.connect()
+    names = sorted((f"q{n}" for n in range(40)), key=lambda name: client.push(name) % 32)
+    client.push_many(900, names[0])
+    late = client.push_many(40, names[-1])
+    snapshot = Snapshot(sim.engine)
+    slices = [snapshot.slice(100)]
+    for _ in range(30):
+        client.ok("ACK", id=client.pull(names[-1])["id"])
+    while piece := snapshot.slice(100):
+        slices.append(piece)
+    client.ok("DRAIN", queue=names[0])
+    states = {job_id: client.state(job_id) for job_id in late}
+    again = restarted(sim, store, checkpoint=slices)
+    probe = again.connect()
+    assert {job_id: probe.state(job_id) for job_id in late} == states
+    assert sum(state == "completed" for state in states.values()) >= 29
+    again.close()
+
+
+def test_a_slice_of_a_checkpoint_is_bounded_by_its_bytes(sim: Simulation, client: Client) -> None:
+    client.push_many(100, data="x" * 50_000)
+    snapshot = Snapshot(sim.engine)
+    sizes = []
+    while piece := snapshot.slice(100_000):
+        sizes.append(len(piece))
+    assert max(sizes) < 200_000 and sum(sizes) > 5_000_000
 
 
 # -- damage ---------------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """What the engine holds, as records in slices beside its work: a checkpoint.
 
 It is fuzzy: each slice tells the state of its own time, and the log from `began` on says the rest (see replay.pyx).
-Slices go: ids known as completed; jobs, shard by shard; push keys and windows; entries of the server; ids whose end
+Slices go: ids known as completed; jobs, shard by shard; the ids that were completed meanwhile, for of some nothing else
+may be known by the time their shard is told; push keys and windows; entries of the server; ids whose end
 others have not been told, counts and settings of queues, totals. Counts come last, so that what the log counts past
 them is known job by job.
 """
@@ -88,6 +89,7 @@ cdef class Snapshot:
     cdef uint64_t id_at         # how many ids were forgotten before the next one to tell
     cdef list entries
     cdef list queues            # names left
+    cdef size_t bound           # bytes of the slice at hand
     cdef bint over
     cdef readonly uint64_t began    # position
     cdef readonly uint64_t ended    # position when the last slice was made
@@ -118,7 +120,7 @@ cdef class Snapshot:
         cdef size_t start
         if self.over:
             return b""
-        self.out.size = 0
+        self.out.size, self.bound = 0, max_bytes
         if not frame_begin(&self.out):
             raise MemoryError("checkpoint")
         while not self.over and self.out.size < max_bytes and not self.out.failed:
@@ -132,15 +134,15 @@ cdef class Snapshot:
 
     cdef int go_on(self) except -1:
         """A few more records."""
-        if self.step == 0:
+        if self.step == 0 or self.step == 2:
             self.ids()
         elif self.step == 1:
             self.jobs()
-        elif self.step == 2:
-            self.names()
         elif self.step == 3:
-            self.beside()
+            self.names()
         elif self.step == 4:
+            self.beside()
+        elif self.step == 5:
             self.settings()
         else:
             self.totals()
@@ -179,7 +181,7 @@ cdef class Snapshot:
         cdef IdTable* ids = &core.shards[self.shard].ids
         cdef Job* job
         cdef int left = JOBS_AT_ONCE
-        while left > 0:
+        while left > 0 and self.out.size < self.bound:
             left -= 1
             job = <Job*>id_get(ids, self.sequence)
             if job == NULL:
@@ -214,7 +216,7 @@ cdef class Snapshot:
         cdef Queue* queue = self.engine.core.first_queue
         cdef Slice name, content
         cdef int left = QUEUES_AT_ONCE
-        while self.entries and left > 0:
+        while self.entries and left > 0 and self.out.size < self.bound:
             left -= 1
             space, key, read = self.entries.pop()
             value = read(key)

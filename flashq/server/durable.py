@@ -22,8 +22,8 @@ EPOCH_BITS = 21  # a delivery token is epoch << 32 | number, and must stay below
 TELL_SECONDS = 1.0
 MIB = 1024 * 1024
 # A machine that crashes under `interval` may have shown more ids than the log tells of, in each shard at most so many:
-# what is not synced is bounded by --max-pending, and a push takes some 45 bytes of it.
-IDS_LOST = 1 << 21
+# a minute of --sync-interval at several million pushes a second. Of 2^48 sequences that is next to nothing.
+IDS_LOST = 1 << 28
 DURABILITY_KEY = (SERVER_SPACE, b"durability")      # of the last start
 
 Entries = Mapping[tuple[int, bytes], bytes]     # (space, key) -> value: what rooms of the server layer keep

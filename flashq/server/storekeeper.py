@@ -83,6 +83,7 @@ class StoreKeeper:
         elif state.full and not engine.full:
             engine.full = True
             self._log.warning("disk_full", data_dir=self._data_dir, refused="what adds jobs or data")
+            self._rooms.alarm.ring()        # a checkpoint may make room
         elif engine.full and not state.full:
             engine.full = False
             self._log.info("disk_has_space", data_dir=self._data_dir)

@@ -51,12 +51,16 @@ class Keeper:
         """Spares of the last process that hold a whole segment; others go."""
         found: list[Path] = []
         for path in self._directory.glob(SPARE_GLOB):
-            status = path.stat()
-            if len(found) < SPARES_KEPT and status.st_size == self._size <= status.st_blocks * BLOCK_BYTES:
+            if len(found) < SPARES_KEPT and self._is_whole(path):
                 found.append(path)
             else:
                 path.unlink()
         return found
+
+    def _is_whole(self, path: Path) -> bool:
+        """Whether the file has all the space of a segment, and no holes."""
+        status = path.stat()
+        return status.st_size == self._size <= status.st_blocks * BLOCK_BYTES
 
     def start(self) -> None:
         """Start the thread."""
@@ -109,14 +113,15 @@ class Keeper:
 
     def _serve(self) -> bool:
         """Do what is to be done; whether there was no space for some of it."""
-        if (retired := self._writer.take_retired()) is not None:
-            os.close(retired)
+        self._close_retired()
         with self._lock:
             covered, self._covered = self._covered, None
-        if covered is not None:
-            self._let_go(*covered)
         try:
+            if covered is not None:
+                self._let_go(*covered)
+                covered = None
             while size := self._writer.wanted_size(self._size):
+                self._close_retired()   # the one before must be gone when the log leaves another
                 self._offer(size)
             while not self._lean and len(self._spares) < SPARES:
                 spare = self._reserve(self._size)
@@ -125,11 +130,17 @@ class Keeper:
         except OSError as error:
             if error.errno not in NO_SPACE:
                 raise
+            with self._lock:
+                self._covered = self._covered or covered
             self._set_full(True)
             return True
         if not self._lean:
             self._set_full(False)
         return False
+
+    def _close_retired(self) -> None:
+        if (retired := self._writer.take_retired()) is not None:
+            os.close(retired)
 
     def _set_full(self, full: bool) -> None:
         if full != self.full:
@@ -214,7 +225,7 @@ class Keeper:
         for number, path in segments_in(self._directory).items():
             if number >= segment:
                 break
-            if len(self._spares) + len(recycled) < SPARES_KEPT and path.stat().st_size <= self._size:
+            if len(self._spares) + len(recycled) < SPARES_KEPT and self._is_whole(path):
                 recycled.append(self._directory / f"spare-{number:012}.tmp")
                 path.rename(recycled[-1])
             else:

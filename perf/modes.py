@@ -58,19 +58,20 @@ def server(mode: str, folder: Path, *flags: str, heard: list[dict[str, Any]] | N
         yield target
 
 
-def stats(target: Target) -> dict[str, Any]:
-    """What STATS answers."""
+def store_of(target: Target) -> dict[str, Any]:
+    """How its journal is, as METRICS tells it."""
     with socket.create_connection((target.host, target.port), timeout=60) as client, client.makefile("rb") as reader:
-        client.sendall(b'{"cmd":"STATS"}\n')
+        client.sendall(b'{"cmd":"METRICS"}\n')
         reply: dict[str, Any] = json.loads(reader.readline())
-    return reply
+    store: dict[str, Any] = reply["metrics"]["store"]
+    return store
 
 
 def log_bytes(target: Target) -> int:
     """Where the log's next group goes, counted over all its segments since the last checkpoint, all of it written."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
-        store = stats(target)["store"]
+        store = store_of(target)
         if store["durable"] == store["position"]:
             return int(store["log_bytes"])
         time.sleep(0.01)

@@ -17,7 +17,7 @@ from flashq.storage.journal.logwriter import LogWriter
 
 QUEUED_BYTES = 4 << 20  # given and not yet written
 RESERVED_BYTES = 8 << 20  # at a time, so that the disk's own bookkeeping does not come between the syncs of the log
-SYNCED_BYTES = 2 << 20  # at a time, so that the log never waits for much of it
+SYNCED_BYTES = 1 << 20  # at a time, so that the log never waits for much of it
 LOOK_SECONDS = 0.005  # between two looks at how far the log is
 
 _numbers = itertools.count()

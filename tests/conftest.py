@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -37,7 +38,7 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
     """Starts servers with the flags and environment given; each is stopped and checked at the end of the test."""
     started: list[ServerProcess] = []
 
-    def start(*flags: str, **options: dict[str, str]) -> ServerProcess:
+    def start(*flags: str, **options: Any) -> ServerProcess:
         started.append(ServerProcess(tmp_path, *flags, **options))
         return started[-1]
 

@@ -146,7 +146,7 @@ class Crash:
                     requests = ledger.choose()
                     await asyncio.sleep(ledger.pause_before(requests))
                     asked = ledger.sent(requests)
-                    client.writer.write(b"".join(map(client.codec.encode, requests)))
+                    await client.send_raw(b"".join(map(client.codec.encode, requests)))
                     for one in asked:
                         ledger.answered(one, await client.receive())
                         self.replies += 1

@@ -12,7 +12,7 @@ from support.crash import Crash
 from support.filelayer import FOR_EVER, Action, Kind
 from support.server import ServerProcess
 
-WORK = 40           # replies of a trial, before the server is told to stop
+WORK = 25           # replies of a trial, before the server is told to stop
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,6 @@ FAULTS = (
     Fault(Kind.ALLOCATE, Action.FAIL, errno.ENOSPC),
     Fault(Kind.ALLOCATE, Action.FAIL, errno.ENOSPC, count=FOR_EVER),
     Fault(Kind.OPEN, Action.FAIL),
-    Fault(Kind.OPEN, Action.FAIL, errno.EMFILE),
     Fault(Kind.RENAME, Action.FAIL),
     Fault(Kind.RENAME, Action.FAIL_AFTER, errno.ENOSPC),
     Fault(Kind.UNLINK, Action.FAIL),

@@ -135,9 +135,11 @@ class OnDisk(Simulation):
         self.journal = beginning.journal
         self.disk = DiskLoop()
         self.recovered_position = self.journal.position if writes else int(self.log.last("recovered")["position"])
-        super().__init__(self.journal, clock=clock, loop=self.disk, engine=beginning.engine, **options)
-        self.keeper = StoreKeeper(self.journal, self.wired, small, self.log)
+        store, durability = (self.journal, options["durability"]) if writes else (None, "memory")
+        super().__init__(store, clock=clock, loop=self.disk, engine=beginning.engine,
+                         **{**options, "durability": durability})
         if writes:
+            self.keeper = StoreKeeper(self.journal, self.wired, small, self.log)
             self.keeper.open(beginning, self.disk)
         else:
             entries = beginning.entries

@@ -201,7 +201,13 @@ class AsyncClient:
 
     async def send(self, cmd: str, **fields: Any) -> None:
         """Send a request and wait for nothing but room in the socket."""
-        self.writer.write(self.codec.encode({"cmd": cmd, **fields}))
+        await self.send_raw(self.codec.encode({"cmd": cmd, **fields}))
+
+    async def send_raw(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        if self.writer.is_closing():
+            raise Closed(bytes(self.buffer))
+        self.writer.write(data)
         await self.writer.drain()
 
     async def receive(self) -> Message:

@@ -8,7 +8,7 @@ import pytest
 from support.crash import run_crashes
 from torture.test_connections import chosen_seed
 
-KILLS = 240
+KILLS = 200
 ROUNDS = 20         # of a directory
 
 

@@ -16,7 +16,7 @@ from torture.test_connections import chosen_seed
 SLOW = ("", "", "*segment*", "*check*", "data")
 STEPS = 300
 LOSSES = 150        # of a history
-SECONDS = 3 * float(os.environ.get("FLASHQ_TORTURE_SECONDS", "120"))
+SECONDS = 2 * float(os.environ.get("FLASHQ_TORTURE_SECONDS", "120"))
 
 
 @pytest.mark.slow

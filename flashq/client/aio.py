@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Generic, Self, TypeVar
 
 from flashq.client.async_commands import AsyncCommands
-from flashq.client.bulk import CHUNKS_IN_FLIGHT, MAX_FRAME, PAGE, BulkPush, Chunk, Durability, NewOnes, pages
+from flashq.client.bulk import CHUNKS_IN_FLIGHT, PAGE, BulkPush, Chunk, Durability, NewOnes, pages
 from flashq.client.call import Call
 from flashq.client.calls import access
 from flashq.client.core import Core, Request
@@ -105,9 +105,8 @@ class AsyncFlashQ(AsyncCommands):
 
         PushInterrupted when a batch failed as a whole.
         """
-        server = self._open()[0].server
-        max_frame = MAX_FRAME if server is None else server.max_frame
-        bulk = BulkPush(self._setup.packer, queue, jobs, durability, deadline, max_frame)
+        server = self._open()[0].server or await self.connect(deadline)
+        bulk = BulkPush(self._setup.packer, queue, jobs, durability, deadline, server.max_frame)
         waiting: deque[tuple[Chunk, asyncio.Task[dict[str, Any]]]] = deque()
         try:
             for chunk in bulk:

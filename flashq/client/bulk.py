@@ -15,7 +15,6 @@ from flashq.commands import MAX_BATCH
 
 CHUNKS_IN_FLIGHT = 8            # the server is never idle, and little is kept for sending again
 FRAME_ROOM = 1024               # bytes of a frame around the fields of a push
-MAX_FRAME = 16 * 1024 * 1024    # until the server says another
 PAGE = 100
 Durability = Literal["memory", "interval", "commit"]
 

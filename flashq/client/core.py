@@ -5,7 +5,6 @@ It is fed with calls, bytes and the news that a connection was made or lost, and
 """
 import secrets
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Protocol
 
 from flashq.client.call import KEY_SECONDS, Call, may_be_sent_again
@@ -25,7 +24,7 @@ from flashq.client.refusals import BY_CODE
 from flashq.client.results import ServerInfo
 from flashq.client.streams import Listening, Told
 from flashq.client.wire import Message, Packed, Wire
-from flashq.errors import SHUTTING_DOWN, STORAGE_FAILED
+from flashq.errors import SHUTTING_DOWN, STORAGE_FAILED, TOO_LARGE_FRAME
 
 PULLS = ("PULL", "PULLB")
 ENDINGS = ("ACK", "ACKB", "FAIL", "MOVETODELAYED", "CANCEL", "DISCARD")     # after which a job is not held any more
@@ -86,10 +85,10 @@ class Core:
     """One client's requests. `clock` tells monotonic seconds."""
 
     def __init__(
-        self, wire: Wire, token: str | None, session: str | None, clock: Callable[[], float],
+        self, make_wire: Callable[[], Wire], token: str | None, session: str | None, clock: Callable[[], float],
         on_told: Callable[[Told], object] | None = None,
     ) -> None:
-        self.wire = wire
+        self.wire = make_wire()
         self.token = token
         self.session: str | None = session or secrets.token_hex(16)
         self.push = True
@@ -101,9 +100,9 @@ class Core:
         self.failed: FlashQError | None = None  # why this connection cannot be used
         self.server: ServerInfo | None = None
         self.heard_at = clock()
+        self._make_wire = make_wire
         self._clock = clock
         self._number = 0
-        self._renewals = 0
         self._closed = False
 
     # -- requests -----------------------------------------------------------------------------------------------------
@@ -117,7 +116,10 @@ class Core:
         if call.command == "SUBSCRIBE" and call.lasting:
             request.packed = self.wire.pack(self.listening.widen(call.command, call.fields))
         self._enter(request)
-        if self.ready:
+        if self.server is not None and len(request.frame) > self.server.max_frame:
+            del self.pending[request.req_id]    # the server would hang up, which ends what others have asked for
+            request.fail(refused(TOO_LARGE_FRAME.code, TOO_LARGE_FRAME.text, call.command))
+        elif self.ready:
             self._send(request)
 
     def abandon(self, request: Request) -> None:
@@ -190,7 +192,6 @@ class Core:
         self.ready = True
         for command, fields in self.listening.everything():
             self.say(command, fields)
-        self.beat()
         for request in list(self.pending.values()):
             if not request.sent:
                 self._send(request)
@@ -223,19 +224,16 @@ class Core:
         return not keyed or request.sent_at is None or now - request.sent_at < KEY_SECONDS
 
     def _renew_session(self) -> None:
-        """Jobs of a pull whose answer was lost would be this session's for ever: they must come back.
-
-        So the next connection has another session, and what is held of the old one is kept by heartbeats.
-        """
+        """The next pulls are of another session: see flashq/client/held.py."""
         if self.session is not None:
-            self._renewals += 1
+            self.held.leave(self.session)
             self.session = f"{self.session.partition('~')[0]}~{secrets.token_hex(4)}"
-            self.held.adopt()
 
-    def beat(self) -> None:
-        """Heartbeats for jobs that were pulled in an earlier session."""
-        for id, token in self.held.adopted():
-            self.say("HEARTBEAT", {"id": id, "token": token}, partial(self.held.answered, id, token))
+    def keeper(self, session: str) -> "Core":
+        """Of a connection that asks for nothing, and keeps an earlier session up."""
+        core = Core(self._make_wire, self.token, session, self._clock)
+        core.push = False
+        return core
 
     # -- replies ------------------------------------------------------------------------------------------------------
 
@@ -244,6 +242,8 @@ class Core:
         self.heard_at = self._clock()
         for message in self.wire.feed(data):
             if "ok" not in message:
+                if message.get("event") == "cancel":
+                    self.held.ended(message)
                 self.listening.deliver(message)
                 continue
             request = self._asked_by(message)

@@ -14,7 +14,6 @@ from flashq.client.wire import BrokenStream
 FIRST_WAIT = 0.05       # seconds before the second attempt; then twice as long each time
 LONGEST_WAIT = 2.0      # below the server's disconnect_grace, so that a session comes back in time
 CONNECT_SECONDS = 5.0   # for one attempt, the greeting included
-BEAT_SECONDS = 2.0      # likewise below disconnect_grace
 CLOSE_SECONDS = 1.0
 _KEEPALIVE = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
 
@@ -46,6 +45,8 @@ class Pipe(asyncio.Protocol):
             self.abort()
         elif core.ready:
             self._link.greeted()
+        if core.held.changed:
+            self._link.keep_sessions()
         if core.outgoing:
             self._link.flush_soon()
 
@@ -86,7 +87,8 @@ class Link:
         self._wanted = asyncio.Event()
         self._greeted = asyncio.Event()
         self._task = self.loop.create_task(self._run(), name="flashq-link")
-        self._beat: asyncio.TimerHandle | None = None
+        self._keepers: dict[str, Link] = {}
+        self._ending: set[asyncio.Task[None]] = set()
 
     def ask(self, request: Request, seconds: float) -> asyncio.TimerHandle:
         """Take a request. The timer ends it, and is to be cancelled when it is answered."""
@@ -109,10 +111,11 @@ class Link:
     def _flush(self) -> None:
         self._flushing = False
         outgoing = self.core.outgoing
-        if outgoing and self._pipe is not None and self._pipe.transport is not None:
+        transport = None if self._pipe is None else self._pipe.transport
+        if outgoing and transport is not None and not transport.is_closing():
             data = outgoing[0] if len(outgoing) == 1 else b"".join(outgoing)
             outgoing.clear()
-            self._pipe.transport.write(data)
+            transport.write(data)
 
     def drop(self, cause: str) -> None:
         """Give the connection up, and make another."""
@@ -125,20 +128,24 @@ class Link:
         if not self._greeted.is_set():
             self.cause = ""
             self._greeted.set()
-            self._schedule_beat()
 
-    def _schedule_beat(self) -> None:
-        self._beat = self.loop.call_later(BEAT_SECONDS, self._do_beat)
-
-    def _do_beat(self) -> None:
-        if self.core.ready:
-            self.core.beat()
-            self.flush_soon()
-            self._schedule_beat()
+    def keep_sessions(self) -> None:
+        """A connection for each earlier session that has jobs, and none for others."""
+        self.core.held.changed = False
+        wanted = self.core.held.sessions
+        for session in wanted:
+            if session not in self._keepers:
+                self._keepers[session] = Link(self.core.keeper(session), self._endpoint, self._tls)
+                self._keepers[session]._wanted.set()
+        for session in set(self._keepers) - set(wanted):
+            ending = self.loop.create_task(self._keepers.pop(session).close())
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
 
     async def close(self) -> None:
         """All that wait are told; what was written still leaves, and nothing is left behind."""
         self.core.close()
+        await asyncio.gather(*(keeper.close() for keeper in self._keepers.values()), *self._ending)
         if self._pipe is not None and self._pipe.transport is not None:
             self._flush()
             self._pipe.transport.close()
@@ -164,8 +171,6 @@ class Link:
                 await asyncio.sleep(wait * random.uniform(0.5, 1.0))
                 wait = min(2 * wait, LONGEST_WAIT)
         finally:
-            if self._beat is not None:
-                self._beat.cancel()
             if self._pipe is not None:
                 self._pipe.abort()
 
@@ -189,8 +194,8 @@ class Link:
             pipe.abort()
             self._pipe = None
             self.core.lost()
-            if self._beat is not None:
-                self._beat.cancel()
+            if self.core.held.changed:
+                self.keep_sessions()
         return self._greeted.is_set()
 
     async def _first(self, closed: "asyncio.Future[None]", greeted: asyncio.Event) -> None:

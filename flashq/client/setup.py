@@ -2,6 +2,7 @@
 import ssl
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from flashq.client import endpoint
@@ -14,6 +15,7 @@ from flashq.client.wire import Wire, wire_of
 from flashq.commands import BY_NAME
 
 DEADLINE = 30.0
+WAY_SHARE, WAY_SECONDS = 0.2, 0.5        # of a deadline, what an answer has to arrive
 _WAIT_MS = {name: next(int(str(one.default)) for one in BY_NAME[name].fields if one.name == "timeout")
             for name in WAITING}
 
@@ -42,17 +44,18 @@ class Setup:
 
     def core(self) -> Core:
         """For a new start: after a fork, a process must not go on with what its parent has."""
-        return Core(wire_of(self.format), self._token, self._session, time.monotonic, self._on_told)
+        return Core(partial(wire_of, self.format), self._token, self._session, time.monotonic, self._on_told)
 
     def timed(self, call: Call[Any]) -> float:
         """Seconds until a call has failed: those of the wait that it asks for come on top of the client's own.
 
-        One with a deadline of its own waits no longer than that, at the server too.
+        One with a deadline of its own waits less than that at the server, so that the answer arrives in time.
         """
         if call.command not in WAITING:
             return self.deadline if call.deadline is None else call.deadline
         wait_ms = call.fields.get("timeout", _WAIT_MS[call.command])
         if call.deadline is None:
             return self.deadline + float(wait_ms) / 1000
-        call.fields["timeout"] = min(wait_ms, int(call.deadline * 1000))
+        on_the_way = min(call.deadline * WAY_SHARE, WAY_SECONDS)
+        call.fields["timeout"] = min(wait_ms, int((call.deadline - on_the_way) * 1000))
         return call.deadline

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from typing import Any, Generic, Self, TypeVar
 
-from flashq.client.bulk import CHUNKS_IN_FLIGHT, MAX_FRAME, PAGE, BulkPush, Durability, NewOnes, pages
+from flashq.client.bulk import CHUNKS_IN_FLIGHT, PAGE, BulkPush, Durability, NewOnes, pages
 from flashq.client.call import Call
 from flashq.client.calls import access
 from flashq.client.core import Request
@@ -96,9 +96,8 @@ class FlashQ(SyncCommands):
         PushInterrupted when a batch failed as a whole.
         """
         portal = self._open()
-        server = portal.core.server
-        max_frame = MAX_FRAME if server is None else server.max_frame
-        bulk = BulkPush(self._setup.packer, queue, jobs, durability, deadline, max_frame)
+        server = portal.core.server or self.connect(deadline)
+        bulk = BulkPush(self._setup.packer, queue, jobs, durability, deadline, server.max_frame)
         waiting: deque[tuple[Any, Request, Future[dict[str, Any]]]] = deque()
 
         def settle() -> None:

@@ -281,6 +281,12 @@ def test_a_held_sync_returns_when_it_is_let_go(stage: Stage) -> None:
     assert stage.layer.held == 0
 
 
+def test_a_sync_may_be_slow(stage: Stage) -> None:
+    stage.layer.rule(0, Kind.SYNC, Action.SLOW, 50_000)
+    sync = "t = time.monotonic(); os.fsync(f); print(time.monotonic() - t >= 0.05)"
+    assert stage.run(f"import time; f = os.open('file', os.O_CREAT | os.O_WRONLY); {sync}") == "True"
+
+
 def test_what_is_cleared_is_as_before(stage: Stage) -> None:
     stage.layer.rule(0, Kind.MKDIR, Action.FAIL, errno.EIO)
     stage.layer.limit(1)

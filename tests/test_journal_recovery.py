@@ -183,8 +183,8 @@ def test_stale_groups_of_an_earlier_use_of_the_file_do_not_count(directory: Path
             opened.committed(10, b"x" * 1000)
             if opened.position % 50 == 0:
                 assert opened.checkpoint(frame(opened.position)) is None
-        number = opened.journal.segment
-        while opened.journal.segment == number:
+        before = opened.journal.segment
+        while opened.journal.segment == before:
             opened.committed(10, b"x" * 1000)
         position = opened.committed(1)
         copy = opened.killed(directory.parent / "copy")
@@ -315,7 +315,9 @@ def test_progress_rises_to_the_whole(directory: Path) -> None:
     with Opened(directory) as opened:
         for _ in range(20):
             opened.committed(10, b"x" * 1000)
-        opened.checkpoint(frame(200) * 50, begin=100)
+        opened.checkpoint(frame(200) * 50)
+        for _ in range(20):
+            opened.committed(10, b"x" * 1000)
     with Opened(directory) as opened:
         steps = [(one.bytes_done, one.bytes_total) for one in opened.progress]
     assert steps == sorted(steps)
@@ -343,4 +345,14 @@ def test_a_window_smaller_than_a_group_grows(directory: Path, monkeypatch: pytes
     assert kept.positions == list(range(1, 3405))
     flip(segment(directory, 1), groups(segment(directory, 1))[1].offset + 1000)
     with pytest.raises(DamageError, match="after 1 good records: the checksum of a group does not match"):
+        read(directory)
+
+
+@pytest.mark.parametrize("window", [48, 49, 64, 100, 130])
+def test_a_header_across_two_windows_is_seen(directory: Path, monkeypatch: pytest.MonkeyPatch, window: int) -> None:
+    killed(directory, [1, 2, 3, 4, 5])
+    second = groups(segment(directory, 1))[1]
+    flip(segment(directory, 1), second.offset)
+    monkeypatch.setattr("flashq.storage.journal.reading.WINDOW", window)
+    with pytest.raises(DamageError, match="stated to be durable up to record 10"):
         read(directory)

@@ -5,16 +5,20 @@ The Python program of README.md runs in test_server_start.py.
 
 import json
 import re
+import sqlite3
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.server import PROJECT_ROOT, ServerProcess
+from conftest import StartServer
+from support.server import PROJECT_ROOT, ServerProcess, server_environment
 from support.tools import need_tool
 
 README = PROJECT_ROOT / "README.md"
+JOURNAL = PROJECT_ROOT / "docs" / "journal.md"
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -39,6 +43,36 @@ def test_the_first_job_by_nc(server: ServerProcess) -> None:
     pull_again = lines.splitlines()[1]
     (nothing,) = shell(pull_again, server.ready["port"])
     assert (nothing["ok"], nothing["job"]) == (True, None)
+
+
+def test_the_commands_on_a_data_directory(start_server: StartServer, tmp_path: Path) -> None:
+    """All blocks of the page in their order; the server runs until one needs it stopped."""
+    server = start_server("--durability", "commit")
+    with server.client() as client:
+        client.ok("PUSH", queue="emails", data={"to": "a@b.c"})
+        client.ok("PULL", queue="emails")
+        client.ok("PUSH", queue="emails", data={"to": "d@e.f"})
+    program = tmp_path / "bin" / "flashq"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m flashq "$@"\n')
+    program.chmod(0o755)
+    environment = server_environment()
+    environment["PATH"] = f"{program.parent}:{environment['PATH']}"
+    scripts = blocks(JOURNAL, "sh")
+    assert len(scripts) == 5
+    for script in scripts:
+        if "compact" in script:
+            server.stop()
+        subprocess.run(["sh", "-ec", script], cwd=tmp_path, env=environment, check=True, timeout=120,
+                       capture_output=True)
+    assert len((tmp_path / "jobs.jsonl").read_text().splitlines()) == 2
+    (questions,) = blocks(JOURNAL, "sql")
+    with sqlite3.connect(tmp_path / "jobs.db") as database:
+        counted, *_others = [database.execute(question).fetchall() for question in questions.split(";")[:-1]]
+    assert {(queue, state, number) for queue, state, number, _oldest in counted} == {
+        ("emails", "active", 1), ("emails", "waiting", 1)}
+    with start_server("--durability", "commit", "--data-dir", "backup-of-today").client() as client:
+        assert client.ok("COUNT", queue="emails")["count"] == 1
 
 
 def test_the_graces_named_are_the_defaults() -> None:

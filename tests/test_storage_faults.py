@@ -70,6 +70,7 @@ def test_a_failed_write_or_sync_is_the_end(
 def test_a_segment_that_cannot_be_prepared_is_the_end_too(server: ServerProcess, layer: FileLayer,
                                                           queue_name: str) -> None:
     with server.client() as client:
+        client.ok("PUSH", queue=queue_name)
         layer.rule(0, Kind.ALLOCATE, Action.FAIL, errno.EIO)
         for _ in range(50):
             client.send("PUSH", queue=queue_name, data="x" * 10_000)

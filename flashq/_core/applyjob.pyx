@@ -11,7 +11,8 @@ from flashq._core.records cimport (
     HAS_RUN_AT, HAS_STALL_TIMEOUT, HAS_TAGS, HAS_TIMEOUT, HAS_TTL,
 )
 from flashq._core.recovery cimport (
-    KEY_HELD, STORED_FLAGS, Recovery, blob_set, counts, damaged, found, kept, queue_of, raw_find, sequence_seen, shard_of,
+    KEY_HELD, STORED_FLAGS, Recovery, blob_set, counts, damaged, found, kept, queue_of, raw_find,
+    sequence_seen, shard_of,
 )
 from flashq._core.relations cimport job_relations, relations_free
 from flashq._core.shardmap cimport SHARD_BITS, SHARDS, id_put, id_replace

@@ -13,7 +13,8 @@ from flashq._core.records cimport (
     DONE_NUMBERED, FLAG_COUNTS, FLAG_KEY_HELD, GONE_COUNTS, GONE_OUTCOME, GONE_UNCOUNTS,
 )
 from flashq._core.recovery cimport (
-    DAMAGED, KEY_HELD, STORED_FLAGS, Recovery, blob_set, counts, damaged, done_note, found, raw_find, sequence_seen, shard_of,
+    DAMAGED, KEY_HELD, STORED_FLAGS, Recovery, blob_set, counts, damaged, done_note, found, raw_find, sequence_seen,
+    shard_of,
 )
 from flashq._core.request cimport Slice
 from flashq._core.reservations cimport session_restore

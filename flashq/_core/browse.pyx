@@ -9,7 +9,7 @@ from flashq._core.jobs cimport job_find, job_gone
 from flashq._core.listing cimport listing_page, listing_total
 from flashq._core.namemap cimport name_find, name_hash
 from flashq._core.request cimport MAX_BATCH
-from flashq._core.shardmap cimport SHARDS
+from flashq._core.shardmap cimport NOTHING, SHARD_BITS, SHARDS, IdTable, id_next
 from flashq._core.state cimport COMPLETED, Core, Queue
 
 from flashq._core.engine import STATES
@@ -98,6 +98,27 @@ cdef class Browser:
             if not page.add(job_bytes(core, found[i], msgpack)):
                 break
         return page.jobs, listing_total(core, only, wanted)
+
+    def job_ids(self, uint64_t after, uint64_t limit):
+        """Ids of jobs that are kept whole, at most `limit`, in an order of their own: those behind the id `after` (0:
+        the first ones). Empty at the end. Cost: what is passed, not all there is."""
+        cdef Core* core = &self.engine.core
+        cdef uint64_t sequence = after >> SHARD_BITS
+        cdef uint32_t shard
+        cdef IdTable* ids
+        cdef Job* job
+        found = []
+        for shard in range(<uint32_t>(after & (SHARDS - 1)), <uint32_t>SHARDS):
+            ids = &core.shards[shard].ids
+            while <uint64_t>len(found) < limit:
+                sequence = id_next(ids, sequence + 1)
+                if sequence == <uint64_t>NOTHING:
+                    break
+                job = job_find(core, sequence << SHARD_BITS | shard)
+                if job != NULL and job != COMPLETED():
+                    found.append(sequence << SHARD_BITS | shard)
+            sequence = 0
+        return found
 
 
 cdef class _Page:

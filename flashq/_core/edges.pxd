@@ -19,8 +19,8 @@ cdef void edges_free(Core* core, Relations* relations) noexcept nogil
 cdef bint edge_join(Core* core, Relations* relations, uint64_t id, bint child, OnParentFailure policy,
                     Outcome known) noexcept nogil
 cdef Outcome outcome_of(Core* core, uint64_t id) noexcept nogil
-# The id has ended so; who waits for it hears of it in awaited_tell. Call it when Core.awaited_count is not 0. `gone`: the
-# job is no more. Whether anybody waits for it.
+# The id has ended so; who waits for it hears of it in awaited_tell. Call it when Core.awaited_count is not 0. `gone`:
+# the job is no more. Whether anybody waits for it.
 cdef bint awaited_ended(Core* core, uint64_t id, Outcome outcome, bint gone) noexcept nogil
 cdef void wait_over(Core* core, Job* job) noexcept nogil   # it waits for nobody any more: ready, or delayed
 cdef void command_tells(Core* core) noexcept nogil     # ends each command: tells up to TELL_BUDGET who wait

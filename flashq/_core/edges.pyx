@@ -3,7 +3,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from flashq._core.job cimport (
-    ENDED_DEPENDENCY_FAILED, OUTCOME_COMPLETED, OUTCOME_FAILED, OUTCOME_NONE, OUTCOME_REMOVED, STATE_COMPLETED,
+    ENDED_DEPENDENCY_FAILED, OUTCOME_COMPLETED, OUTCOME_FAILED, OUTCOME_NONE, STATE_COMPLETED,
     STATE_DELAYED, STATE_FAILED, STATE_WAITING, STATE_WAITING_CHILDREN, Awaited, Edge, Job,
 )
 from flashq._core.jobs cimport job_find, job_gone, job_log
@@ -158,7 +158,8 @@ cdef bint edge_join(Core* core, Relations* relations, uint64_t id, bint child, O
     cdef Awaited* awaited = NULL
     cdef Edge* edge
     if outcome == OUTCOME_COMPLETED or (outcome != OUTCOME_NONE and policy == PARENT_RUN):
-        if outcome != OUTCOME_COMPLETED:
+        # What is no more counts as completed for who comes later, but may not have ended so for others who wait for it.
+        if outcome != OUTCOME_COMPLETED or job_find(core, id) == NULL:
             met_note(core, relations, id)
         if child:
             relations.children_completed += 1

@@ -36,7 +36,7 @@ cdef void name_expect(NameMap* map, uint64_t hash) noexcept nogil               
 cdef int name_add(NameMap* map, NameNode* node) noexcept nogil                   # OK or NO_MEMORY; not there yet
 cdef void name_remove(NameMap* map, NameNode* node) noexcept nogil
 ctypedef void (*NameVisit)(NameNode* node, void* context) noexcept nogil
-cdef void name_visit(NameMap* map, NameVisit visit, void* context) noexcept nogil    # every node; the map stays as it is
+cdef void name_visit(NameMap* map, NameVisit visit, void* context) noexcept nogil    # every node
 cdef void name_close(NameMap* map) noexcept nogil                                # frees the buckets, not the nodes
 
 cdef inline uint64_t name_hash_on(uint64_t value, const uint8_t* name, size_t size) noexcept nogil:

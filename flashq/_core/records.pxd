@@ -1,4 +1,4 @@
-"""Records: what changed, as idempotent statements of a new state, one frame a command. recordwrite.pyx says the format."""
+"""Records: what changed, as idempotent statements of a new state, one frame a command. recordwrite.pyx says how."""
 from flashq._core.buffer cimport WriteBuffer
 from flashq._core.job cimport Attempt, Job, LogEntry
 from flashq._core.request cimport Slice

@@ -7,14 +7,16 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from flashq._core.buffer cimport buffer_done, buffer_grow
 from flashq._core.job cimport JOB_RESULT_MSGPACK, STATE_DELAYED, Extra
-from flashq._core.recordfields cimport put8, put16, put32, put64, put_text
+from flashq._core.recordfields cimport put8, put16, put64, put_text
 from flashq._core.recordwrite cimport (
     room, session_of, write_attempt, write_clear, write_debounce, write_entry, write_gone, write_job, write_log,
     write_losses, write_push_key, write_queue, write_state, write_ties,
 )
 from flashq._core.state cimport Owner
 
-from flashq._core.recordforms import decode  # noqa: F401
+from flashq._core import recordforms
+
+decode = recordforms.decode
 
 
 # Frames

@@ -216,7 +216,7 @@ cdef void write_ties(WriteBuffer* out, const Job* job) noexcept nogil:
     at = put32(at, ties.version)
     at = put8(at, ties.on_parent_failure)
     at = put8(at, ties.fail_parent)
-    at = put_text(at, ties.unique_text + ties.key_at, ties.unique_size - ties.key_at)   # without the queue: JOB names it
+    at = put_text(at, ties.unique_text + ties.key_at, ties.unique_size - ties.key_at)   # not the queue: JOB names it
     at = put_text(at, ties.depends_on, ties.depends_on_size)
     at = put_text(at, <const uint8_t*>ties.children, children)
     at = put_text(at, ties.group, ties.group_size)

@@ -10,7 +10,7 @@ from flashq._core.applylife cimport (
     apply_attempt, apply_done, apply_forget, apply_gone, apply_ids, apply_log, apply_losses, apply_state, apply_taken,
 )
 from flashq._core.recovery cimport DAMAGED, UNKNOWN_ID, Recovery, queue_of, recovery_close
-from flashq._core.recordfields cimport Cursor, Text, get8, get32, get64, get_bytes, get_text
+from flashq._core.recordfields cimport Cursor, Text, get8, get32, get64, get_text
 from flashq._core.records cimport (
     GONE_AWAITED, GONE_OUTCOME, RECORD_ATTEMPT, RECORD_CLEAR, RECORD_COUNTS, RECORD_DEBOUNCE, RECORD_DONE,
     RECORD_ENTRY, RECORD_FORGET, RECORD_GONE, RECORD_IDS, RECORD_JOB, RECORD_LOG, RECORD_LOSSES, RECORD_PUSH_KEY,

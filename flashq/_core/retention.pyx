@@ -194,7 +194,7 @@ cdef uint64_t list_clean(Core* core, JobList* jobs, Queue* queue, uint64_t befor
                 kept_remove(core, job)
             else:
                 done_remove(core, job)
-            job_erase(core, job, OUTCOME_COMPLETED)     # its place in the ring stays: forgetting an absent id does nothing
+            job_erase(core, job, OUTCOME_COMPLETED)     # its place in the ring stays: what is absent is passed over
             count += 1
         job = following
     return count

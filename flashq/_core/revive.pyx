@@ -9,9 +9,9 @@ from libc.string cimport memset
 from flashq._core.edges cimport edge_join, outcome_of, wait_over
 from flashq._core.groups cimport group_restore, has_group, line_enter
 from flashq._core.job cimport (
-    IN_BLOCKED, IN_DEAD, IN_DELAYED, IN_KEPT, IN_OWNER, JOB_MSGPACK, OUTCOME_REMOVED, STATE_ACTIVE, STATE_COMPLETED,
-    STATE_DELAYED, STATE_FAILED, STATE_WAITING, STATE_WAITING_CHILDREN, Delivery, Extra, Job, Outcome, Relations,
-    job_is,
+    IN_BLOCKED, IN_DEAD, IN_DELAYED, IN_KEPT, IN_OWNER, JOB_MSGPACK, OUTCOME_COMPLETED, OUTCOME_NONE, OUTCOME_REMOVED,
+    STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_FAILED, STATE_WAITING, STATE_WAITING_CHILDREN, Delivery, Extra,
+    Job, Outcome, Relations, job_is,
 )
 from flashq._core.jobs cimport job_arm, job_free, job_gone, saturated
 from flashq._core.namemap cimport NameNode, name_add, name_find, name_hash, name_remove
@@ -64,7 +64,7 @@ cdef void generations_set(Recovery* r) noexcept nogil:
     r.core.generation = max(r.core.generation, r.generation)
     while queue != NULL:
         queue.generation = r.core.generation
-        queue.rate.tokens = 0               # what was delivered before the restart is not known: never more than the rate
+        queue.rate.tokens = 0               # what was delivered before is not known: never more than the rate
         queue = queue.next
 
 
@@ -108,8 +108,11 @@ cdef bint waits_again(Core* core, Job* job, dict gone) except -1:
     cdef Slice depends_on = Slice(relations.depends_on, relations.depends_on_size, 0)
     cdef OnParentFailure policy = <OnParentFailure>relations.on_parent_failure
     cdef uint32_t i, count = 0
-    relations.children_completed = 0        # counted anew as the edges are made
-    if depends_on.size and job.state == STATE_WAITING_CHILDREN:
+    cdef bint waits = job.state == STATE_WAITING_CHILDREN
+    cdef Outcome outcome
+    if waits:
+        relations.children_completed = 0    # counted anew as the edges are made
+    if depends_on.size and waits:
         count = number_list(MSGPACK if job_is(job, JOB_MSGPACK) else JSON, &depends_on, AWAITED, MAX_DEPENDS_ON)
     for i in range(count):
         if is_met(relations, AWAITED[i]):
@@ -118,8 +121,12 @@ cdef bint waits_again(Core* core, Job* job, dict gone) except -1:
             return False
     policy = PARENT_FAIL if relations.fail_parent else PARENT_WAIT
     for i in range(relations.children_count):
-        if not edge_join(core, relations, relations.children[i], True, policy,
-                         how_ended(core, relations.children[i], gone)):
+        outcome = how_ended(core, relations.children[i], gone)
+        # Who waits no more knows its count, and may have heard of ends that nothing tells of any longer.
+        if not waits and (outcome == OUTCOME_COMPLETED or outcome == OUTCOME_REMOVED
+                          or (outcome != OUTCOME_NONE and policy == PARENT_FAIL)):
+            continue
+        if not edge_join(core, relations, relations.children[i], True, policy, outcome):
             return False
     return True
 

@@ -6,7 +6,6 @@ others have not been told, counts and settings of queues, totals. Counts come la
 them is known job by job.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.string cimport memset
 
 from flashq._core.buffer cimport WriteBuffer, buffer_close, buffer_done, copied
 from flashq._core.engine cimport Engine
@@ -25,7 +24,6 @@ from flashq._core.recordwrite cimport (
 from flashq._core.request cimport Slice
 from flashq._core.shardmap cimport NOTHING, SHARD_BITS, SHARDS, IdTable, id_get, id_next
 from flashq._core.state cimport COMPLETED, NO_LIMIT, Core, DebounceName, Queue, PushKeyName
-from flashq._core.status cimport OK
 
 cdef enum:
     IDS_AT_ONCE = 4096

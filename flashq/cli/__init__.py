@@ -1,6 +1,8 @@
 """The `flashq` command. A subcommand's module loads when it is run, so that `--help` and `--version` answer at once."""
 
 import importlib
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -10,21 +12,27 @@ from flashq import __version__
 COMMANDS = {
     "serve": ("flashq.cli.serve:command", "Run the server."),
     "bench": ("flashq.cli.bench:command", "Measure a server with the compiled load generator."),
+    "journal": ("flashq.cli.journal:command", "Look into a data directory, check it, export from it, compact it."),
+    "backup": ("flashq.cli.journal.backup:command", "Copy the data directory of a running server."),
 }
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are named in COMMANDS and imported on use."""
+    """A group whose commands stand in a table such as COMMANDS and are imported on use."""
+
+    def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._table = table
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order of the table."""
-        return list(COMMANDS)
+        return list(self._table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command, imported now; None for an unknown name."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self._table:
             return None
-        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        module, _, name = self._table[cmd_name][0].partition(":")
         command = getattr(importlib.import_module(module), name)
         assert isinstance(command, click.Command)
         return command
@@ -32,10 +40,13 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, from the table: nothing is imported for it."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+            formatter.write_dl([(name, line) for name, (_, line) in self._table.items()])
 
 
-@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+@click.command(cls=LazyGroup, table=COMMANDS, context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="flashq", message="%(prog)s %(version)s")
 def main() -> None:
     """flashQ, a job queue server: priorities, delays, retries and reservations in one process.

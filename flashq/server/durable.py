@@ -78,6 +78,7 @@ class Journal(Protocol):
     def lock(self) -> None: ...
     def load(self, replay: Any, progress: Callable[[Progress], None]) -> Recovered: ...
     def open(self, on_commit: Callable[[int, int], None], on_state: Callable[[Any], None], loop: Any) -> None: ...
+    def hurry(self) -> None: ...
     def checkpoint_begin(self, begin_position: int, total_jobs: int) -> None: ...
     def checkpoint_write(self, frames: bytes) -> bool: ...
     def checkpoint_end(self, end_position: int, on_done: Callable[..., None]) -> None: ...
@@ -97,7 +98,12 @@ class Beginning:
     segments: int = 0       # of the journal that were read
 
 
-def begin(settings: Settings, log: Any) -> Beginning:
+def machine_clock() -> tuple[int, int]:
+    """Wall and monotonic ms."""
+    return int(time.time() * 1000), int(time.monotonic() * 1000)
+
+
+def begin(settings: Settings, log: Any, clock: Callable[[], tuple[int, int]] = machine_clock) -> Beginning:
     """The engine of these settings, with everything that its data directory holds. StorageError."""
     fieldtable.load(commands.COMMANDS, commands.PUSH_OPTIONS)
     seed = int.from_bytes(os.urandom(8), "little") or 1
@@ -107,7 +113,7 @@ def begin(settings: Settings, log: Any) -> Beginning:
     journal = open_journal(settings)
     journal.lock()
     try:
-        entries, segments = _recover(engine, journal, settings, log)
+        entries, segments = _recover(engine, journal, settings, log, clock)
     except BaseException:
         journal.close()
         raise
@@ -129,25 +135,23 @@ def boot_epoch(seconds: float) -> int:
     return (int(seconds) - EPOCH_START) % (1 << EPOCH_BITS) or 1
 
 
-def _recover(engine: Engine, journal: Journal, settings: Settings, log: Any) -> tuple[Entries, int]:
+def _recover(
+    engine: Engine, journal: Journal, settings: Settings, log: Any, clock: Callable[[], tuple[int, int]]
+) -> tuple[Entries, int]:
     started = time.monotonic()
-    _tick(engine)                       # what is still open of a window depends on the time
+    engine.tick(*clock())               # what is still open of a window depends on the time
     replay = Replay(engine)
     teller = Teller(log, settings.log_format, sys.stderr)
     found = journal.load(replay, teller)
     teller.end()
     engine.epoch = (found.epoch + 1) % (1 << EPOCH_BITS) or 1
-    _tick(engine)                       # leases count from here on
+    engine.tick(*clock())               # leases count from here on
     lossy = replay.entries.get(DURABILITY_KEY) == b"interval"
     counts = replay.finish(IDS_LOST if lossy else 0)
     engine.commit(found.position)
     log.info("recovered", jobs=replay.jobs, records=found.records, seconds=round(time.monotonic() - started, 3),
              segments=found.segments, cut_bytes=found.cut_bytes, position=found.position, **counts)
     return replay.entries, found.segments
-
-
-def _tick(engine: Engine) -> None:
-    engine.tick(int(time.time() * 1000), int(time.monotonic() * 1000))
 
 
 class Teller:

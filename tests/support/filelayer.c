@@ -105,6 +105,8 @@ static int sync_with(long call, int fd) {
             usleep(200);
         __atomic_sub_fetch(&control->held, 1, __ATOMIC_ACQ_REL);
     }
+    if (rule->action == SLOW)
+        usleep((useconds_t)rule->error);
     if (rule->action == FAIL)
         result = -rule->error;
     else if (!control->skip_syncs)

@@ -24,12 +24,12 @@
 
 /* In step with filelayer.py. */
 enum Kind { OPEN = 1, WRITE, SYNC, ALLOCATE, RENAME, UNLINK, TRUNCATE, MKDIR, CLOSE, SYNC_END };
-enum Action { FAIL = 1, SHORT, TORN, FAIL_AFTER, KILL, KILL_AFTER };
+enum Action { FAIL = 1, SHORT, TORN, FAIL_AFTER, KILL, KILL_AFTER, SLOW };
 
 struct Rule {
     uint32_t kind, action;
     uint32_t first, count;      /* of the calls that match, from 1 */
-    int32_t error;
+    int32_t error;              /* errno; of SLOW how many us */
     uint32_t seen;              /* calls that matched so far */
     char pattern[40];           /* of the path under the root; empty: all */
 };

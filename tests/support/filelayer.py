@@ -47,7 +47,10 @@ class Kind(IntEnum):
 
 
 class Action(IntEnum):
-    """What becomes of a call: not done, half of a write done, half done and failed, done and failed, killed there."""
+    """What becomes of a call: not done, half of a write done, half done and failed, done and failed, killed there.
+
+    SLOW is for syncs: they take so many microseconds more as `error` says.
+    """
 
     FAIL = 1
     SHORT = 2
@@ -55,6 +58,7 @@ class Action(IntEnum):
     FAIL_AFTER = 4
     KILL = 5
     KILL_AFTER = 6
+    SLOW = 7
 
 
 @dataclass(frozen=True, slots=True)

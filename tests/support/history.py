@@ -40,13 +40,14 @@ class Requests:
         self.queues = queues
         self.prefix = prefix
         self.times = times
+        self.long: Sequence[int] = (10, 300, 5000)      # sizes of long texts
         self.keeping = True     # whether jobs may say how long they are kept, which the model knows nothing of
         self.kinds: dict[Callable[[RestartModel], Message], int] = {
             self.push: 24, self.push_batch: 8, self.flow: 4, self.pull: 14, self.pull_batch: 6, self.ack: 16,
             self.ack_batch: 4, self.fail: 12, self.progress: 4, self.heartbeat: 1, self.cancel: 3, self.promote: 2,
             self.change_priority: 3, self.move_to_delayed: 2, self.update: 3, self.discard: 2, self.log: 3,
             self.retry_dead: 3, self.switch: 3, self.limits: 4, self.groups: 2, self.sweep: 1, self.purge: 1,
-            self.keys: 6, self.cron: 4,
+            self.keys: 6, self.cron: 4, self.read: 5,
         }
 
     def next(self, model: RestartModel) -> Message:
@@ -69,7 +70,7 @@ class Requests:
 
     def value(self, depth: int = 2) -> Any:
         """Any JSON."""
-        long = "x" * self.rng.choice([10, 300, 5000])
+        long = "x" * self.rng.choice(self.long)
         choices: list[Any] = [None, True, 0, -1, 2**53, 0.5, -1e300, "", "ü\n\"", long]
         chosen = self.rng.randrange(len(choices) + 2 * (depth > 0))
         if chosen < len(choices):
@@ -257,6 +258,10 @@ class Requests:
 
     def purge(self, model: RestartModel) -> Message:
         return {"cmd": "PURGEDLQ", "queue": self.queue()}
+
+    def read(self, model: RestartModel) -> Message:
+        states = ("waiting", "delayed", "active", "failed", "completed", "waiting-children")
+        return {"cmd": "GETJOB", "id": self.id(model, *states)}
 
     # --- beside jobs --------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
 import struct
 from collections.abc import Callable
@@ -61,6 +62,7 @@ class Opened:
         self.commits: list[tuple[int, int]] = []
         self.states: list[StoreState] = []
         self.progress: list[Progress] = []
+        self.on_commit: Callable[[int, int], object] = lambda position, synced: None
         self.loop = asyncio.new_event_loop()
         self.journal = journal(directory, durability=durability, sync_interval_ms=sync_interval_ms,
                                segment_size=segment_size)
@@ -74,6 +76,7 @@ class Opened:
 
     def _on_commit(self, position: int, synced: int) -> None:
         self.commits.append((position, synced))
+        self.on_commit(position, synced)
 
     def __enter__(self) -> "Opened":
         return self
@@ -142,13 +145,26 @@ class Opened:
         self.until(lambda: bool(done))
         return done[0]
 
-    def disk_use(self) -> int:
-        """Bytes of all files, also of those that go while they are counted."""
-        total = 0
-        for path in self.directory.iterdir():
+    def stats(self, pattern: str) -> list[os.stat_result]:
+        """Of the files of that name; one that goes meanwhile is left out."""
+        found = []
+        for path in self.directory.glob(pattern):
             with contextlib.suppress(FileNotFoundError):
-                total += path.stat().st_size
-        return total
+                found.append(path.stat())
+        return found
+
+    def spares(self) -> int:
+        """Files that are reserved whole, and no segments yet."""
+        return sum(stat.st_size == SEGMENT for stat in self.stats("spare-*"))
+
+    def ready(self) -> None:
+        """Wait until the next segment has its name and a spare lies beside it."""
+        following = segment(self.directory, self.journal.segment[0] + 1)
+        self.until(lambda: following.exists() and self.spares() > 0)
+
+    def disk_use(self) -> int:
+        """Bytes of all files."""
+        return sum(stat.st_size for stat in self.stats("*"))
 
     def files(self) -> list[str]:
         """Names of the segments and checkpoints."""

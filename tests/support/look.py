@@ -102,6 +102,16 @@ def expected(model: RestartModel) -> View:
     return view
 
 
+def forget_idle(model: RestartModel, found: View) -> None:
+    """A start may forget queues that hold nothing: those that are not there any more need not be."""
+    for name in [one for one in model.queues if one not in found.queues and model.is_idle(one)]:
+        del model.queues[name]
+        assert not any(found.counts.pop(name).values())
+        for state in STATES:
+            assert found.lists.pop((name, state)) == []
+        assert found.dead.pop(name) == []
+
+
 def differences(wanted: View, found: View, slack: int = 0) -> list[str]:
     """Where a server is not as it must be; its times may be off by `slack` ms, and tokens of None are not known."""
     told = list(compare("states", wanted.states, found.states))
@@ -130,7 +140,7 @@ def compare(where: str, wanted: Any, found: Any, slack: int = 0) -> Iterator[str
     elif isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
         for number, (one, other) in enumerate(zip(wanted, found, strict=True)):
             yield from compare(f"{where}[{number}]", one, other, slack)
-    elif wanted != found or type(wanted) is not type(found):
+    elif wanted != found or isinstance(wanted, bool) != isinstance(found, bool):
         yield f"{where}: {str(found)[:300]!r} and not {str(wanted)[:300]!r}"
 
 

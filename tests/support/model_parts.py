@@ -7,6 +7,18 @@ Message = dict[str, Any]
 SHARDS = 32
 
 
+class AtMost(int):
+    """A number that is only known to be no greater."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, int) and 0 <= other <= int(self)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = int.__hash__
+
+
 @dataclass(eq=False)
 class Owner:
     """Who keeps reservations alive: a connection, or a session that outlives one."""
@@ -112,6 +124,7 @@ class Job:
     parent_id: int | None = None
     children: list[int] = field(default_factory=list)
     children_completed: int = 0
+    miscounts: bool = False     # a parent that was dead at a restart: which ends it has heard of is not kept
     fail_parent: bool = False   # its children's end that is no completion is its own
     unmet: int = 0              # of depends_on and children, those that are not done yet
     state: str = "waiting"
@@ -173,10 +186,10 @@ class Job:
             "remove_on_complete": self.remove_on_complete, "remove_on_fail": self.remove_on_fail,
             "last_heartbeat": self.last_heartbeat, "stall_timeout": self.stall_timeout,
             "stall_count": self.stall_count, "parent_id": self.parent_id, "children_ids": self.children,
-            "children_completed": self.children_completed, "custom_id": self.custom_id,
-            "keep_completed_age": self.keep_age, "keep_completed_count": self.keep_count,
-            "completed_at": self.completed_at, "group_id": self.group, "state": self.state,
-            "progress_message": self.message, "token": self.token, **more,
+            "children_completed": AtMost(len(self.children)) if self.miscounts else self.children_completed,
+            "custom_id": self.custom_id, "keep_completed_age": self.keep_age,
+            "keep_completed_count": self.keep_count, "completed_at": self.completed_at, "group_id": self.group,
+            "state": self.state, "progress_message": self.message, "token": self.token, **more,
         }
 
     def read(self) -> Message:

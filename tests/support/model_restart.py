@@ -30,8 +30,14 @@ class RestartModel(FullModel):
         self.issued.add(job_id)
         return job_id
 
+    def lose_counts(self) -> None:
+        """What a restart does not bring back exactly."""
+        for job in self.jobs.values():
+            job.miscounts |= bool(job.children and job.failed_at)
+
     def restart(self, epoch: int) -> None:
         """The process was killed, and another has begun with what it left: leases begin anew, lines by id."""
+        self.lose_counts()
         for client in list(self.clients):
             self.disconnect(client)
         for owner in self.owners:

@@ -36,9 +36,14 @@ def _for_the_interpreter(name: str) -> bool:
 
 
 class ServerProcess:
-    """Started by the constructor and ready when it returns; `stop` checks that it went well."""
+    """Started by the constructor and ready when it returns; `stop` checks that it went well.
 
-    def __init__(self, directory: Path, *flags: str, env: Mapping[str, str] | None = None) -> None:
+    With `wait=False` it may be that it comes to nothing: `is_ready` tells.
+    """
+
+    def __init__(
+        self, directory: Path, *flags: str, env: Mapping[str, str] | None = None, wait: bool = True
+    ) -> None:
         command = [sys.executable, "-m", "flashq", "serve", "--log-format", "json", *_with_port(flags)]
         self.log: list[str] = []
         self._events: queue.Queue[Event | None] = queue.Queue()
@@ -52,11 +57,21 @@ class ServerProcess:
         )
         self._reader = threading.Thread(target=self._read, name="server-log", daemon=True)
         self._reader.start()
+        if wait:
+            try:
+                self.ready = self.wait_for("ready", START_SECONDS)
+            except BaseException:
+                self.kill()
+                raise
+
+    def is_ready(self) -> bool:
+        """Whether it serves; else it has ended. For one that was not waited for."""
         try:
             self.ready = self.wait_for("ready", START_SECONDS)
-        except BaseException:
-            self.kill()
-            raise
+        except AssertionError:
+            self.wait()
+            return False
+        return True
 
     def _read(self) -> None:
         assert self.process.stderr is not None

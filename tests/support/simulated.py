@@ -308,27 +308,30 @@ class DelayedStore:
 class Simulation:
     """One server. `settings` are those of flashq/config.py, as numbers or text.
 
-    `fill` may put jobs into the engine before it serves; `clock` is (wall ms, monotonic ms) of the start.
+    `fill` may put jobs into the engine before it serves; `clock` is (wall ms, monotonic ms) of the start. Or `engine`
+    is one that is filled, and `loop` one that does more.
     """
 
-    def __init__(self, store: DelayedStore | None = None, fill: Callable[[Engine], object] | None = None,
-                 clock: tuple[int, int] = (START_WALL, START_MONO), **settings: Any) -> None:
+    def __init__(self, store: Any = None, fill: Callable[[Engine], object] | None = None,
+                 clock: tuple[int, int] = (START_WALL, START_MONO), loop: VirtualLoop | None = None,
+                 engine: Engine | None = None, **settings: Any) -> None:
         fieldtable.load(commands.COMMANDS, commands.PUSH_OPTIONS)
         durability = "memory" if store is None else "commit"
         self.settings = load({"memory_limit": 1 << 40, "durability": durability, **settings}, {})
-        self.loop = VirtualLoop()
+        self.loop = loop or VirtualLoop()
         self.loop.wall, self.loop.mono = clock
-        self.engine = Engine(self.settings.engine_limits(), 12345, EPOCH)
+        self.engine = engine or Engine(self.settings.engine_limits(), 12345, EPOCH)
         self.engine.tick(*self.loop.clock())
         if fill is not None:
             fill(self.engine)
         self.events: list[tuple[str, dict[str, object]]] = []
         self.clients: list[Client] = []
         self.store = store
-        wired = wire(self.engine, self.settings, self.loop, self._on_event, store, self.loop.clock)
-        self.hub, self.dispatcher, self.background = wired.hub, wired.dispatcher, wired.background
+        self.wired = wire(self.engine, self.settings, self.loop, self._on_event, store, self.loop.clock)
+        self.hub, self.dispatcher = self.wired.hub, self.wired.dispatcher
+        self.background = self.wired.background
         self.rooms = self.dispatcher.rooms
-        if store is not None:
+        if isinstance(store, DelayedStore):
             store.sim = self
 
     def _on_event(self, event: str, /, **fields: object) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 from flashq.config import Settings
 from support.history import SHORT, Requests, Times
-from support.look import View, differences, expected, look
+from support.look import View, compare, differences, expected, look
 from support.model_parts import SHARDS, Message
+from support.model_parts import Client as ModelClient
 from support.model_restart import RestartModel
-from support.simulated import EPOCH, Client, Simulation
+from support.simulated import Client, Simulation
 from support.wire import CODECS
 
 QUEUES = ("a", "b.2", "ü")
@@ -23,12 +24,34 @@ CONNECTIONS = 2
 
 
 @dataclass(frozen=True)
-class Step:
-    """A request of one of the connections, or time that passes, or a hang-up."""
+class Op:
+    """One thing that happens to a server, and to its model."""
 
+    kind: str                   # ask, pass (of time), hang up (and connect again), forget (a queue that nobody needs)
     who: int = 0
     request: Message | None = None
     ms: int = 0
+    name: str = ""
+
+
+def lead(model: RestartModel, clients: list[ModelClient], op: Op) -> list[Message]:
+    """Let it happen to the model; the replies that it must give."""
+    if op.kind == "ask":
+        assert op.request is not None
+        client = clients[op.who]
+        model.request(client, op.request)
+        model.advance(0)                # a job may be over its time when it comes back from its worker
+        replies, client.replies = client.replies, []
+        return replies
+    if op.kind == "pass":
+        model.advance(op.ms)
+    elif op.kind == "forget":
+        del model.queues[op.name]
+    else:
+        assert op.kind == "hang up"
+        model.disconnect(clients[op.who])
+        clients[op.who] = model.connect(op.who)
+    return []
 
 
 def model_of(sim: Simulation) -> RestartModel:
@@ -38,7 +61,7 @@ def model_of(sim: Simulation) -> RestartModel:
     for job_id in ids.values():
         probe.ok("CANCEL", id=job_id)
     probe.disconnect()
-    return first_model(ids, sim.loop.wall, sim.loop.mono, EPOCH, sim.settings)
+    return first_model(ids, sim.loop.wall, sim.loop.mono, sim.engine.epoch, sim.settings)
 
 
 def first_model(ids: dict[str, int], wall: int, mono: int, epoch: int, settings: Settings) -> RestartModel:
@@ -57,7 +80,7 @@ def first_model(ids: dict[str, int], wall: int, mono: int, epoch: int, settings:
 
 
 class Twin:
-    """`sim` and `model`; each step goes to both, and their replies are compared."""
+    """`sim` and `model`; all that happens to the one happens to the other, and their replies are compared."""
 
     def __init__(self, sim: Simulation, model: RestartModel, rng: random.Random, times: Times = SHORT) -> None:
         self.sim = sim
@@ -65,47 +88,41 @@ class Twin:
         self.rng = rng
         self.requests = Requests(rng, QUEUES, times=times)
         self.requests.keeping = sim.settings.keep_completed >= KEEPING["keep_completed"]
-        self.pairs = [self._connected() for _ in range(CONNECTIONS)]
+        self.wires = [self._connected() for _ in range(CONNECTIONS)]
+        self.clients = [model.connect(number) for number in range(CONNECTIONS)]
 
-    def _connected(self) -> tuple[Client, Any]:
-        codec = CODECS[self.rng.choice(["json", "msgpack"])]
-        return self.sim.connect(codec), self.model.connect(len(self.model.clients))
+    def _connected(self) -> Client:
+        return self.sim.connect(CODECS[self.rng.choice(["json", "msgpack"])])
 
-    def choose(self) -> Step:
-        """What comes next."""
+    def step(self) -> None:
+        """Something happens."""
         who = self.rng.randrange(CONNECTIONS)
         chosen = self.rng.random()
         if chosen < 0.12:
-            return Step(ms=self.rng.choice([1, 4, 39, 41, 999, 5001, 29_999, 61_000]))
-        if chosen < 0.14:
-            return Step(who)
-        return Step(who, self.requests.next(self.model))
-
-    def step(self, step: Step) -> None:
-        """Take it on both sides."""
-        if step.request is not None:
-            self.ask(step.who, step.request)
-        elif step.ms:
-            self.pass_time(step.ms)
-        else:
-            wire, client = self.pairs[step.who]
+            self.pass_time(self.rng.choice([1, 4, 39, 41, 999, 5001, 29_999, 61_000]))
+        elif chosen < 0.14:
             self.avoid_meeting(LIMITS["lease"])
-            wire.disconnect()
-            self.model.disconnect(client)
-            self.pairs[step.who] = self._connected()
+            self.happens(Op("hang up", who))
+        else:
+            self.happens(Op("ask", who, self.requests.next(self.model)))
 
-    def ask(self, who: int, request: Message) -> None:
-        wire, client = self.pairs[who]
-        wire.send_raw(wire.codec.encode(request))
-        self.model.request(client, request)
-        self.model.advance(0)           # a job may be over its time when it comes back from its worker
-        self.settle()
-        found, wanted = wire.replies(), client.replies
-        client.replies = []
-        assert found == wanted, f"{request}: {found} and not {wanted}"
+    def happens(self, op: Op) -> None:
+        """To both."""
+        replies = lead(self.model, self.clients, op)
+        if op.kind == "ask":
+            assert op.request is not None
+            wire = self.wires[op.who]
+            wire.send_raw(wire.codec.encode(op.request))
+            self.expect(op, replies)
+        elif op.kind == "pass":
+            self.sim.advance(op.ms)
+        elif op.kind == "hang up":
+            self.wires[op.who].disconnect()
+            self.wires[op.who] = self._connected()
 
-    def settle(self) -> None:
-        """What was asked is answered: a store that needs time for it gets it here."""
+    def expect(self, op: Op, replies: list[Message]) -> None:
+        """These replies, now."""
+        check_reply(op, replies, self.wires[op.who].replies())
 
     def avoid_meeting(self, wait: int) -> None:
         """Connections whose time ends at the same instant end in no defined order."""
@@ -117,17 +134,15 @@ class Twin:
         end = self.model.mono + ms
         while self.model.mono < end:
             due = min(self.model.deadlines(), default=end)
-            step = min(max(due - self.model.mono - 1, 1), end - self.model.mono)
-            self.sim.advance(step)
-            self.model.advance(step)
+            self.happens(Op("pass", ms=min(max(due - self.model.mono - 1, 1), end - self.model.mono)))
             self.forget_idle_queues()
 
     def forget_idle_queues(self) -> None:
         """The server may forget queues that nobody needs, some time after the last use."""
         known = {one["name"] for one in self.sim.engine.queues()}
-        for name in set(self.model.queues) - known:
+        for name in sorted(set(self.model.queues) - known):
             assert self.model.is_idle(name) and self.model.mono - self.model.queues[name].touched >= IDLE_MS, name
-            del self.model.queues[name]
+            self.happens(Op("forget", name=name))
 
     def compare(self) -> None:
         """All that can be seen."""
@@ -140,6 +155,11 @@ class Twin:
         return look(asking(self.sim), self.model.queues, self.model.issued)
 
 
+def check_reply(op: Op, wanted: object, found: object) -> None:
+    told = list(compare("reply", wanted, found))
+    assert told == [], f"{op.request}: {told}"
+
+
 def asking(sim: Simulation) -> Any:
     """Asks a simulated server, over a connection of its own."""
 
@@ -150,3 +170,18 @@ def asking(sim: Simulation) -> Any:
         return replies
 
     return ask
+
+
+def go_on(sim: Simulation, model: RestartModel) -> None:
+    """The model learns from a server that was started again where its ids go on: each queue has one that is gone."""
+    probe = sim.connect()
+    for name, shard in model.shards.items():
+        job_id = probe.push(name)
+        probe.ok("CANCEL", id=job_id)
+        assert (job_id % SHARDS, job_id // SHARDS >= model.sequences[shard]) == (shard, True), "an id is used again"
+        model.sequences[shard] = job_id // SHARDS + 1
+        model.queue(name)
+    probe.disconnect()
+    # What a rate limit lets through is nothing at first.
+    sim.advance(1)
+    model.advance(1)

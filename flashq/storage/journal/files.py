@@ -91,7 +91,7 @@ def reserve(fd: int, size: int) -> None:
     room = os.fstatvfs(fd)
     have = os.fstat(fd)
     # Asked first: an attempt that fails half-way takes all there is for a while, also from a checkpoint.
-    if have.st_blocks * 512 + room.f_bavail * room.f_frsize < size:
+    if room.f_blocks and have.st_blocks * 512 + room.f_bavail * room.f_frsize < size:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if have.st_size > size:
         os.ftruncate(fd, size)

@@ -17,7 +17,7 @@ from flashq.storage.journal.recovery import recover
 OnDone = Callable[[str | None], None]
 
 SMALLEST_SEGMENT = 64 << 10
-GROUP_MOST = 16 << 20  # bytes written at once: what waits meanwhile is written next
+GROUP_MOST = 4 << 20  # bytes written at once: more makes the disk no faster, and what waits then waits longer
 PROMISES = {
     "commit": "commit: what was answered is on disk, and survives a crash of the machine",
     "interval": "interval: what was answered survives a crash of this process; of the machine, all but the last {} ms",
@@ -52,6 +52,7 @@ class Journal(LogWriter):
         self._checkpoint: CheckpointTask | None = None
         self._checkpoint_bytes = 0
         self._covered_bytes = 0     # of the log, by the last checkpoint
+        self._needed = 0            # number of the segment from which on the log is needed beside it
         self._on_done: OnDone | None = None
         self._threads: list[CheckpointTask] = []    # that may still run
 
@@ -70,11 +71,12 @@ class Journal(LogWriter):
         found = self._found
         keeper = Keeper(self.directory, self, self._segment_size, found.epoch + 1, self._state_changed)
         with storage_errors(f"cannot begin a segment in {self.directory}"):
-            self._bell = keeper.begin(found.number, found.ends, found.position)
+            self._bell = keeper.begin(found.number, found.position)
         self._on_commit, self._on_state, self._loop = on_commit, on_state, loop
         self._checkpoint_bytes = found.checkpoint_bytes
         self._keeper = keeper
-        keeper.release(found.begin)     # what the last process had no more time to remove
+        self._needed = found.needed
+        keeper.release(found.begin, found.needed)   # what the last process had no more time to remove
         keeper.start()
         loop.add_reader(self._bell, self._answer)
 
@@ -134,7 +136,9 @@ class Journal(LogWriter):
         """Begin a checkpoint of what the log holds up to there, and perhaps of some of what comes behind it."""
         if self._checkpoint is not None or self._keeper is None:
             raise RuntimeError("a checkpoint is being written, or the journal is not open")
-        head = CheckpointHead(self._found.epoch + 1, begin_position, self.segment)
+        number, base = self.segment
+        # The log from there on is needed, and from before only if the state was taken some time ago.
+        head = CheckpointHead(self._found.epoch + 1, begin_position, number if begin_position >= base else self._needed)
         covered = self._found.log_bytes + self.log_bytes
         task = CheckpointTask(self.directory, head, total_jobs, covered, self, self._keeper.give_up_spare,
                               self._checkpoint_over)
@@ -167,13 +171,15 @@ class Journal(LogWriter):
         """Called in its thread."""
         keeper, loop = self._keeper, self._loop
         if keeper is not None:
-            keeper.checkpoint_over(task.head.begin if task.counts else None)
+            keeper.recover_spares()
+            if task.counts:
+                keeper.release(task.head.begin, task.head.segment)
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._tell_done, task)
 
     def _tell_done(self, task: CheckpointTask) -> None:
         if task.counts:
-            self._checkpoint_bytes, self._covered_bytes = task.size, task.covered
+            self._checkpoint_bytes, self._covered_bytes, self._needed = task.size, task.covered, task.head.segment
         if task is self._checkpoint and task.ended:
             self._checkpoint, on_done = None, self._on_done
             if on_done is not None:

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flashq.storage.journal.files import NO_SPACE, create, reserve, sync_directory, sync_file, write_all
-from flashq.storage.journal.format import SPARE_GLOB, SegmentHead, checkpoints_in, segment_name
+from flashq.storage.journal.format import SPARE_GLOB, SegmentHead, checkpoints_in, segment_name, segments_in
 from flashq.storage.journal.logwriter import LogWriter
 
 SPARES = 1  # reserved files beside the segment that is written to and the one after it
 SPARES_KEPT = 3  # as many of those that are no longer needed are used again, which spares the disk work
+BLOCK_BYTES = 512  # of st_blocks
 RETRY_SECONDS = 1.0  # after the disk was found full
 
 
@@ -31,24 +32,31 @@ class Keeper:
         self._epoch = epoch
         self._on_change = on_change
         self._number = 0  # of the last segment
-        self._ends: dict[int, int] = {}  # number -> position of the last record, of segments that are written
-        self._release_to: int | None = None
+        self._covered: tuple[int, int] | None = None  # by a checkpoint: what it makes superfluous is still to go
         self._lock = threading.Lock()  # for what follows
-        self._spares = sorted(directory.glob(SPARE_GLOB))
+        self._spares: list[Path] = []
         self._lean = False  # without spares: a checkpoint needs their space
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="flashq-segments", daemon=True)
 
-    def begin(self, number: int, ends: dict[int, int], position: int) -> int:
+    def begin(self, number: int, position: int) -> int:
         """Go on behind segment `number` with a new one, and start the log's thread on it: its descriptor for news.
         OSError."""
         self._number = number
-        self._ends = dict(ends)
-        for spare in self._spares[SPARES_KEPT:]:
-            spare.unlink()
-        del self._spares[SPARES_KEPT:]
+        self._spares = self._leftovers()
         fd, head = self._make(self._size)
         return self._writer.begin(fd, head.number, head.size, head.salt, position)
+
+    def _leftovers(self) -> list[Path]:
+        """Spares of the last process that hold a whole segment; others go."""
+        found: list[Path] = []
+        for path in self._directory.glob(SPARE_GLOB):
+            status = path.stat()
+            if len(found) < SPARES_KEPT and status.st_size == self._size <= status.st_blocks * BLOCK_BYTES:
+                found.append(path)
+            else:
+                path.unlink()
+        return found
 
     def start(self) -> None:
         """Start the thread."""
@@ -61,14 +69,14 @@ class Keeper:
         if self._thread.ident is not None:
             self._thread.join()
 
-    def release(self, position: int) -> None:
-        """A checkpoint holds everything up to there: older ones go, and segments that have nothing behind it."""
+    def release(self, begin: int, segment: int) -> None:
+        """A checkpoint begun at that position counts: older ones go, and segments before the one it needs."""
         with self._lock:
-            self._release_to = position
+            self._covered = begin, segment
         self._writer.poke()
 
     def give_up_spare(self) -> bool:
-        """Delete a spare, so that a checkpoint has room; no new one is made before it is over."""
+        """Delete a spare, so that a checkpoint has room; no new one is made before `recover_spares`."""
         with self._lock:
             self._lean = True
             if not self._spares:
@@ -76,12 +84,10 @@ class Keeper:
             self._spares.pop().unlink()
             return True
 
-    def checkpoint_over(self, begin: int | None) -> None:
-        """What was given up for it is wanted back; if it counts, older files go that `begin` makes superfluous."""
+    def recover_spares(self) -> None:
+        """What was given up for a checkpoint is wanted back."""
         with self._lock:
             self._lean = False
-        if begin is not None:
-            self.release(begin)
         self._writer.poke()
 
     # --- in its thread -----------------------------------------------------------------------------------------------
@@ -101,14 +107,12 @@ class Keeper:
 
     def _serve(self) -> bool:
         """Do what is to be done; whether there was no space for some of it."""
-        while (retired := self._writer.take_retired()) is not None:
-            fd, number, last = retired
-            os.close(fd)
-            self._ends[number] = last
+        if (retired := self._writer.take_retired()) is not None:
+            os.close(retired)
         with self._lock:
-            release_to, self._release_to = self._release_to, None
-        if release_to is not None:
-            self._let_go(release_to)
+            covered, self._covered = self._covered, None
+        if covered is not None:
+            self._let_go(*covered)
         try:
             while size := self._writer.wanted_size(self._size):
                 self._offer(size)
@@ -133,16 +137,24 @@ class Keeper:
         fd, head = self._make(size)
         unused = self._writer.offer(fd, head.number, head.size, head.salt)
         if unused is not None:      # too small for what is waiting, so it stays empty
-            os.close(unused[0])
-            self._ends[unused[1]] = 0
+            os.close(unused)
 
     def _make(self, size: int) -> tuple[int, SegmentHead]:
         """A new segment, open, with room for `size` bytes."""
         spare = self._take_spare() or self._reserve(size)
         head = SegmentHead(self._epoch, self._number + 1, size, int.from_bytes(os.urandom(4)))
+        try:
+            return self._name(spare, head), head
+        except BaseException:
+            if spare.exists():      # else it has its name, and stays empty
+                self._add_spare(spare)
+            raise
+
+    def _name(self, spare: Path, head: SegmentHead) -> int:
+        """Make a spare that segment; its descriptor."""
         fd = create(spare)
         try:
-            reserve(fd, size)
+            reserve(fd, head.size)
             write_all(fd, head.pack(), 0)
             sync_file(fd)
             os.rename(spare, self._directory / segment_name(head.number))
@@ -151,7 +163,7 @@ class Keeper:
         except BaseException:
             os.close(fd)
             raise
-        return fd, head
+        return fd
 
     def _reserve(self, size: int) -> Path:
         """A new file of that size, which is no segment yet."""
@@ -175,22 +187,20 @@ class Keeper:
         with self._lock:
             self._spares.append(spare)
 
-    def _let_go(self, position: int) -> None:
-        """Delete what a checkpoint begun at `position` makes superfluous, or make spares of it: oldest first."""
-        for begin, path in checkpoints_in(self._directory).items():
-            if begin < position:
+    def _let_go(self, begin: int, segment: int) -> None:
+        """Delete checkpoints begun before, and segments before that number, or make spares of these."""
+        for at, path in checkpoints_in(self._directory).items():
+            if at < begin:
                 path.unlink()
         recycled: list[Path] = []
-        for number in sorted(self._ends):
-            if self._ends[number] > position:
-                continue
-            del self._ends[number]
-            path = self._directory / segment_name(number)
-            if len(self._spares) + len(recycled) < SPARES_KEPT:
+        for number, path in segments_in(self._directory).items():
+            if number >= segment:
+                break
+            if len(self._spares) + len(recycled) < SPARES_KEPT and path.stat().st_size <= self._size:
                 recycled.append(self._directory / f"spare-{number:012}.tmp")
                 path.rename(recycled[-1])
             else:
-                path.unlink(missing_ok=True)
+                path.unlink()
         sync_directory(self._directory)     # before any of them is written to
         for spare in recycled:
             self._add_spare(spare)

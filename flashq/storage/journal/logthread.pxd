@@ -16,7 +16,7 @@ cdef struct Segment:
     uint32_t salt
     uint64_t number
     uint64_t size               # bytes of the file, all reserved
-    uint64_t last               # position of the last record, once no more are written to it
+    uint64_t base               # position of the last record before it, once it is written to
 
 cdef struct Batch:              # frames in the order they came
     WriteBuffer[SLOTS] buffers  # owned; those from `count` on are empty and wait to be used again

@@ -118,8 +118,8 @@ cdef bint rotate(Log* log, uint64_t need) noexcept nogil:
         pthread_cond_signal(&log.need)
         cond_wait_until(&log.wake, &log.lock, UINT64_MAX)
     log.wanted = 0
-    log.current.last = log.base
     log.retired, log.current = log.current, log.next
+    log.current.base = log.base
     log.next.fd = -1
     log.offset = SEGMENT_HEAD
     pthread_cond_signal(&log.need)

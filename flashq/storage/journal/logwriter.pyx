@@ -39,7 +39,8 @@ cdef void batch_close(Batch* batch) noexcept nogil:
 
 
 cdef class LogWriter(Sink):
-    """Frames in, positions out. All methods are the loop's, but those of the keeper, which may be in any thread.
+    """Frames in, positions out. All methods are the loop's, but `hurry` and those of the keeper, which may come from
+    any thread.
 
     With `each`, a group is synced before it is reported as written; else at most `sync_interval_ms` later. `most`
     bytes make a group; what came in one piece stays together all the same.
@@ -62,12 +63,14 @@ cdef class LogWriter(Sink):
 
     def __dealloc__(self):
         if self.running:
-            self._join()
+            self.log.full = True    # nobody prepares segments any more
+            self.join()
         segment_close(&self.log.current)
         segment_close(&self.log.next)
         segment_close(&self.log.retired)
         batch_close(&self.log.waiting)
         batch_close(&self.log.taken)
+        buffer_close(&self.given)
         bell_close(self.log.bell)
         pthread_mutex_destroy(&self.log.lock)
         pthread_cond_destroy(&self.log.wake)
@@ -83,7 +86,7 @@ cdef class LogWriter(Sink):
         cdef int error = bell_open(self.log.bell)
         if error != 0:
             raise OSError(error, os.strerror(error))
-        self.log.current = Segment(fd, salt, number, size, 0)
+        self.log.current = Segment(fd, salt, number, size, position)
         self.log.offset = SEGMENT_HEAD
         self.log.base = self.log.stated = self.log.written = self.log.durable = self.log.put_position = position
         error = thread_start(&self.log.thread, log_main, &self.log)
@@ -130,15 +133,12 @@ cdef class LogWriter(Sink):
 
     def append(self, bytes records, uint64_t position):
         """The same for whole frames in an object."""
-        cdef WriteBuffer frames
-        memset(&frames, 0, sizeof(frames))
-        buffer_put(&frames, <const char*>records, <size_t>len(records))
-        try:
-            if frames.failed:
-                raise MemoryError("records")
-            self.put(&frames, position)
-        finally:
-            buffer_close(&frames)
+        self.given.size = 0
+        buffer_put(&self.given, <const char*>records, <size_t>len(records))
+        if self.given.failed:
+            buffer_close(&self.given)
+            raise MemoryError("records on their way to the disk")
+        self.put(&self.given, position)
 
     def news(self):
         """(position written, position durable, whether the log has failed), after the descriptor became readable."""
@@ -156,10 +156,10 @@ cdef class LogWriter(Sink):
     def finish(self):
         """Write and sync what was put, unless there is no space for it; end the segment and the thread."""
         if self.running:
-            self._join()
+            self.join()
             segment_close(&self.log.current)
 
-    def _join(self):
+    cdef int join(self) except -1:
         pthread_mutex_lock(&self.log.lock)
         self.log.closing = True
         pthread_mutex_unlock(&self.log.lock)
@@ -167,6 +167,7 @@ cdef class LogWriter(Sink):
         with nogil:
             pthread_join(self.log.thread, NULL)
         self.running = False
+        return 0
 
     @property
     def put_position(self):
@@ -195,12 +196,12 @@ cdef class LogWriter(Sink):
 
     @property
     def segment(self):
-        """Number of the segment that is written to."""
-        cdef uint64_t number
+        """(number of the segment that is written to, position of the last record before it)."""
+        cdef Segment current
         pthread_mutex_lock(&self.log.lock)
-        number = self.log.current.number
+        current = self.log.current
         pthread_mutex_unlock(&self.log.lock)
-        return number
+        return current.number, current.base
 
     @property
     def failure(self):
@@ -213,23 +214,23 @@ cdef class LogWriter(Sink):
     # --- the keeper's side -------------------------------------------------------------------------------------------
 
     def offer(self, int fd, uint64_t number, uint64_t size, uint32_t salt):
-        """The segment to go on in. One offered before that was not used comes back: (fd, number, size), or None."""
+        """The segment to go on in. The descriptor of one offered before that was not used comes back; else None."""
         cdef Segment before
         pthread_mutex_lock(&self.log.lock)
         before = self.log.next
         self.log.next = Segment(fd, salt, number, size, 0)
         pthread_mutex_unlock(&self.log.lock)
         pthread_cond_signal(&self.log.wake)
-        return None if before.fd < 0 else (before.fd, before.number, before.size)
+        return None if before.fd < 0 else before.fd
 
     def take_retired(self):
-        """(fd, number, position of its last record) of the segment that the log has left; None when it has not."""
+        """The descriptor of the segment that the log has left; None when it has not."""
         cdef Segment retired
         pthread_mutex_lock(&self.log.lock)
         retired = self.log.retired
         no_segment(&self.log.retired)
         pthread_mutex_unlock(&self.log.lock)
-        return None if retired.fd < 0 else (retired.fd, retired.number, retired.last)
+        return None if retired.fd < 0 else retired.fd
 
     def wanted_size(self, uint64_t usual):
         """Bytes of the segment that is to be offered, at least `usual`; 0: one is there."""

@@ -131,7 +131,7 @@ class Segment:
 
     def groups(self, walk: Walk) -> Iterator[Group]:
         """One group after another; afterwards `at` and `stop` as of `chunks`."""
-        for frames in self.chunks(walk, bytearray(WINDOW), limit=1):
+        for frames in self.chunks(walk, bytearray(min(WINDOW, self.head.size)), limit=1):
             yield self._group(bytes(frames))
 
     def _group(self, frames: bytes) -> Group:
@@ -162,7 +162,7 @@ class Checkpoint:
 
     def blocks(self) -> Iterator[memoryview]:
         """The frames, block by block, in a buffer that the next one overwrites. DamageError when it is not whole."""
-        buffer = bytearray(WINDOW)
+        buffer = bytearray(min(WINDOW, self.size))
         count = payload = heads = 0
         while True:
             head = self._file.read(BLOCK.size, self.at)

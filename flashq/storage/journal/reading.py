@@ -77,6 +77,7 @@ class Recovered:
     checkpoint: str | None = None  # name of the file
     checkpoint_bytes: int = 0
     begin: int = 0  # position behind which the log counts
+    needed: int = 1  # number of the segment from which on it does
     segments: int = 0  # that were read
     frames: int = 0  # of the log that were replayed
     records: int = 0  # likewise
@@ -86,7 +87,6 @@ class Recovered:
     seconds: float = 0.0
     number: int = 0  # of the last segment that is there
     last_file: Path | None = None  # the last segment that holds a part of the log
-    ends: dict[int, int] = field(default_factory=dict)  # number of each segment -> position of the last record in it
     rests: list[tuple[Path, int]] = field(default_factory=list)  # segments, and where what they hold ends
     open_ends: list[Place] = field(default_factory=list)  # where segments end without saying so, from the log's end on
 
@@ -108,8 +108,8 @@ class Reading:
         self._done = 0  # bytes
         self._total = 0  # bytes
         self._stated = 0  # highest position that is stated as durable
-        self._floor = 0  # number of the segment that the checkpoint needs; 0 = none
-        self._window = bytearray(WINDOW)
+        self._named = 0  # number of the segment that the checkpoint needs; 0 = none
+        self._window = bytearray()
         self._found = Recovered()
 
     def run(self) -> Recovered:
@@ -120,6 +120,7 @@ class Reading:
         listed = self._list()
         first = max(checkpoints) if checkpoints else None
         self._total = sum(one.size for one in listed.values())
+        self._window = bytearray(min(WINDOW, max((one.size for one in listed.values()), default=0)))
         if first is not None:
             self._read_checkpoint(checkpoints[first])
         found.position = found.begin
@@ -160,45 +161,37 @@ class Reading:
                 self._advance(before + checkpoint.block_at + len(block))
             self._advance(before + checkpoint.size)
             self._stated = checkpoint.end
-            self._floor = checkpoint.head.segment
+            self._named = checkpoint.head.segment
+            found.needed = max(self._named, 1)
             found.epoch = max(found.epoch, checkpoint.head.epoch)
             found.checkpoint, found.checkpoint_bytes, found.begin = path.name, checkpoint.size, checkpoint.head.begin
         finally:
             checkpoint.close()
 
     def _choose(self, listed: dict[int, _Listed]) -> list[int]:
-        """The segments to read: from the last that begins at or before where the checkpoint was begun."""
+        """The segments to read. All must be there from the one that was written to when the checkpoint was begun; those
+        at the beginning are left out that hold nothing that it does not."""
         found = self._found
-        if self._floor > found.number:
-            path = self._directory / segment_name(self._floor)
-            raise DamageError(path, 0, 0, f"it is missing, and {found.checkpoint} needs it")
-        known = [number for number, one in listed.items() if one.base is not None]
-        begins = [number for number in known if (listed[number].base or 0) <= found.begin]
-        if known and not begins:
-            self._refuse_first(listed, min(known))
-        numbers = [number for number in listed if not begins or number >= begins[-1]]
-        for number in listed:
-            found.ends[number] = found.begin if number in numbers else 0
-            self._total -= 0 if number in numbers else listed[number].size
-        return numbers
-
-    def _refuse_first(self, listed: dict[int, _Listed], number: int) -> None:
-        """The log begins too late: a segment before it is damaged, or not there."""
-        found, first = self._found, min(listed)
-        base = listed[number].base
-        until = f"record {found.begin + 1}" + (f", where {found.checkpoint} ends" if found.checkpoint else "")
-        if first < number:
-            raise DamageError(listed[first].path, 64, 0, f"no group follows, and the log is needed from {until}")
-        path = self._directory / segment_name(number - 1)
-        reason = f"it is missing: the log begins with record {(base or 0) + 1} and is needed from {until}"
-        raise DamageError(path, 0, 0, reason)
+        for number in range(found.needed, max(found.number, self._named) + 1):
+            if number not in listed:
+                path = self._directory / segment_name(number)
+                raise DamageError(path, 0, 0, f"it is missing, and the log is needed from record {found.begin + 1} on")
+        chosen: list[int] = []
+        for number, one in listed.items():
+            if one.base is not None and one.base <= found.begin:
+                chosen.clear()
+            if number >= found.needed:
+                chosen.append(number)
+        self._total -= sum(one.size for number, one in listed.items() if number not in chosen)
+        return chosen
 
     def _read_segment(self, listed: _Listed) -> None:
         found = self._found
         segment = Segment(listed.path)
         try:
-            first = found.segments == 0 and segment.base is not None
-            walk = segment.walk(segment.base if first else found.position, found.begin)
+            base = segment.base
+            first = found.segments == 0 and base is not None and base <= found.begin
+            walk = segment.walk(base if first else found.position, found.begin)
             before, given = self._done, 0
             for frames in segment.chunks(walk, self._window):
                 try:
@@ -226,7 +219,6 @@ class Reading:
             found.open_ends.clear()     # the log goes on from where they are
             found.position, found.last_file = walk.position or 0, segment.path
         found.segments += 1
-        found.ends[segment.head.number] = found.position
         found.frames += walk.given
         found.log_bytes += segment.at - HEAD_BYTES
         found.rests.append((segment.path, segment.at))
@@ -239,10 +231,6 @@ class Reading:
     def _broken(self, segment: Segment, walk: Walk) -> DamageError:
         """Of a segment with a group that is whole and cannot be right; perhaps for want of those before it."""
         found = self._found
-        number = segment.head.number - 1
-        if walk.groups == 0 and found.segments and number not in found.ends:
-            path = self._directory / segment_name(number)
-            return DamageError(path, 0, 0, f"it is missing, and {segment.path.name} goes on from it")
         if walk.groups == 0 and found.open_ends:
             return self._damage(found.open_ends[0], f"and {segment.path.name} does not go on from there")
         return DamageError(segment.path, segment.at, walk.frames, walk.reason or "")
@@ -290,7 +278,7 @@ def look_behind(place: Place) -> tuple[int, int, int]:
     """Heads of groups from there on to the end of the segment: (how many, highest position that they state as durable,
     bytes from there to the end of the last)."""
     file = RawFile(place.segment)
-    window = memoryview(bytearray(WINDOW))
+    window = memoryview(bytearray(min(WINDOW, max(file.size - place.offset, 0))))
     heads = durable = end = 0
     at = place.offset
     try:

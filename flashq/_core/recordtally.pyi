@@ -1,0 +1,6 @@
+from flashq._core.replay import Frames
+
+class RecordTally:
+    def add(self, frames: Frames) -> None: ...
+    @property
+    def counts(self) -> dict[str, int]: ...

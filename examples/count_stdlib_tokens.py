@@ -134,7 +134,8 @@ class Server:
     """A server on a free port for as long as the `with` block lasts, which gets its address."""
 
     # The grace is short because killed workers do not come back: their jobs are with others after a second.
-    COMMAND = ("-m", "flashq", "serve", "--port", "0", "--log-format", "json", "--disconnect-grace", "1s")
+    COMMAND = ("-m", "flashq", "serve", "--port", "0", "--log-format", "json", "--disconnect-grace", "1s",
+               "--durability", "memory")
 
     def __enter__(self):
         found = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(ROOT)]))

@@ -108,7 +108,7 @@ class Settings:
         "Keeping", types.SIZE, 64 * MIB, "Data and results of those together; past it the oldest go.", high=2**62
     )
     durability: str = setting(
-        "Durability", types.CHOICE, "memory", "What a reply promises. `commit`: what it shows is on disk. `interval`: "
+        "Durability", types.CHOICE, "commit", "What a reply promises. `commit`: what it shows is on disk. `interval`: "
         "it is written, and on disk a --sync-interval later. `memory`: nothing is written, and all is lost when the "
         "server stops.", choices=DURABILITIES,
     )

@@ -12,8 +12,9 @@ PAGE = ROOT / "docs" / "performance.md"
 # The parts, in the order of the page; each reaches to the next one's heading, and only its writer changes it.
 SERVER = "# Performance"                            # perf/run.py
 COMMANDS = "## Commands beside a million jobs"      # perf/commands.py
+DURABILITY = "## Durability"                        # perf/durability.py
 BY_HAND = "## How sure this is"
-PARTS = (SERVER, COMMANDS, BY_HAND)
+PARTS = (SERVER, COMMANDS, DURABILITY, BY_HAND)
 
 
 @dataclass

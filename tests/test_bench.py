@@ -291,8 +291,14 @@ def test_the_server_is_found_and_its_cost_read(echo: Target) -> None:
 
 
 @pytest.fixture(scope="module")
-def target(server: ServerProcess) -> Target:
-    return Target(port=server.address[1], pid=server.pid)
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """Not on a disk, whose speed is not what is tested here."""
+    server = ServerProcess(tmp_path_factory.mktemp("server"), "--durability", "memory")
+    try:
+        yield Target(port=server.address[1], pid=server.pid)
+        server.stop()
+    finally:
+        server.kill()
 
 
 @FORMATS

@@ -17,7 +17,7 @@ def test_defaults() -> None:
     assert (settings.max_frame, settings.max_job_size, settings.max_queues) == (16 * MIB, MIB, 10_000)
     assert (settings.lease, settings.disconnect_grace, settings.lost_workers) == (30_000, 5_000, 3)
     assert (settings.keep_completed, settings.keep_results) == (50_000, 5_000)
-    assert settings.auth_tokens == () and settings.durability == "memory"
+    assert settings.auth_tokens == () and settings.durability == "commit"
     assert (settings.data_dir, settings.sync_interval, settings.segment_size) == ("./flashq-data", 50, 64 * MIB)
     assert (settings.max_connections, settings.log_format) == (16_384, "console")
     assert 0 < settings.memory_limit < machine.memory_bytes()

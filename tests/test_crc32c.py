@@ -1,5 +1,7 @@
 """CRC-32C by the processor's instruction and by tables: the published values, and one like the other."""
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +31,14 @@ def test_both_ways_agree_wherever_the_data_is_cut(data: bytes, before: int, cut:
     assert checksum(data, before, True) == whole
     assert checksum(data[cut:], checksum(data[:cut], before), True) == whole
     assert checksum(memoryview(data)[cut:], checksum(data[:cut], before)) == whole
+
+
+@pytest.mark.parametrize("size", [511, 512, 1535, 1536, 1537, 3071, 3072, 3073, 50_000])
+def test_both_ways_agree_on_long_data_and_from_any_address(size: int) -> None:
+    data = random.Random(size).randbytes(size + 8)
+    for start in range(8):
+        view = memoryview(data)[start:start + size]
+        assert checksum(view, size) == checksum(view, size, True)
 
 
 @given(st.binary(min_size=1, max_size=64), st.integers(0, 511))

@@ -75,7 +75,7 @@ def test_a_restart_says_what_it_found(start_server: StartServer, queue_name: str
     first = start_server("--durability", "commit")
     with first.client() as client:
         client.ok("PUSHB", queue=queue_name, jobs=[{}] * 50)
-        position = client.ok("STATS")["store"]["position"]
+        position = client.ok("METRICS")["metrics"]["store"]["position"]
         first.stop()
     second = start_server("--durability", "commit")
     found = recovered(second)
@@ -110,7 +110,7 @@ def test_in_memory_mode_nothing_is_written(start_server: StartServer, tmp_path: 
     server = start_server("--durability", "memory")
     with server.client() as client:
         client.ok("PUSH", queue=queue_name)
-        store = client.ok("STATS")["store"]
+        store = client.ok("METRICS")["metrics"]["store"]
         assert (store["durability"], store["health"], store["durable"]) == ("memory", "ok", 0)
     server.stop()
     assert not (tmp_path / "flashq-data").exists()
@@ -137,7 +137,7 @@ def test_the_directory_stays_small_while_jobs_pass_through(start_server: StartSe
             server.wait_for("checkpoint")
             size = sum(path.stat().st_size for path in data_files(tmp_path, "*"))
             written = max(written, size)
-        store = client.ok("STATS")["store"]
+        store = client.ok("METRICS")["metrics"]["store"]
         assert 0 < store["checkpoint_bytes"] < 64 * 1024
         assert written <= (2 + 3) * 64 * 1024 + 12 * 64 * 1024
     server.stop()
@@ -152,7 +152,7 @@ def test_starts_alone_do_not_fill_the_disk(start_server: StartServer, tmp_path: 
         server = start_server("--durability", "commit", *SMALL)
         with server.client() as client:
             client.ok("PUSH", queue=queue_name, data=n)
-            if recovered(server)["segments"] >= LEAST_SEGMENTS:
+            if n and recovered(server)["segments"] >= LEAST_SEGMENTS:
                 checkpoints += 1
                 server.wait_for("checkpoint")
         server.kill()

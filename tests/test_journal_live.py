@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from flashq.storage.base import DamageError, StorageError
+from flashq.storage.journal.facts import Survey
 from flashq.storage.journal.format import GROUP_HEAD
 from flashq.storage.journal.live import TRIES, Reads, owner, read_live, steadily
 from flashq.storage.journal.logscan import Walk
 from flashq.storage.journal.reader import Segment
-from flashq.storage.journal.survey import Survey, survey
+from flashq.storage.journal.survey import survey
 from support.journal import SEGMENT, Kept, Opened, flip, frame, groups, positions, segment
 
 Happens = Callable[[], None]
@@ -185,7 +186,7 @@ def test_a_survey_takes_what_comes_meanwhile_for_no_damage(opened: Opened, segme
     assert found.position > (3 if within or segments else 2)
 
 
-def test_a_survey_begins_anew_when_files_go(opened: Opened) -> None:
+def test_a_survey_leaves_out_what_goes_meanwhile(opened: Opened) -> None:
     rotate(opened, 3)
     last = opened.position
     seen: list[str] = []
@@ -197,7 +198,23 @@ def test_a_survey_begins_anew_when_files_go(opened: Opened) -> None:
             rotate(opened, 4)       # the files are used again
         seen.append(path.name)
 
+    found = survey(opened.directory, look, nothing)
+    assert found.damages == [] and found.gone >= 2
+    assert [facts.path.exists() for facts in found.segments] == [True] * len(found.segments)
+    assert found.position > 0
+
+
+def test_a_survey_that_finds_nothing_any_more_begins_anew(opened: Opened) -> None:
+    rotate(opened, 1)
+    happened: list[int] = []
+
+    def look(_path: Path, _offset: int, _frames: memoryview) -> None:
+        while not happened or len(happened) < 2:
+            rotate(opened, 3)
+            happened.append(opened.position)
+            assert opened.checkpoint(frame(opened.position, b"all of it")) is None
+            opened.until(lambda: not segment(opened.directory, 2).exists())
+
     found = steadily(opened.directory, lambda: survey(opened.directory, look, nothing))
     assert (found.damages, found.checkpoint is not None) == ([], True)
     assert found.position == opened.position
-    assert len(set(seen)) < len(seen)

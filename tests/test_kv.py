@@ -185,7 +185,7 @@ def test_keys_by_pattern(client: Client) -> None:
     assert found("") == [] == found("user")
 
 
-def test_values_are_gone_with_the_server_and_seen_by_all_connections(server: ServerProcess, codec: Codec) -> None:
+def test_values_are_seen_by_all_connections(server: ServerProcess, codec: Codec) -> None:
     with server.client(codec) as one, server.client(codec) as two:
         one.ok("KVSET", key="shared", value={"by": 1})
         assert two.ok("KVGET", key="shared")["value"] == {"by": 1}

@@ -22,7 +22,9 @@ def complete(sim: Simulation, client: Client, ms: int) -> None:
 def test_of_an_empty_server(client: Client) -> None:
     found = metrics(client)
     assert found == {"total_pushed": 0, "total_completed": 0, "total_failed": 0, "jobs_per_second": 0.0,
-                     "avg_latency_ms": 0.0, "queues": []}
+                     "avg_latency_ms": 0.0, "queues": [],
+                     "store": {"durability": "memory", "health": "ok", "position": 0, "durable": 0, "pending_bytes": 0,
+                               "log_bytes": 0, "checkpoint_bytes": 0}}
     assert type(found["jobs_per_second"]) is float and type(found["avg_latency_ms"]) is float
 
 

@@ -25,7 +25,7 @@ def test_ready_says_where_and_how_durable(server: ServerProcess) -> None:
     assert server.ready["port"] > 0
     assert server.ready["unix"] is None
     assert server.ready["tls"] is False
-    assert server.ready["durability"] == "memory"
+    assert server.ready["durability"] == "commit"
     assert server.ready["version"] == flashq.__version__
     assert server.ready["pid"] == server.pid
 
@@ -62,7 +62,7 @@ def test_the_banner_names_a_command_that_pushes(tmp_path: Path, start_server: St
     try:
         lines = [process.stdout.readline() for _ in range(4)]
         assert re.fullmatch(r"flashQ listens on 127\.0\.0\.1:\d+\n", lines[0])
-        assert "lost when it stops" in lines[1]
+        assert "survives a crash of the machine" in lines[1]
         line = lines[2].strip().removeprefix("first job").strip()
         done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=20, check=True)
         reply = json.loads(done.stdout)
@@ -123,7 +123,7 @@ def test_a_stale_socket_file_is_taken_over(tmp_path: Path, start_server: StartSe
 def test_a_socket_in_use_is_left_alone(tmp_path: Path, start_server: StartServer) -> None:
     path = tmp_path / "q.sock"
     start_server("--unix-socket", str(path))
-    text = refused("--port", "0", "--unix-socket", str(path), directory=tmp_path)
+    text = refused("--port", "0", "--unix-socket", str(path), "--durability", "memory", directory=tmp_path)
     assert text == f"flashq: --unix-socket: another server answers on {path}"
     with Client(str(path)) as client:
         client.ok("PING")

@@ -165,3 +165,18 @@ def test_a_batch_of_frames_stops_where_the_limit_is_passed(store: DelayedStore) 
         store.commit()
         store.commit()
         assert len(client.replies()) == 6
+
+
+def test_replies_that_wait_are_bounded(store: DelayedStore, codec: Codec) -> None:
+    """Requests behind them are read when the client could have taken the replies."""
+    with simulation(store, write_high_water=1 << 16) as sim:
+        client, other = sim.connect(codec), sim.connect(codec)
+        job_id = [other.send("PUSH", queue="q", data="x" * 20_000), store.commit(), other.replies()[0]["id"]][-1]
+        other.send("PUSH", queue="q")
+        for n in range(20):
+            client.send("GETJOB", id=job_id, reqId=str(n))
+        assert client.transport.reading_paused and client.transport.kernel
+        store.commit()
+        sim.loop.settle()
+        assert [reply["reqId"] for reply in client.replies()] == [str(n) for n in range(20)]
+        assert not client.transport.reading_paused

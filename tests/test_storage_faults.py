@@ -29,7 +29,7 @@ def server(start_server: StartServer, layer: FileLayer) -> ServerProcess:
 
 
 def store_of(client: Client) -> dict[str, object]:
-    found: dict[str, object] = client.ok("STATS")["store"]
+    found: dict[str, object] = client.ok("METRICS")["metrics"]["store"]
     return found
 
 

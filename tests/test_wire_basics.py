@@ -29,7 +29,8 @@ def servers(
     started: list[ServerProcess] = []
     try:
         started.append(ServerProcess(directory, "--unix-socket", str(directory / "q.sock")))
-        started.append(ServerProcess(directory, "--tls-cert", str(certificate.cert), "--tls-key", str(certificate.key)))
+        tls = ("--tls-cert", str(certificate.cert), "--tls-key", str(certificate.key))
+        started.append(ServerProcess(directory, "--data-dir", "other", *tls))
         yield started[0], started[1]
         for one in started:
             one.stop()

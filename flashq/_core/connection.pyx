@@ -209,7 +209,8 @@ cdef class Connection(Outlet):
         """Whether no further frame is wanted now."""
         if blocked(self) and self.deferred.size > self.hub.write_high_water:
             return True
-        return (self.writing_paused or self.closed or self.peer.out.size > self.hub.write_limit
+        # Replies stay in `out` only while what they show is not durable: as many as a client may leave untaken.
+        return (self.writing_paused or self.closed or self.peer.out.size > self.hub.write_high_water
                 or self.hub.choked)
 
     cdef int release_parked(self) except -1:

@@ -47,9 +47,10 @@ async def serve(settings: Settings, beginning: Beginning, log: Any) -> int:
     server = Server(settings, beginning, log)
     try:
         await server.start()
-        return await server.run()
+        await server.run()
     finally:
         server.close()
+    return server.status        # the end of the journal may have failed, too
 
 
 class Server:
@@ -116,10 +117,14 @@ class Server:
             remedy = "--tls-cert and --tls-key, or --host 127.0.0.1"
             self.log.warning("tokens_in_clear", host=settings.host, remedy=remedy)
 
-    async def run(self) -> int:
-        """Wait for the first signal or the end of the storage, then drain; the exit status."""
+    async def run(self) -> None:
+        """Wait for the first signal or the end of the storage, then drain."""
         await self._woken.wait()
         await self._drain()
+
+    @property
+    def status(self) -> int:
+        """What the process ends with."""
         return 0 if self.hub.failure is None else os.EX_IOERR
 
     async def _drain(self) -> None:

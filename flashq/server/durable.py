@@ -149,8 +149,9 @@ def _recover(
     lossy = replay.entries.get(DURABILITY_KEY) == b"interval"
     counts = replay.finish(IDS_LOST if lossy else 0)
     engine.commit(found.position)
-    log.info("recovered", jobs=replay.jobs, records=found.records, seconds=round(time.monotonic() - started, 3),
-             segments=found.segments, cut_bytes=found.cut_bytes, position=found.position, **counts)
+    if found.segments:      # else there was nothing to read
+        log.info("recovered", jobs=replay.jobs, records=found.records, seconds=round(time.monotonic() - started, 3),
+                 segments=found.segments, cut_bytes=found.cut_bytes, position=found.position, **counts)
     return replay.entries, found.segments
 
 

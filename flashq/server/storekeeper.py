@@ -56,7 +56,7 @@ class StoreKeeper:
         return Snapshot(self._hub.engine, [*self._rooms.kept(), own])
 
     def status(self) -> Body:
-        """How the journal is, as STATS tells it."""
+        """How the journal is, as METRICS tells it."""
         journal, engine = self._journal, self._hub.engine
         health = "failed" if self._hub.failure is not None else "full" if engine.full else "ok"
         return store_body(

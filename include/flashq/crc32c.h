@@ -59,8 +59,43 @@ static inline uint32_t fq_crc_by_table(uint32_t crc, const uint8_t *data, size_t
 }
 
 #if FQ_CRC_X86
+/* What FQ_CRC_STRIDE bytes of zeros behind it do to a CRC, by each of its bytes. */
+#define FQ_CRC_STRIDE 512
+
+static uint32_t fq_crc_strides[4][256];
+
+__attribute__((constructor)) static void fq_crc_fill_strides(void) {
+    uint32_t by_bit[32];
+    for (int bit = 0; bit < 32; bit++) {
+        uint32_t crc = UINT32_C(1) << bit;
+        for (int zero = 0; zero < FQ_CRC_STRIDE * 8; zero++)
+            crc = crc & 1 ? crc >> 1 ^ FQ_CRC_POLYNOMIAL : crc >> 1;
+        by_bit[bit] = crc;
+    }
+    for (int place = 0; place < 4; place++)
+        for (uint32_t byte = 0; byte < 256; byte++)
+            for (int bit = 0; bit < 8; bit++)
+                if (byte >> bit & 1)
+                    fq_crc_strides[place][byte] ^= by_bit[8 * place + bit];
+}
+
+static inline uint32_t fq_crc_stride(uint32_t crc) {
+    return fq_crc_strides[0][crc & 0xff] ^ fq_crc_strides[1][crc >> 8 & 0xff] ^ fq_crc_strides[2][crc >> 16 & 0xff] ^
+           fq_crc_strides[3][crc >> 24];
+}
+
 __attribute__((target("sse4.2"))) static inline uint32_t fq_crc_by_cpu(uint32_t crc, const uint8_t *data, size_t size) {
     uint64_t wide = ~crc;
+    /* The instruction takes three cycles and can begin in each: so three places at once. */
+    for (; size >= 3 * FQ_CRC_STRIDE; data += 3 * FQ_CRC_STRIDE, size -= 3 * FQ_CRC_STRIDE) {
+        uint64_t second = 0, third = 0;
+        for (const uint8_t *at = data; at < data + FQ_CRC_STRIDE; at += 8) {
+            wide = _mm_crc32_u64(wide, fq_crc_load(at));
+            second = _mm_crc32_u64(second, fq_crc_load(at + FQ_CRC_STRIDE));
+            third = _mm_crc32_u64(third, fq_crc_load(at + 2 * FQ_CRC_STRIDE));
+        }
+        wide = fq_crc_stride(fq_crc_stride((uint32_t)wide) ^ (uint32_t)second) ^ (uint32_t)third;
+    }
     for (; size >= 8; data += 8, size -= 8)
         wide = _mm_crc32_u64(wide, fq_crc_load(data));
     for (; size != 0; data++, size--)

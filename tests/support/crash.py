@@ -50,6 +50,7 @@ class Crash:
         self.epoch = 0
         self.kills = 0
         self.replies = 0
+        self.over = False
         self.did: Counter[str] = Counter()
         self.shared = Shared(random.Random(f"{seed}-shared"))
         self.start()
@@ -117,10 +118,12 @@ class Crash:
             left = REPLIES
         await self.work(left, lambda alive: self.kill("from outside" if alive else "by a call"))
 
-    async def work(self, replies: int, end: Callable[[bool], None]) -> None:
-        """All at once, until there were so many replies or the server has gone; `end` hears whether it is alive."""
+    async def work(self, replies: int, end: Callable[[bool], None] | None = None) -> None:
+        """All at once, until there were so many replies or the server has gone; `end` hears whether it is alive, in
+        the middle of everything. Without it each client stops after its next reply.
+        """
         assert self.server is not None
-        self.replies = 0
+        self.replies, self.over = 0, False
         async with asyncio.TaskGroup() as crowd:
             for ledger in self.ledgers:
                 crowd.create_task(self.own_work(ledger))
@@ -128,7 +131,9 @@ class Crash:
                 crowd.create_task(self.shared_work())
             while self.replies < replies and self.server.process.poll() is None:
                 await asyncio.sleep(0)
-            end(self.server.process.poll() is None)
+            if end is not None:
+                end(self.server.process.poll() is None)
+            self.over = end is None
 
     async def connect(self) -> AsyncClient:
         assert self.server is not None
@@ -137,7 +142,7 @@ class Crash:
     async def own_work(self, ledger: Ledger) -> None:
         with suppress(*GONE):
             async with await self.connect() as client:
-                while True:
+                while not self.over:
                     requests = ledger.choose()
                     await asyncio.sleep(ledger.pause_before(requests))
                     asked = ledger.sent(requests)
@@ -150,7 +155,7 @@ class Crash:
         with suppress(*GONE):
             async with await self.connect() as client:
                 await self.shared.reclaim(client)
-                while True:
+                while not self.over:
                     await self.shared.step(client)
                     self.replies += 1
 

@@ -75,20 +75,15 @@ class Faults(Crash):
             for ledger in self.ledgers:
                 ledger.restarted(self.epoch + 1)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(self.work(WORK, self.tell_to_stop))
+                runner.run(self.work(WORK))
+            if self.server.process.poll() is None:
+                self.server.signal(signal.SIGTERM)
         came = self.layer.seen(0) >= number
         self.check_end(fault, serves, came, f"{fault}, call {number}")
         self.server = None
         self.start()
         self.check()
         return came
-
-    def tell_to_stop(self, alive: bool) -> None:
-        assert self.server is not None
-        if alive:
-            for ledger in self.ledgers:
-                ledger.draining = True
-            self.server.signal(signal.SIGTERM)
 
     def check_end(self, fault: Fault, serves: bool, came: bool, what: str) -> None:
         """The process says what was wrong, in its exit status as well."""

@@ -51,7 +51,6 @@ class Ledger:
         self.requests = Requests(rng, sorted(model.shards), prefix, LONG)
         self.requests.long = (10, 300, 5000, 30_000)
         self.open: list[Asked] = []
-        self.draining = False       # the server was told to end
         self.seen: dict[int, tuple[Message, Message]] = {}  # of jobs as they were found: them, and what the model said
         self._last_by_time = 0
 
@@ -80,8 +79,8 @@ class Ledger:
 
     def answered(self, asked: Asked, reply: Message) -> None:
         """What it promises holds for all before it."""
-        if reply.get("code") in NOTHING_DONE or (self.draining and "job" in reply and not jobs_of(reply)):
-            self.open.remove(asked)     # a server that ends hands out nothing
+        if reply.get("code") in NOTHING_DONE:
+            self.open.remove(asked)
             return
         if reply.get("code") == "STORAGE_FAILED":
             return                      # it may have happened, or not
@@ -149,7 +148,7 @@ class Ledger:
         """Nothing was open, and the server has been started again."""
         assert self.open == []
         self.model.restart(epoch)
-        self.client, self.draining = self.model.connect(0), False
+        self.client = self.model.connect(0)
 
     # --- after a crash ----------------------------------------------------------------------------------------------
 
@@ -183,13 +182,15 @@ class Ledger:
     def differences(self, model: RestartModel, found: View, epoch: int) -> list[str]:
         """Where the model, which is restarted, is not what was found."""
         model.lose_counts()
-        told = list(compare("times of jobs", expected(model).jobs, found.jobs, SLACK))
+        wanted = expected(model)
+        told = [*compare("times of jobs", wanted.jobs, found.jobs, SLACK),
+                *compare("times of logs", wanted.logs, found.logs, SLACK)]
         if told:
             return told
         for job_id, (job, said) in self.seen.items():
             if job_id in model.jobs and (now := model.jobs[job_id].read()) == said:
-                wanted = {**job, "children_completed": now["children_completed"]}
-                told += compare(f"job {job_id}, untouched", wanted, found.jobs[job_id])
+                as_before = {**job, "children_completed": now["children_completed"]}
+                told += compare(f"job {job_id}, untouched", as_before, found.jobs[job_id])
         adopt(model, found)
         model.restart(epoch)
         forget_idle(model, found)

@@ -28,7 +28,8 @@ def server_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]
     keep = ("PATH", "HOME", "TMPDIR", "LANG", "CI")
     kept = {name: value for name, value in os.environ.items() if name in keep or _for_the_interpreter(name)}
     path = os.pathsep.join([str(PACKAGE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {**kept, "PYTHONPATH": path, **(extra or {})}
+    # Of hundreds of servers each reserves space for its journal.
+    return {**kept, "PYTHONPATH": path, "FLASHQ_SEGMENT_SIZE": "1MB", **(extra or {})}
 
 
 def _for_the_interpreter(name: str) -> bool:

@@ -74,9 +74,10 @@ def running(directory: Path) -> str | None:
     return pid
 
 
-def note_of(pid: str) -> str:
-    """What is to be said of a server that goes on while its files are read."""
-    return f"in use by process {pid}: the end of the log may move while it is read"
+def note_of(pid: str, gone: int = 0) -> str:
+    """What is to be said of a server that goes on while its files are read, some of which went before they were."""
+    went = f", and {gone} files were replaced by a newer checkpoint before they were read" if gone else ""
+    return f"in use by process {pid}: the end of the log may move while it is read{went}"
 
 
 def size_text(size: int) -> str:

@@ -140,7 +140,7 @@ def command(directory: Path, first: int, last: int | None, kinds: tuple[str, ...
     sys.stdout.buffer.flush()
     console = Console(stderr=True)
     if pid is not None:
-        console.print(note_of(pid), soft_wrap=True, highlight=False)
+        console.print(note_of(pid, seen.gone), soft_wrap=True, highlight=False)
     for one in seen.damages:
         console.print(f"[red]damaged[/red] {one.file.name} at byte {one.offset}: {one.reason}; lost: {one.lost}",
                       soft_wrap=True, highlight=False)

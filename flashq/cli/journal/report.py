@@ -10,10 +10,11 @@ from rich.table import Table
 
 from flashq._core.recordtally import RecordTally
 from flashq.cli.journal.common import Bar, note_of, running, size_text
-from flashq.storage.base import DamageError, StorageError
+from flashq.storage.base import DamageError, FormatError
+from flashq.storage.journal.facts import Damage, SegmentFacts, Survey
 from flashq.storage.journal.live import read_live, steadily
 from flashq.storage.journal.reading import Nothing, Progress, Recovered, Replay
-from flashq.storage.journal.survey import Damage, SegmentFacts, Survey, survey
+from flashq.storage.journal.survey import survey
 
 
 @dataclass
@@ -35,8 +36,8 @@ class Report:
         """(segment, byte, bytes) of a group at the end of the log that is not whole: no reply was sent for it."""
         if self.found is None or self.found.cut_file is None:
             return None
-        facts = next(one for one in self.survey.segments if one.path.name == self.found.cut_file)
-        return facts.path, facts.end, self.found.cut_bytes
+        place = next(one for one in self.found.open_ends if one.segment.name == self.found.cut_file)
+        return place.segment, place.offset, self.found.cut_bytes
 
     @property
     def used(self) -> int:
@@ -77,7 +78,7 @@ def examine(directory: Path, bar: Bar, begin: Any = Nothing) -> tuple[Report, Re
             lost = "what was acknowledged behind it"
             report.damages.append(Damage(error.file, error.offset, error.record, error.reason, lost))
         return report, None
-    except StorageError as error:
+    except FormatError as error:
         report.refusal = str(error)
         return report, None
     report.found = reads.found
@@ -189,4 +190,4 @@ def print_end(console: Console, report: Report) -> None:
     else:
         console.print(f"[red]a start is refused[/red]: {report.refusal}", soft_wrap=True, highlight=False)
     if report.pid is not None:
-        console.print(note_of(report.pid), soft_wrap=True, highlight=False)
+        console.print(note_of(report.pid, report.survey.gone), soft_wrap=True, highlight=False)

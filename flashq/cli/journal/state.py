@@ -38,10 +38,10 @@ class State(Replay):
         self.browser = Browser(self.core)
         super().__init__(self.core)
 
-    def finish(self) -> dict[str, int]:
+    def finish(self, ids_ahead: int = 0) -> dict[str, int]:
         """All was read. The number of jobs in each state. DamagedRecord when the records make no sense together."""
         self.core.tick(int(time.time() * 1000), int(time.monotonic() * 1000))
-        return super().finish()
+        return super().finish(ids_ahead)
 
     def ids(self) -> Iterator[int]:
         """Of all jobs that are kept whole."""

@@ -10,8 +10,8 @@ from flashq.cli.journal.common import Bar, data_directory, print_json, size_text
 from flashq.cli.journal.report import Report, as_dict, examine, print_damages, print_end
 from flashq.cli.journal.state import State
 from flashq.storage.base import DamageError
+from flashq.storage.journal.facts import Damage
 from flashq.storage.journal.reading import Nothing
-from flashq.storage.journal.survey import Damage
 
 
 @click.command(name="verify")

@@ -35,7 +35,6 @@ class StatisticsHandlers:
         """Totals, and the counts of each queue."""
         totals = self._engine.stats()
         body: Body = {name: totals[name] for name in _TOTALS}
-        body["store"] = self.store()
         body["queues"] = {queue["name"]: {name: queue[name] for name in _COUNTS} for queue in self._engine.queues()}
         return body
 
@@ -52,6 +51,7 @@ class StatisticsHandlers:
                 "total_failed": found["failed"],
                 "jobs_per_second": self._per_second(found["completed"]),
                 "avg_latency_ms": found["latency_ms"],
+                "store": self.store(),
                 "queues": [_queue_metrics(queue) for queue in self._engine.queues()],
             }
         }
@@ -73,7 +73,7 @@ class StatisticsHandlers:
 
 def store_body(durability: str, health: str, position: int, durable: int = 0, pending_bytes: int = 0,
                log_bytes: int = 0, checkpoint_bytes: int = 0) -> Body:
-    """How a store is, as STATS tells it."""
+    """How a store is, as METRICS tells it."""
     return {"durability": durability, "health": health, "position": position, "durable": durable,
             "pending_bytes": pending_bytes, "log_bytes": log_bytes, "checkpoint_bytes": checkpoint_bytes}
 

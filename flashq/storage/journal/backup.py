@@ -88,7 +88,7 @@ def _copy(source: Path, target: Path, advance: Advance) -> Copied:
         copy.whole(source / found.checkpoint)
     if parts:
         for number in range(found.needed, parts[0].head.number):    # numbers have no gap; these hold nothing of use
-            copy.empty(SegmentHead(parts[0].head.epoch, number, 0, parts[0].head.salt), found.begin)
+            copy.empty(SegmentHead(parts[0].head.epoch, number, 0, parts[0].head.salt), parts[0].base)
     for part in parts:
         copy.segment(part)
     with storage_errors(f"cannot write the backup into {target}"):

@@ -9,12 +9,12 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from flashq.storage.journal.files import NO_SPACE, create, reserve, sync_directory, sync_file, write_all
+from flashq.storage.journal.files import NO_SPACE, create, fill, reserve, sync_directory, sync_file, write_all
 from flashq.storage.journal.format import SPARE_GLOB, SegmentHead, checkpoints_in, segment_name, segments_in
 from flashq.storage.journal.logwriter import LogWriter
 
 SPARES = 1  # reserved files beside the segment that is written to and the one after it
-SPARES_KEPT = 3  # as many of those that are no longer needed are used again, which spares the disk work
+SPARES_KEPT = 5  # as many of those that are no longer needed are used again, which spares the disk work
 BLOCK_BYTES = 512  # of st_blocks
 RETRY_SECONDS = 1.0  # after the disk was found full
 
@@ -117,7 +117,7 @@ class Keeper:
             while size := self._writer.wanted_size(self._size):
                 self._offer(size)
             while not self._lean and len(self._spares) < SPARES:
-                self._add_spare(self._reserve(self._size))
+                self._add_spare(self._reserve(self._size, filled=True))
         except OSError as error:
             if error.errno not in NO_SPACE:
                 raise
@@ -165,19 +165,25 @@ class Keeper:
             raise
         return fd
 
-    def _reserve(self, size: int) -> Path:
-        """A new file of that size, which is no segment yet."""
+    def _reserve(self, size: int, filled: bool = False) -> Path:
+        """A new file of that size, which is no segment yet; with `filled`, one that is quicker to write to."""
         path = self._directory / f"spare-{os.urandom(8).hex()}.tmp"
         fd = create(path)
         try:
             reserve(fd, size)
             sync_file(fd)
+            if filled:
+                fill(fd, size, self._has_time)
         except BaseException:
             path.unlink()
             raise
         finally:
             os.close(fd)
         return path
+
+    def _has_time(self) -> bool:
+        """Nobody waits for a segment."""
+        return not self._closing and not self._writer.wanted_size(0)
 
     def _take_spare(self) -> Path | None:
         with self._lock:

@@ -23,7 +23,7 @@ from flashq.storage.journal.reading import Place, Progress, Reading, Recovered, 
 
 T = TypeVar("T")
 
-TRIES = 8  # readings that a server's own tidying up may bring to nothing
+TRIES = 20  # readings that a server's own tidying up may bring to nothing
 
 
 class MovedError(StorageError):
@@ -36,6 +36,7 @@ class Part:
 
     path: Path
     head: SegmentHead
+    base: int  # position before its first record
     end: int  # byte behind its last group
     ended: bool  # that group is the end mark
     position: int  # of the last record up to there
@@ -115,7 +116,9 @@ class LiveReading(Reading):
             self._over = True
             return
         ended = segment.stop == logscan.END
-        self.parts.append(Part(segment.path, segment.head, segment.at, ended, self._found.position))
+        position = self._found.position
+        base = position if segment.base is None else segment.base
+        self.parts.append(Part(segment.path, segment.head, base, segment.at, ended, position))
 
     def _judge(self) -> None:
         if self._over:

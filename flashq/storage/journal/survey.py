@@ -3,11 +3,11 @@ behind it. What a start would make of it is another question, which `live.py` an
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from flashq.storage.base import DamageError, FormatError, StorageError
 from flashq.storage.journal import logscan
+from flashq.storage.journal.facts import CheckpointFacts, Damage, SegmentFacts, Survey
 from flashq.storage.journal.files import storage_errors
 from flashq.storage.journal.format import (
     FRAME_HEAD,
@@ -28,116 +28,61 @@ Look = Callable[[Path, int, memoryview], None]
 _MARKS = (b"FQG1", b"FQE1")
 
 
-@dataclass(frozen=True)
-class Damage:
-    """What is wrong at a place, and what it costs."""
-
-    file: Path
-    offset: int
-    record: int  # whole frames (of a checkpoint: blocks) of the file before it
-    reason: str
-    lost: str
-
-
-@dataclass
-class CheckpointFacts:
-    """A checkpoint that was looked at. `whole`: it counts."""
-
-    path: Path
-    size: int
-    used: int = 0  # bytes of the disk
-    epoch: int = 0
-    begin: int = 0
-    end: int = 0
-    jobs: int = 0
-    blocks: int = 0
-    whole: bool = False
-
-
-@dataclass
-class SegmentFacts:
-    """A segment that was looked at."""
-
-    path: Path
-    size: int
-    used: int = 0  # bytes of the disk
-    number: int = 0
-    epoch: int = 0
-    base: int | None = None  # position before its first group
-    last: int | None = None  # and in its last
-    groups: int = 0
-    frames: int = 0
-    stated: int = 0  # highest position stated as durable
-    end: int = HEAD_BYTES  # byte behind its last whole group
-    ended: bool = False  # for good
-    torn: int = 0  # bytes at `end` of a group that is not whole, with nothing behind it
-
-
-@dataclass
-class Survey:
-    """All that lies there."""
-
-    checkpoints: list[CheckpointFacts] = field(default_factory=list)
-    segments: list[SegmentFacts] = field(default_factory=list)
-    others: list[tuple[Path, int]] = field(default_factory=list)  # spares and unfinished checkpoints, bytes of the disk
-    damages: list[Damage] = field(default_factory=list)
-
-    @property
-    def checkpoint(self) -> CheckpointFacts | None:
-        """The one that a start begins with."""
-        return self.checkpoints[-1] if self.checkpoints else None
-
-    @property
-    def used(self) -> int:
-        """Bytes of the disk."""
-        used = [one.used for one in self.checkpoints] + [one.used for one in self.segments]
-        return sum(used) + sum(size for _path, size in self.others)
-
-    @property
-    def epoch(self) -> int:
-        """Of the last start of a server."""
-        return max([one.epoch for one in self.checkpoints] + [one.epoch for one in self.segments], default=0)
-
-    @property
-    def stated(self) -> int:
-        """Highest position that is stated as durable."""
-        return max((one.stated for one in self.segments), default=0)
-
-    @property
-    def position(self) -> int:
-        """Of the last record that can be read."""
-        return max((one.last or 0 for one in self.segments), default=0)
-
-
 def survey(directory: Path, look: Look, advance: Callable[[int, int], None]) -> Survey:
     """Look at all files, the checkpoints first. `advance(done, total)` tells how far this is, in bytes. StorageError
-    when a file cannot be read at all, or went while it was read."""
+    when a file cannot be read at all, or all went before they were read."""
     found = Survey()
     with storage_errors(f"cannot look at the data directory {directory}"):
         checkpoints, segments = checkpoints_in(directory), segments_in(directory)
         others = sorted(path for glob in (SPARE_GLOB, UNFINISHED_GLOB) for path in directory.glob(glob))
-        sizes = {path: path.stat().st_size for path in (*checkpoints.values(), *segments.values())}
-    done, total = 0, sum(sizes.values())
-    for path in checkpoints.values():
-        found.checkpoints.append(_look_at_checkpoint(path, found.damages, look))
-        done += sizes[path]
-        advance(done, total)
+    paths = (*checkpoints.values(), *segments.values())
+    sizes = {path: _size(path) for path in paths}
+    done = 0
     before: SegmentLook | None = None
-    for path in segments.values():
-        segment = SegmentLook(path, look)
-        if segment.begun and before is not None:
-            before.run()    # what was written to it until this one was begun
-        segment.run()
-        if before is not None:
-            segment.follow(before)
-            found.damages += before.damages
-        found.segments.append(segment.facts)
-        before = segment
+    for path in paths:
+        try:
+            if path in segments.values():
+                before = _next_segment(found, path, look, before)
+            else:
+                found.checkpoints.append(_look_at_checkpoint(path, found.damages, look))
+        except StorageError:
+            if path.exists():
+                raise
+            found.gone += 1
         done += sizes[path]
-        advance(done, total)
+        advance(done, sum(sizes.values()))
     found.damages += before.damages if before is not None else []
+    if found.gone == len(paths) > 0:
+        raise StorageError(f"all files in {directory} were replaced before they were read")
     found.others = [(path, _used(path)) for path in others if path.exists()]
     return found
+
+
+def _next_segment(found: Survey, path: Path, look: Look, before: "SegmentLook | None") -> "SegmentLook":
+    """Look at a segment behind the one before it, if that was still there."""
+    segment = SegmentLook(path, look)
+    if before is not None and not before.facts.path.exists():
+        before = None       # how it ended cannot be told any more
+    if segment.begun and before is not None:
+        try:
+            before.run()    # what was written to it until this one was begun
+        except StorageError:
+            if before.facts.path.exists():
+                raise
+            before = None
+    segment.run()
+    if before is not None:
+        segment.follow(before)
+        found.damages += before.damages
+    found.segments.append(segment.facts)
+    return segment
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _used(path: Path) -> int:
@@ -146,7 +91,7 @@ def _used(path: Path) -> int:
 
 
 def _look_at_checkpoint(path: Path, damages: list[Damage], look: Look) -> CheckpointFacts:
-    facts = CheckpointFacts(path, path.stat().st_size, _used(path))
+    facts = CheckpointFacts(path, _size(path), _used(path))
     try:
         checkpoint = Checkpoint(path)
     except (DamageError, FormatError) as error:
@@ -188,8 +133,7 @@ class SegmentLook:
     """One segment, walked over from good group to good group."""
 
     def __init__(self, path: Path, look: Look) -> None:
-        with storage_errors(f"cannot look at {path}"):
-            self.facts = SegmentFacts(path, path.stat().st_size, _used(path))
+        self.facts = SegmentFacts(path, _size(path), _used(path))
         self.damages: list[Damage] = []
         self._path = path
         self._look = look

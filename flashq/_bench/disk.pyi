@@ -1,0 +1,3 @@
+from array import array
+
+def synced_writes(fd: int, data: bytes, offset: int, count: int) -> array[int]: ...

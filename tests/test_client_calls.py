@@ -191,6 +191,18 @@ def test_on_told_must_not_call(server: ServerProcess, queue_name: str) -> None:
         assert told.wait(20) and "would wait for itself" in str(caught[0])
 
 
+def test_on_told_that_fails_ends_nothing(
+    server: ServerProcess, queue_name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with FlashQ(url_of(server), on_told=lambda _one: {}["nothing"]) as client:
+        client.subscribe([queue_name])
+        info = client.connect()
+        client.publish(queue_name, 1)
+        while "on_told failed" not in caplog.text:
+            client.ping()
+        assert client.connect().session == info.session
+
+
 def test_a_process_that_is_forked_off_has_a_connection_of_its_own(server: ServerProcess, queue_name: str) -> None:
     script = f"""if True:
         import os, flashq

@@ -8,7 +8,7 @@ import pytest
 
 from flashq.client import ClientClosed, ConnectionLost, DeadlineExceeded
 from flashq.client.call import KEY_SECONDS, Call, make
-from flashq.client.calls import jobs, kv, management, pubsub
+from flashq.client.calls import access, jobs, kv, management, pubsub
 from flashq.client.core import Core, Request
 from flashq.client.held import MAX_HELD, MAX_SESSIONS, Held
 from flashq.client.refusals import InvalidMsgpack, InvalidToken, JobNotFound, MessageTooLarge, StorageFailed
@@ -17,6 +17,7 @@ from flashq.errors import SHUTTING_DOWN, STORAGE_FAILED
 
 GREETING = {"server": "flashq", "session": "s", "version": "1", "push": True, "max_batch": 1000, "max_frame": 1 << 24,
             "max_job_size": 1 << 20, "max_parked": 1000}
+UNREADABLE = {"ok": False, "error": "MessagePack deserialize error: invalid data at byte 9", "code": "INVALID_MSGPACK"}
 Message = dict[str, Any]
 
 
@@ -132,6 +133,16 @@ def test_a_push_is_not_sent_again_when_its_key_may_be_forgotten(peer: Peer) -> N
         push.result(0)
 
 
+def test_nor_when_the_next_connection_comes_too_late(peer: Peer) -> None:
+    push = peer.ask(jobs.push("a", 1))
+    peer.took()
+    peer.core.lost()
+    peer.now += KEY_SECONDS + 1
+    assert commands(peer.accepts()) == ["HELLO"]
+    with pytest.raises(ConnectionLost):
+        push.result(0)
+
+
 def test_pushes_have_keys_of_their_own_unless_one_is_given() -> None:
     keys = {jobs.push("a").fields["push_key"] for _ in range(100)}
     assert len(keys) == 100
@@ -160,7 +171,10 @@ def test_a_deadline_says_whether_the_request_was_sent(peer: Peer) -> None:
     sent = peer.ask(jobs.push("a"))
     assert peer.core.expire(peer.last, 3, "") is False, "heard of since"
     assert isinstance(error := sent.exception(0), DeadlineExceeded) and error.sent
+    again = peer.ask(jobs.push("a"))
     peer.core.lost()
+    peer.core.expire(peer.last, 3, "")
+    assert isinstance(error := again.exception(0), DeadlineExceeded) and error.sent, "by the connection before"
     unsent = peer.ask(jobs.push("a"))
     peer.core.expire(peer.last, 3, "connection refused")
     error = unsent.exception(0)
@@ -224,11 +238,30 @@ def test_what_could_not_be_read_is_told_to_whom_it_belongs(peer: Peer) -> None:
     first, second, third = (peer.ask(jobs.push("a", n)) for n in range(3))
     messages = peer.took()
     peer.answer(messages[1], id=1)
-    error = "MessagePack deserialize error: invalid data at byte 9"
-    peer.says({"ok": False, "error": error, "code": "INVALID_MSGPACK"})
+    peer.says(UNREADABLE)
     peer.answer(messages[3], id=3)
     assert first.result()["id"] == 1 and third.result()["id"] == 3 and not pull.done()
     assert isinstance(second.exception(0), InvalidMsgpack)
+
+
+def test_what_nobody_waits_for_is_still_the_one_to_blame(peer: Peer) -> None:
+    peer.ask(jobs.push("a", 1))
+    peer.core.abandon(peer.last)
+    other = peer.ask(jobs.push("a", 2))
+    _, message = peer.took()
+    peer.says(UNREADABLE)
+    peer.answer(message, id=2)
+    assert other.result()["id"] == 2
+
+
+def test_a_session_of_the_users_own_leaves_the_one_before_to_its_jobs(peer: Peer) -> None:
+    peer.ask(jobs.pull("a"))
+    peer.answer(peer.took()[0], job={"id": 7, "token": 70})
+    peer.ask(access.hello(session="mine", push=True))
+    peer.answer(peer.took()[0], **GREETING)
+    assert peer.core.held.sessions == ["s"]
+    peer.core.lost()
+    assert peer.accepts()[0]["session"] == "mine"
 
 
 def test_subscriptions_hold_for_later_connections(peer: Peer) -> None:

@@ -25,7 +25,7 @@ SAID = {
     "Many jobs": ["5000 []", str(sum(range(5000)))],
     "What goes wrong": ["DUPLICATE_KEY - Duplicate job with key: welcome-17", "priority"],
     "Deadlines": [r"False PUSH: no answer within 0.3 s; it was never sent (flashq://127.0.0.1:1: "],
-    "Receipts": ["memory"],
+    "Receipts": ["commit"],
     "Events and messages": ["completed sung"],
 }
 

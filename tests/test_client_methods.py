@@ -52,7 +52,7 @@ def push_and_pull(client: Either, queue: str) -> None:
     receipts: list[Receipt] = []
     id = client.push(queue, {"to": "a@b.c"}, priority=5, tags=["x"], retry={"type": "fixed", "delay": 10},
                      name="mail", version=2, receipt=receipts.append)
-    assert receipts[0].durability == "memory" and isinstance(receipts[0].position, int)
+    assert receipts[0].durability == "commit" and receipts[0].position > 0
     assert client.get_state(id) == "waiting"
     job = client.pull(queue, names=["mail"], versions=[2], timeout=0)
     assert (job.id, job.data, job.priority, job.tags) == (id, {"to": "a@b.c"}, 5, ["x"])
@@ -214,7 +214,7 @@ def statistics(client: Either, queue: str) -> None:
     client.push(queue)
     stats = client.stats()
     assert stats.queues[queue] == kinds.QueueCounts(1, 0, 0, 0, 0, False)
-    assert (stats.store.durability, stats.store.health) == ("memory", "ok") and "queued" in repr(stats)
+    assert (stats.store.durability, stats.store.health) == ("commit", "ok") and "queued" in repr(stats)
     metrics = client.metrics()
     (mine,) = (one for one in metrics.queues if one.name == queue)
     assert mine == kinds.QueueMetrics(queue, 1, 0, 0, None) and metrics.total_pushed >= 1
@@ -275,5 +275,9 @@ def messages(client: Either, queue: str) -> None:
 
 @walk("SYNC")
 def sync(client: Either, queue: str) -> None:
-    with pytest.raises(flashq.client.refusals.NotDurable):      # the server of this module writes nothing
-        client.sync(timeout=10)
+    receipts: list[Receipt] = []
+    client.push(queue, receipt=receipts.append)
+    assert client.sync(receipts[0].position) >= receipts[0].position
+    assert client.sync(timeout=10_000) >= receipts[0].position
+    with pytest.raises(flashq.client.refusals.PositionUnknown):
+        client.sync(receipts[0].position + 10**9)

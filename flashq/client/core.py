@@ -123,8 +123,8 @@ class Core:
             self._send(request)
 
     def abandon(self, request: Request) -> None:
-        """Nobody waits for it any more. An answer that brings jobs is awaited all the same, to give them back."""
-        if request.sent and request.call.command in PULLS and request.req_id in self.pending:
+        """Nobody waits for it any more. Its answer is awaited all the same: it may bring jobs, which are given back."""
+        if request.sent:
             request.abandoned = True
         else:
             self.pending.pop(request.req_id, None)
@@ -133,8 +133,8 @@ class Core:
         """Its deadline has come. Whether the connection has been silent since it went out."""
         if request.future.done():
             return False
-        in_doubt = request.sent
-        silent = in_doubt and request.sent_at is not None and self.heard_at < request.sent_at
+        in_doubt = request.sent_at is not None
+        silent = request.sent and request.sent_at is not None and self.heard_at < request.sent_at
         self.abandon(request)
         request.fail(DeadlineExceeded(request.call.command, seconds, in_doubt, cause))
         return silent
@@ -192,8 +192,9 @@ class Core:
         self.ready = True
         for command, fields in self.listening.everything():
             self.say(command, fields)
+        now = self._clock()
         for request in list(self.pending.values()):
-            if not request.sent:
+            if not request.sent and self._may_go_out(request, now):
                 self._send(request)
 
     def lost(self) -> None:
@@ -206,15 +207,21 @@ class Core:
             if not request.sent:
                 continue
             doubtful |= request.call.command in PULLS
+            request.sent = False
             if isinstance(request.future, Nobody) or request.abandoned:
                 del self.pending[request.req_id]
-            elif self._may_repeat(request, now):
-                request.sent = False
             else:
-                del self.pending[request.req_id]
-                request.fail(ConnectionLost(f"{request.call.command}: the connection was lost; it may have been done"))
+                self._may_go_out(request, now)
         if doubtful:
             self._renew_session()
+
+    def _may_go_out(self, request: Request, now: float) -> bool:
+        """Whether a request may be sent; one that has been before, and may not be again, is told."""
+        if request.sent_at is None or self._may_repeat(request, now):
+            return True
+        del self.pending[request.req_id]
+        request.fail(ConnectionLost(f"{request.call.command}: the connection was lost; it may have been done"))
+        return False
 
     def _may_repeat(self, request: Request, now: float) -> bool:
         command = request.call.command
@@ -286,8 +293,11 @@ class Core:
             return
         if request.call.command == "AUTH":
             self.token = request.fields["token"]
-        else:
-            self.session, self.push = request.fields.get("session"), bool(request.fields.get("push", False))
+            return
+        session = request.fields.get("session")
+        if self.session is not None and session != self.session:
+            self.held.leave(self.session)
+        self.session, self.push = session, bool(request.fields.get("push", False))
 
     def _delivered(self, request: Request, reply: Message) -> None:
         jobs = reply.get("jobs") or ([reply["job"]] if reply.get("job") else [])
@@ -301,11 +311,12 @@ class Core:
         code, text = reply.get("code", ""), reply.get("error", "")
         error, _ = recognise(code, text) if code in (SHUTTING_DOWN.code, STORAGE_FAILED.code) else (None, {})
         own = isinstance(request.future, Nobody)
-        if error is SHUTTING_DOWN and not own:      # nothing was done: for the server that comes after this one
-            request.sent = False
+        open = not own and not request.abandoned
+        if error is SHUTTING_DOWN and open:     # nothing was done: for the server that comes after this one
+            request.sent, request.sent_at = False, request.sent_at if request.sent_again else None
             self.pending[request.req_id] = request
             return
-        if error is STORAGE_FAILED and not own and self._may_repeat(request, self._clock()):
+        if error is STORAGE_FAILED and open and self._may_repeat(request, self._clock()):
             self.pending[request.req_id] = request  # for the next connection: this server stops
             return
         refusal = refused(code, text, request.call.command, request.sent_again)

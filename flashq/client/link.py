@@ -188,7 +188,7 @@ class Link:
             self.core.failed = UntrustedServer(f"{self._endpoint}: {error}")
         except TimeoutError:
             self.cause = f"{self._endpoint} did not answer in time"
-        except OSError as error:
+        except (OSError, UnicodeError) as error:    # the second of a host name that cannot be one
             self.cause = f"{self._endpoint}: {error}"
         finally:
             pipe.abort()

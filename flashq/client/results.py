@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from flashq.client.errors import recognise
-from flashq.client.shapes import Job, State
+from flashq.client.shapes import CronOptions, Job, State
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ class CronEntry:
     tz: str
     catchup: str
     overlap: str
-    options: dict[str, Any]
+    options: CronOptions
     skipped: int
 
 

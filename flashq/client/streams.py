@@ -1,4 +1,5 @@
 """What the server tells unasked: events of jobs, messages of channels, cancellations; and who wants to hear which."""
+import logging
 import queue
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -187,7 +188,10 @@ class Listening:
             if stream.wants(one):
                 stream.put(one)
         if self._on_told is not None:
-            self._on_told(one)
+            try:
+                self._on_told(one)
+            except Exception:   # the user's own: no reason to hang up
+                logging.getLogger("flashq").exception("on_told failed")
 
     def close(self) -> None:
         """Every stream ends."""

@@ -3,13 +3,16 @@
 import inspect
 import subprocess
 import sys
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import MISSING, is_dataclass
 from dataclasses import fields as fields_of
 from pathlib import Path
 
 import pytest
 
 from flashq import generate_client
-from flashq.client import AsyncFlashQ, FlashQ, refusals
+from flashq.client import AsyncFlashQ, FlashQ, readers, refusals
 from flashq.client.call import may_be_sent_again
 from flashq.client.methods import BY_COMMAND, METHODS, Again
 from flashq.client.shapes import Job
@@ -94,6 +97,27 @@ def test_each_code_has_a_class() -> None:
 
 def test_the_job_has_all_keys_of_the_wire() -> None:
     assert [one.name for one in fields_of(Job)] == [one.name for one in (*JOB_FIELDS, *OPTIONAL_JOB_FIELDS)]
+
+
+def parts(value: object) -> Iterator[object]:
+    """The dataclasses in a result but Jobs, of which the examples show a few keys only."""
+    if isinstance(value, Job):
+        return
+    if is_dataclass(value):
+        yield value
+    inside = vars(value).values() if is_dataclass(value) else value if isinstance(value, list) else ()
+    for one in (value.values() if isinstance(value, dict) else inside):
+        yield from parts(one)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda one: one.name)
+def test_results_have_the_keys_of_the_replies(command: Command) -> None:
+    reply = {"reqId": "1", **deepcopy(command.example[1])}
+    for one in parts(getattr(readers, BY_COMMAND[command.name].reader)(reply)):
+        shown = set(vars(one)) - {"reqId", "ok", "success"}
+        known = {field.name for field in fields_of(one)}  # type: ignore[arg-type]
+        asked = {field.name for field in fields_of(one) if field.default is MISSING}  # type: ignore[arg-type]
+        assert asked <= shown <= known, type(one).__name__
 
 
 def test_a_method_of_each_client_has_the_same_parameters() -> None:

@@ -114,7 +114,7 @@ METHODS: tuple[Method, ...] = (
     _of("PUBSUBNUMSUB", "count_listeners", "listeners dict[str, int]", "channels"),
     _of("SUBSCRIBE", "subscribe_events", NOTHING, "queue events"),
     _of("UNSUBSCRIBE", "unsubscribe_events", NOTHING, "queue"),
-    _of("SYNC", "sync", "position int"),
+    _of("SYNC", "sync", "position int", "position"),
 )
 BY_COMMAND: dict[str, Method] = {method.command: method for method in METHODS}
 WAITING = ("PULL", "PULLB", "WAITJOB", "SYNC")      # those whose answer may take their `timeout`, and comes out of turn

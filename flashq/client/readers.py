@@ -139,7 +139,6 @@ def queues(reply: Reply) -> list[QueueInfo]:
 
 def stats(reply: Reply) -> Stats:
     """Of STATS."""
-    reply["store"] = take_over(StoreInfo, reply["store"])
     reply["queues"] = {name: take_over(QueueCounts, raw) for name, raw in reply["queues"].items()}
     return take_over(Stats, reply)
 
@@ -147,6 +146,7 @@ def stats(reply: Reply) -> Stats:
 def metrics(reply: Reply) -> Metrics:
     """Of METRICS."""
     raw = reply["metrics"]
+    raw["store"] = take_over(StoreInfo, raw["store"])
     raw["queues"] = _list(QueueMetrics, raw["queues"])
     return take_over(Metrics, raw)
 

@@ -174,7 +174,6 @@ class Stats:
     delayed: int
     dlq: int
     completed: int
-    store: StoreInfo
     queues: dict[str, QueueCounts]
 
 
@@ -198,6 +197,7 @@ class Metrics:
     total_failed: int
     jobs_per_second: float
     avg_latency_ms: float
+    store: StoreInfo
     queues: list[QueueMetrics]
 
 

@@ -6,7 +6,7 @@ from flashq.client import readers
 from flashq.client.call import Call, make
 
 
-def sync(*, position: int | None = None, timeout: int | None = None, deadline: float | None = None) -> Call[int]:
+def sync(position: int | None = None, *, timeout: int | None = None, deadline: float | None = None) -> Call[int]:
     """Wait until changes are on disk.
 
     position: Those up to this one, from a `receipt`; left out, all that were made so far.

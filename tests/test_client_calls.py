@@ -312,6 +312,9 @@ def test_a_stream_ends_with_its_client(server: ServerProcess, queue_name: str) -
         for message in messages:
             heard.append(message.message)
             client.close()
+        assert list(messages) == []
+        with pytest.raises(ClientClosed):
+            messages.next()
     assert heard == ["last words"]
 
 
@@ -323,6 +326,8 @@ async def test_an_async_stream_ends_with_its_client(server: ServerProcess, queue
         async for message in messages:
             heard.append(message.message)
             await client.close()
+        with pytest.raises(ClientClosed):
+            await messages.next()
     assert heard == ["last words"]
 
 

@@ -186,24 +186,34 @@ class AsyncStream(Generic[T]):
                 await self._client.call(Call(command, fields, dict, lasting=False))
 
     async def next(self, timeout: float | None = None) -> T:
-        """The next one; DeadlineExceeded after `timeout` seconds without any."""
+        """The next one. DeadlineExceeded after `timeout` seconds without any, ClientClosed at the end."""
         await self.open()
         try:
             async with asyncio.timeout(timeout):
-                return await self.__anext__()
+                one = await self._take()
         except TimeoutError:
             raise DeadlineExceeded("next", timeout or 0.0, sent=False) from None
+        if one is None:
+            raise ClientClosed("the client was closed")
+        return one
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> T:
         await self.open()
+        one = await self._take()
+        if one is None:
+            raise StopAsyncIteration
+        return one
+
+    async def _take(self) -> T | None:
+        """None at the end, and at every later time."""
         inbox = self._stream.inbox
         assert isinstance(inbox, asyncio.Queue)
         one: T | None = await inbox.get()
         if one is None:
-            raise StopAsyncIteration
+            inbox.put_nowait(None)
         return one
 
     async def __aenter__(self) -> Self:

@@ -180,21 +180,22 @@ class SyncStream(Generic[T]):
             self._change(opened=False)
 
     def next(self, timeout: float | None = None) -> T:
-        """The next one; DeadlineExceeded after `timeout` seconds without any."""
+        """The next one. DeadlineExceeded after `timeout` seconds without any, ClientClosed at the end."""
         self.open()
-        try:
-            one: T | None = self._inbox.get(timeout=timeout)
-        except queues.Empty:
-            raise DeadlineExceeded("next", timeout or 0.0, sent=False) from None
+        one = self._take(timeout)
         if one is None:
-            raise StopIteration
+            raise ClientClosed("the client was closed")
         return one
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> T:
-        return self.next()
+        self.open()
+        one = self._take(None)
+        if one is None:
+            raise StopIteration
+        return one
 
     def __enter__(self) -> Self:
         return self.open()
@@ -203,10 +204,17 @@ class SyncStream(Generic[T]):
         if not self._client._closed:
             self.close()
 
-    @property
-    def _inbox(self) -> "queues.Queue[Any]":
-        assert isinstance(self._stream.inbox, queues.Queue)
-        return self._stream.inbox
+    def _take(self, timeout: float | None) -> T | None:
+        """None at the end, and at every later time."""
+        inbox = self._stream.inbox
+        assert isinstance(inbox, queues.Queue)
+        try:
+            one: T | None = inbox.get(timeout=timeout)
+        except queues.Empty:
+            raise DeadlineExceeded("next", timeout or 0.0, sent=False) from None
+        if one is None:
+            inbox.put_nowait(None)
+        return one
 
     def _change(self, opened: bool) -> None:
         """In the thread that owns the list of streams; then the server is told."""

@@ -14,11 +14,11 @@ ASAN_ENV = LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" PYTHONMALLOC=malloc 
 SOURCES := setup.py pyproject.toml $(shell find flashq include -name '*.pyx' -o -name '*.pxd' -o -name '*.h' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-asan test-full torture bench bench-commands lint format generate clean
+.PHONY: help run build test test-asan test-full torture bench bench-commands bench-durability lint format generate clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  Arguments: make run ARGS='--port 7000', make test ARGS='-k heap'; another interpreter: make PYTHON=python3.12 ..."
 
 run: build ## serve on port 6789
@@ -38,8 +38,13 @@ test-asan: build/.asan ## all tests on a build with AddressSanitizer and UBSan
 torture: build ## minutes of thousands of hostile connections and damaged requests
 	$(BIN)/python -m pytest -s -m torture $(ARGS) tests/torture
 
-bench: build ## measure the server beside a bare echo server
-	$(BIN)/python perf/run.py $(ARGS)
+bench: build ## measure the server beside a bare echo server, then the journal beside the disk
+	@status=0; \
+	for question in run durability; do echo $(BIN)/python perf/$$question.py $(ARGS); \
+		$(BIN)/python perf/$$question.py $(ARGS) || status=$$?; done; exit $$status
+
+bench-durability: build ## measure the journal beside the memory mode and the disk
+	$(BIN)/python perf/durability.py $(ARGS)
 
 bench-commands: build ## measure single jobs, pages, ties and bulk removal beside a million jobs
 	$(BIN)/python perf/commands.py $(ARGS)

@@ -110,5 +110,5 @@ def row(ours: Side, other: Side, load: Load) -> Row:
                      f"(99.99 % of the single pushes: {middle(side.high or [0.0]):.1f})"
                      for name, side in (("with", ours), ("without", other)))
     fine = longer <= BAR_MS and len(ours.longest) == load.turns and other.checkpoints == 0
-    return Row("checkpoint under full load: longest wait of a request", f"{longer:+.1f} ms", f"<= +{BAR_MS:.0f} ms", fine,
-               f"{seen} ms; {ours.checkpoints} checkpoints in {load.turns} turns")
+    return Row("checkpoint under full load: longest wait of a request", f"{longer:+.1f} ms", f"<= +{BAR_MS:.0f} ms",
+               fine, f"{seen} ms; {ours.checkpoints} checkpoints in {load.turns} turns")

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from flashq._bench.frames import DEFAULT_SIZE, Frames, payload
 from flashq._bench.workload import Bench, Result, Target
 
 BATCH = 1000
-BATCH_CONNECTIONS = 4
+BATCH_CONNECTIONS = 16      # so many that the next group is always on its way
 CONNECTIONS = (1, 10, 100, 1000)
 SHARE = 0.7                 # of what the memory mode or the disk allows, whichever is less
 FLOOR = 1_000_000           # jobs/s in batches, where the disk allows
@@ -117,8 +118,8 @@ def measure_bytes(folder: Path) -> Bytes:
         marks.append(log_bytes(target))
         for bench in (many, one):
             bench.generator.close()
-    steps = [after - before for before, after in zip(marks, marks[1:], strict=False)]
-    return Bytes(steps[0] / pushed.items, steps[2] / single.items, steps[1] / pushed.items, frames.data_size)
+    many_bytes, processed, alone = (after - before for before, after in pairwise(marks))
+    return Bytes(many_bytes / pushed.items, alone / single.items, processed / pushed.items, frames.data_size)
 
 
 def bytes_rows(size: Bytes) -> list[Row]:
@@ -289,7 +290,7 @@ time on each connection. CPU is that of all threads of the server. {checkpoints.
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer turns, fewer jobs")
-    parser.add_argument("--turns", type=int, help="interleaved turns")
+    parser.add_argument("--turns", "--pairs", type=int, help="interleaved turns")
     parser.add_argument("--dir", type=Path, default=page.ROOT / "build", help="where on a disk")
     parser.add_argument("--only", default=",".join(PARTS), help=f"parts of {', '.join(PARTS)}")
     parser.add_argument("--json", action="store_true", help="everything, as JSON on stdout")

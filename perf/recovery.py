@@ -53,9 +53,9 @@ def tried(folder: Path, what: str, unit: str, bar: int, count: str) -> Row:
         found.append(told)
         waits.append(ready)
     speed = middle(told[count] / max(told["seconds"], 0.001) for told in found)
-    last = found[-1]
-    detail = (f"{last['jobs']:,} jobs, {last['records']:,} records of log: {middle(told['seconds'] for told in found):.2f} s; "
-              f"ready after {middle(waits):.2f} s")
+    spent, last = middle(told["seconds"] for told in found), found[-1]
+    detail = (f"{last['jobs']:,} jobs, {last['records']:,} records of log: {spent:.2f} s; "
+              f"ready {middle(waits):.2f} s after the start of the process")
     say(f"  {what}: {speed:,.0f} {unit}/s")
     return Row(f"recovery from {what}", f"{speed / 1e6:.2f} million {unit}/s", f">= {bar / 1e6:g} million {unit}/s",
                speed >= bar, detail)

@@ -21,7 +21,7 @@ from support.journal import Opened, flip, frame, groups, segment
 from support.server import ServerProcess
 from support.wire import JSON, MSGPACK
 
-COMMIT = ("--durability", "commit", "--segment-size", "64KB")
+COMMIT = ("--durability", "commit", "--segment-size", "64KB", "--disconnect-grace", "10m", "--lease", "10m")
 
 
 def a_bit_of_everything(server: ServerProcess) -> dict[str, Any]:

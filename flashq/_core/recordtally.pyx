@@ -43,13 +43,13 @@ cdef int pass_record(Cursor* c) noexcept nogil:
     cdef uint8_t kind = get8(c)
     cdef const uint8_t* numbers = c.at
     cdef uint16_t mask
-    cdef int i
+    cdef int _
     if kind >= KINDS or NUMBERS[kind] == 0 and TEXTS[kind] == 0:
         return 0
     pass_bytes(c, NUMBERS[kind])
     if c.short:
         return kind
-    for i in range(TEXTS[kind]):
+    for _ in range(TEXTS[kind]):
         pass_bytes(c, get32(c))
     if kind == RECORD_JOB:
         memcpy(&mask, numbers + NUMBERS[kind] - 2, 2)

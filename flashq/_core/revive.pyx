@@ -139,7 +139,7 @@ cdef inline bint is_met(const Relations* relations, uint64_t id) noexcept nogil:
     return False
 
 
-cdef Outcome how_ended(Core* core, uint64_t id, dict gone) except *:
+cdef Outcome how_ended(Core* core, uint64_t id, dict gone) except? OUTCOME_NONE:
     """Of an id that is absent, only a record tells that it did not end well."""
     cdef Job* job = <Job*>id_get(&core.shards[id & (SHARDS - 1)].ids, id >> SHARD_BITS)
     if job != NULL and job != COMPLETED() and job_gone(job):

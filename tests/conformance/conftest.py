@@ -6,10 +6,18 @@ import pytest
 
 from conformance.talk import Names, Talk
 from conftest import StartServer
+from flashq.config import DURABILITIES
 from support.server import ServerProcess
 from support.wire import JSON, Codec
 
 OpenTalk = Callable[[], Talk]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each test once for each durability; once on a server that is there already."""
+    if "address" in metafunc.fixturenames:
+        modes = ["given"] if metafunc.config.getoption("--address") else list(DURABILITIES)
+        metafunc.parametrize("address", modes, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +27,7 @@ def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         host, _, port = given.rpartition(":")
         yield host.strip("[]"), int(port)
         return
-    server = ServerProcess(tmp_path_factory.mktemp("conformance"))
+    server = ServerProcess(tmp_path_factory.mktemp("conformance"), "--durability", request.param)
     try:
         yield server.address
         server.stop()

@@ -81,7 +81,9 @@ class Keeper:
             self._lean = True
             if not self._spares:
                 return False
-            self._spares.pop().unlink()
+            spare = self._spares.pop()
+            os.truncate(spare, 0)       # free at once, though it may just be filled
+            spare.unlink()
             return True
 
     def recover_spares(self) -> None:
@@ -117,7 +119,9 @@ class Keeper:
             while size := self._writer.wanted_size(self._size):
                 self._offer(size)
             while not self._lean and len(self._spares) < SPARES:
-                self._add_spare(self._reserve(self._size, filled=True))
+                spare = self._reserve(self._size)
+                self._add_spare(spare)
+                self._fill(spare)
         except OSError as error:
             if error.errno not in NO_SPACE:
                 raise
@@ -165,15 +169,13 @@ class Keeper:
             raise
         return fd
 
-    def _reserve(self, size: int, filled: bool = False) -> Path:
-        """A new file of that size, which is no segment yet; with `filled`, one that is quicker to write to."""
+    def _reserve(self, size: int) -> Path:
+        """A new file of that size, which is no segment yet."""
         path = self._directory / f"spare-{os.urandom(8).hex()}.tmp"
         fd = create(path)
         try:
             reserve(fd, size)
             sync_file(fd)
-            if filled:
-                fill(fd, size, self._has_time)
         except BaseException:
             path.unlink()
             raise
@@ -181,8 +183,18 @@ class Keeper:
             os.close(fd)
         return path
 
+    def _fill(self, spare: Path) -> None:
+        """Make it quicker to write to, while nobody waits for a segment and it is not given up."""
+        try:
+            fd = os.open(spare, os.O_WRONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        try:
+            fill(fd, self._size, lambda: self._has_time() and spare in self._spares)
+        finally:
+            os.close(fd)
+
     def _has_time(self) -> bool:
-        """Nobody waits for a segment."""
         return not self._closing and not self._writer.wanted_size(0)
 
     def _take_spare(self) -> Path | None:

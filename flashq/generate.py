@@ -1,4 +1,4 @@
-"""Writes docs/commands.md and docs/settings.md from the tables.
+"""Writes docs/commands.md and docs/settings.md from the tables, and the parts of flashq/client that follow them.
 
 `python -m flashq.generate`, in a source tree; with `--check` it only compares.
 """
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from flashq import generate_client
 from flashq.commands import (
     ANY_COMMAND_ERRORS,
     COMMANDS,
@@ -231,16 +232,19 @@ def _current(path: Path) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit status 0, or 1 when `--check` found a page that is not current."""
-    pages = stale()
+    """Exit status 0, or 1 when `--check` found a file that is not current."""
+    pages, parts = stale(), generate_client.stale()
+    names = [f"docs/{name}" for name in pages] + [f"flashq/client/{name}" for name in parts]
     if "--check" in arguments:
-        for name in pages:
-            print(f"docs/{name} is not current: run `python -m flashq.generate`", file=sys.stderr)
-        return 1 if pages else 0
+        for name in names:
+            print(f"{name} is not current: run `python -m flashq.generate`", file=sys.stderr)
+        return 1 if names else 0
     DOCS.mkdir(exist_ok=True)
     for name in pages:
         (DOCS / name).write_text(PAGES[name](), encoding="utf-8")
-        print(f"wrote docs/{name}")
+    generate_client.write()
+    for name in names:
+        print(f"wrote {name}")
     return 0
 
 

@@ -1,0 +1,104 @@
+"""Where a server is and how to speak with it: `flashq://token@host:port?tls=1&format=json`, `flashq+unix:///path`."""
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+VARIABLE = "FLASHQ_URL"
+DEFAULT_URL = "flashq://127.0.0.1:6789"
+DEFAULT_PORT = 6789
+FORMATS = ("msgpack", "json")
+_SWITCH = {"1": True, "true": True, "0": False, "false": False}
+_TCP_KEYS = ("tls", "ca", "format")
+_UNIX_KEYS = ("format",)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One server: `path` of a Unix socket, or else `host` and `port`. The token does not show in its repr."""
+
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    path: str = ""
+    tls: bool = False
+    ca: str = ""            # PEM file of the authorities to trust, in place of the machine's
+    format: str = "msgpack"
+    token: str | None = field(default=None, repr=False)
+
+    def ssl_context(self) -> ssl.SSLContext | None:
+        """Verifies certificate and host name; None without TLS."""
+        return ssl.create_default_context(cafile=self.ca or None) if self.tls else None
+
+    def __str__(self) -> str:
+        """Its URL without the token."""
+        if self.path:
+            return f"flashq+unix://{self.path}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"flashq://{host}:{self.port}{'?tls=1' if self.tls else ''}"
+
+
+def parse(url: str | None = None, environment: Mapping[str, str] | None = None) -> Endpoint:
+    """The endpoint that a URL names; without one, that of FLASHQ_URL, or 127.0.0.1:6789. ValueError says what is wrong.
+
+    The error never shows the URL, which may hold a token.
+    """
+    environment = os.environ if environment is None else environment
+    parts = urlsplit(url or environment.get(VARIABLE) or DEFAULT_URL)
+    token = unquote(parts.username) if parts.username else None
+    if parts.password is not None:
+        raise ValueError("flashq URL: the token stands alone before '@', without ':'")
+    if parts.fragment:
+        raise ValueError("flashq URL: '#' must be written as %23")
+    if parts.scheme == "flashq+unix":
+        return _unix(parts, token)
+    if parts.scheme != "flashq":
+        raise ValueError(f"flashq URL: must begin with flashq:// or flashq+unix://, not {parts.scheme or 'nothing'}://")
+    if parts.path not in ("", "/"):
+        raise ValueError("flashq URL: nothing may stand between the port and '?'")
+    values = _query(parts.query, _TCP_KEYS)
+    ca = values.get("ca", "")
+    tls = _switch("tls", values.get("tls", "1" if ca else "0"))
+    if ca and not tls:
+        raise ValueError("flashq URL: 'ca' needs tls=1")
+    return Endpoint(parts.hostname or "127.0.0.1", _port(parts), "", tls, ca, _format(values), token)
+
+
+def _unix(parts: SplitResult, token: str | None) -> Endpoint:
+    if parts.hostname or not parts.path.startswith("/"):
+        raise ValueError("flashq URL: a Unix socket needs an absolute path, as in flashq+unix:///run/flashq.sock")
+    return Endpoint(path=unquote(parts.path), format=_format(_query(parts.query, _UNIX_KEYS)), token=token)
+
+
+def _port(parts: SplitResult) -> int:
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise ValueError("flashq URL: the port must be a number from 1 to 65535")
+    return port or DEFAULT_PORT
+
+
+def _query(query: str, known: tuple[str, ...]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name not in known:
+            raise ValueError(f"flashq URL: unknown option '{name}'; there are {', '.join(known)}")
+        if name in values:
+            raise ValueError(f"flashq URL: option '{name}' stands there twice")
+        values[name] = value
+    return values
+
+
+def _switch(name: str, value: str) -> bool:
+    if value.lower() not in _SWITCH:
+        raise ValueError(f"flashq URL: option '{name}' must be 1 or 0")
+    return _SWITCH[value.lower()]
+
+
+def _format(values: Mapping[str, str]) -> str:
+    chosen = values.get("format", FORMATS[0])
+    if chosen not in FORMATS:
+        raise ValueError(f"flashq URL: option 'format' must be one of {', '.join(FORMATS)}")
+    return chosen

@@ -1,0 +1,63 @@
+"""docs/client.md is so: its programs run in order against a server, and print what they should."""
+
+import contextlib
+import io
+import re
+from typing import Any
+
+import pytest
+
+from flashq.client.bulk import MAX_BATCH
+from flashq.client.call import KEY_SECONDS
+from flashq.client.link import FIRST_WAIT, LONGEST_WAIT
+from flashq.client.methods import METHODS, Again
+from flashq.client.setup import DEADLINE
+from flashq.client.streams import STREAM_LIMIT
+from support.clients import url_of
+from support.server import PROJECT_ROOT, ServerProcess
+
+PAGE = (PROJECT_ROOT / "docs" / "client.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^## ([^\n]+)\n|^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+
+SAID = {
+    "Quick start": ["{'sent': 'a@b.c'}", str([f"{n}@b.c" for n in range(10)])],
+    "Jobs": ["delayed printer on fire"],
+    "Many jobs": ["5000 []", str(sum(range(5000)))],
+    "What goes wrong": ["DUPLICATE_KEY - Duplicate job with key: welcome-17", "priority"],
+    "Deadlines": [r"False PUSH: no answer within 0.3 s; it was never sent (flashq://127.0.0.1:1: "],
+    "Receipts": ["commit"],
+    "Events and messages": ["completed sung"],
+}
+
+
+def test_programs(server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLASHQ_URL", url_of(server))
+    names: dict[str, Any] = {}
+    section, printed = "", dict[str, str]()
+    for title, program in BLOCKS:
+        section = title or section
+        if program:
+            out = io.StringIO()
+            with contextlib.redirect_stdout(out):
+                exec(compile(program.replace("flashq://127.0.0.1:6789", url_of(server)), section, "exec"), names)
+            printed[section] = printed.get(section, "") + out.getvalue()
+    assert {section for section, text in printed.items() if text} == set(SAID)
+    for section, lines in SAID.items():
+        said = printed[section].splitlines()
+        assert len(said) == len(lines), section
+        assert all(got.startswith(line) for got, line in zip(said, lines, strict=True)), (section, said)
+
+
+def test_numbers() -> None:
+    text = " ".join(PAGE.split())
+    assert f"Each call has one: {DEADLINE:.0f} seconds" in text
+    assert f"after {FIRST_WAIT * 1000:.0f} ms at first and at most {LONGEST_WAIT:.0f} s" in text
+    assert KEY_SECONDS == 4 * 60 and "within four minutes" in text
+    assert f"up to {MAX_BATCH} jobs" in text and f"newest {STREAM_LIMIT:,} items" in text
+
+
+def test_what_is_not_sent_again_is_listed() -> None:
+    paragraph = PAGE.split("## When the connection breaks")[1].split("\n## ")[0]
+    told = paragraph.split("to a value, is sent again.")[1]
+    unsafe = {one.name for one in METHODS if one.again in (Again.NEVER, Again.UNLIMITED, Again.NAMED)}
+    assert set(re.findall(r"`(\w+)`", told)) - {"job_id", "ConnectionLost"} == unsafe

@@ -1,17 +1,13 @@
 """A server that keeps its jobs: what is there again after a kill, and what stands in the way of a start."""
 
-import os
 import re
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from conftest import StartServer
 from flashq.server.checkpoints import LEAST_SEGMENTS
-from flashq.storage.journal.format import HEAD_BYTES, VERSION
-from flashq.storage.journal.logscan import checksum
 from support.command import refused
 from support.server import Event, ServerProcess
 from support.wire import Client, Codec
@@ -203,46 +199,6 @@ def test_a_damaged_segment_stops_the_start(start_server: StartServer, tmp_path: 
     text = refused("--port", "0", "--durability", "commit", directory=tmp_path)
     assert re.search(rf"{segment.name} is damaged at byte \d+", text), text
     assert "flashq journal verify" in text
-
-
-def test_a_format_newer_than_the_server_is_refused(start_server: StartServer, tmp_path: Path) -> None:
-    server = start_server("--durability", "commit")
-    with server.client() as client:
-        client.ok("PUSH", queue="q")
-    server.stop()
-    segment = data_files(tmp_path, "segment-*")[0]
-    head = bytearray(segment.read_bytes()[:HEAD_BYTES])
-    head[8:12] = (VERSION + 1).to_bytes(4, "little")
-    head[-4:] = checksum(bytes(head[:-4])).to_bytes(4, "little")
-    with segment.open("r+b") as file:
-        file.write(head)
-    before = {path: path.read_bytes() for path in data_files(tmp_path, "segment-*")}
-    text = refused("--port", "0", "--durability", "commit", directory=tmp_path)
-    assert f"format version {VERSION + 1}" in text and "start a newer one" in text, text
-    assert {path: path.read_bytes() for path in data_files(tmp_path, "segment-*")} == before, "nothing was touched"
-
-
-def test_a_directory_that_cannot_be_written_is_refused(start_server: StartServer, tmp_path: Path) -> None:
-    """A file system mounted read-only, since root may write to any directory; other users find one without the right."""
-    server = start_server("--durability", "commit")
-    server.stop()
-    where = tmp_path / "flashq-data"
-    if os.geteuid() != 0:
-        where.chmod(0o500)
-        try:
-            text = refused("--port", "0", "--durability", "commit", directory=tmp_path)
-        finally:
-            where.chmod(0o700)
-    else:
-        if subprocess.run(["mount", "--bind", where, where], check=False, capture_output=True).returncode:
-            pytest.skip("this system lets nobody mount, and root may write everywhere")
-        try:
-            subprocess.run(["mount", "-o", "remount,bind,ro", where], check=True)
-            text = refused("--port", "0", "--durability", "commit", directory=tmp_path)
-        finally:
-            subprocess.run(["umount", where], check=True)
-    assert text.startswith("flashq: ") and "flashq-data" in text, text
-    assert "Read-only" in text or "Permission denied" in text, text
 
 
 def test_files_are_for_this_user_only(start_server: StartServer, tmp_path: Path) -> None:

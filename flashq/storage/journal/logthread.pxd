@@ -51,7 +51,6 @@ cdef struct Log:
     uint64_t stated             # position that the log on disk states as durable
     uint64_t touched            # ns when a group was last written
     uint64_t sync_due           # ns
-    bint brisk                  # the last group was a small one: whoever got its answer may soon ask again
     # stored by the thread, loaded by others
     uint64_t written            # position
     uint64_t durable            # position

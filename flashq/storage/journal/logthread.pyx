@@ -7,9 +7,6 @@ from flashq.storage.journal.diskio cimport (bell_ring, cond_wait_until, exchange
 from flashq.storage.journal.logformat cimport END_MAGIC, GROUP_HEAD, GROUP_MAGIC, SEGMENT_HEAD, GroupHead, head_crc
 from libc.stdint cimport UINT64_MAX
 
-cdef extern from "sched.h" nogil:
-    int sched_yield()
-
 cdef enum Task:
     TASK_NONE = 0
     TASK_WRITE = 1
@@ -19,8 +16,6 @@ cdef enum Task:
 
 cdef enum:
     MARK_NS = 50_000_000        # after the last group
-    LINGER_NS = 150_000         # a client's answer and its next request take about as long
-    SMALL_GROUP = 8192          # bytes
 
 
 cdef void ring(Log* log) noexcept nogil:
@@ -82,19 +77,9 @@ cdef void take(Log* log) noexcept nogil:
     taken.count = count
 
 
-cdef void linger(Log* log) noexcept nogil:
-    """Look for more a moment before going to sleep: being woken costs as much as a third of a sync."""
-    cdef uint64_t until = mono_ns() + LINGER_NS
-    log.brisk = False
-    while load(&log.put_position) == log.base and mono_ns() < until:
-        sched_yield()
-
-
 cdef Task await_task(Log* log) noexcept nogil:
     cdef uint64_t due
     cdef Task task
-    if log.brisk:
-        linger(log)
     pthread_mutex_lock(&log.lock)
     task = task_now(log, mono_ns(), &due)
     while task == TASK_NONE:
@@ -192,7 +177,6 @@ cdef bint write_taken(Log* log) noexcept nogil:
     store(&log.done_bytes, log.done_bytes + bytes)
     store(&log.written, log.base)
     log.touched = now = mono_ns()
-    log.brisk = log.each and bytes <= SMALL_GROUP
     if log.each:
         return sync(log)
     ring(log)

@@ -77,6 +77,7 @@ class Faults(Crash):
                 runner.run(self.work(WORK))
             if self.server.process.poll() is None:
                 self.server.signal(signal.SIGTERM)
+        self.server.wait()
         came = self.layer.seen(0) >= number
         self.check_end(fault, serves, came, f"{fault}, call {number}")
         self.server = None

@@ -112,6 +112,17 @@ def forget_idle(model: RestartModel, found: View) -> None:
         assert found.dead.pop(name) == []
 
 
+def forget_evicted(model: RestartModel, found: View) -> None:
+    """Completed jobs over the limits go one after another: some may be there still."""
+    for job_id in model.evicted:
+        if found.states.get(job_id) == "completed":
+            found.states[job_id] = "unknown"
+            job = found.jobs.pop(job_id, None)
+            if job is not None:
+                del found.results[job_id], found.logs[job_id]
+                found.lists[job["queue"], "completed"].remove(job_id)
+
+
 def differences(wanted: View, found: View, slack: int = 0) -> list[str]:
     """Where a server is not as it must be; its times may be off by `slack` ms, and tokens of None are not known."""
     told = list(compare("states", wanted.states, found.states))

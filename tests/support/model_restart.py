@@ -24,6 +24,12 @@ class RestartModel(FullModel):
         self.crons: dict[str, Message] = {}
         self.rates: dict[str, int] = {}
         self.issued: set[int] = set()
+        self.evicted: set[int] = set()      # completed jobs that made room for newer ones
+
+    def complete(self, job: Job, result: Any) -> None:
+        known = {*self.completed_ids}
+        super().complete(job, result)
+        self.evicted |= known - {*self.completed_ids} - self.cleaned
 
     def create(self, queue: Queue, options: Message) -> int:
         job_id = super().create(queue, options)

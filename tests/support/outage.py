@@ -19,7 +19,7 @@ from typing import Any
 from flashq.storage.journal import Journal
 from support.filelayer import Action, FileLayer, Kind
 from support.journalled import ANSWER, BEGIN, History
-from support.look import compare, differences, expected, forget_idle, look
+from support.look import compare, differences, expected, forget_evicted, forget_idle, look
 from support.model_restart import RestartModel
 from support.ondisk import OnDisk
 from support.powerloss import Disk
@@ -198,6 +198,7 @@ class Run:
             model.restart(sim.engine.epoch)
             found = look(asking(sim), model.queues, model.issued)
             forget_idle(model, found)
+            forget_evicted(model, found)
             told = differences(expected(model), found)
             assert told == [], "\n".join([f"{loss} of the {self}", *told[:20]])
             shown = {job_id for number in loss.answered for job_id in self.history.shown.get(number, ())}

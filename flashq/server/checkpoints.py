@@ -76,7 +76,7 @@ class Checkpoints:
         return self._owed or self._has_grown(1) or self._makes_room()
 
     def _makes_room(self) -> bool:
-        """Whether the disk is full and a checkpoint would free some of it: it must come before the reserve is used up."""
+        """Whether the disk is full and a checkpoint would free some: it must come before the reserve is used up."""
         return self._journal.full and self._journal.log_bytes_since_checkpoint > self._least // LEAST_SEGMENTS
 
     @property

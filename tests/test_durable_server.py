@@ -223,3 +223,18 @@ def test_a_signal_ends_a_server_whose_replies_wait(start_server: StartServer, nu
     assert server.wait() == 0
     server.check_log()
 
+
+
+def test_a_start_that_has_to_tell_the_end_of_a_job_serves(start_server: StartServer, queue_name: str) -> None:
+    """Many wait for one job, and the kill comes before all of them were told: the start tells them, and records it."""
+    server = start_server("--durability", "commit")
+    with server.client() as client:
+        first = client.ok("PUSH", queue=f"{queue_name}-first")["id"]
+        for _ in range(5):
+            client.ok("PUSHB", queue=queue_name, jobs=[{"depends_on": [first]}] * 1000)
+        client.ok("PULL", queue=f"{queue_name}-first")
+        client.ok("ACK", id=first)
+    server.kill()
+    again = start_server("--durability", "commit")
+    with again.client() as client:
+        assert counts(client, queue_name)["waiting"] == 5000

@@ -6,7 +6,7 @@ from typing import Any
 from flashq._core.snapshot import Snapshot
 from flashq.config import Settings
 from flashq.server.checkpoints import Checkpoints
-from flashq.server.durable import DURABILITY_KEY, Beginning, Journal
+from flashq.server.durable import DURABILITY_KEY, Beginning, Entries, Journal
 from flashq.server.handlers.call import Body
 from flashq.server.handlers.statistics import store_body
 from flashq.server.kept import SERVER_SPACE
@@ -35,10 +35,16 @@ class StoreKeeper:
         self._rooms.restore({name: value for name, value in entries.items() if name != DURABILITY_KEY})
         self._checkpoints.read_back(beginning.segments)
         self._journal.open(self._on_commit, self._on_state, loop)
-        if entries.get(DURABILITY_KEY) != self._durability:
-            self._hub.turn(lambda: self._hub.engine.record_entry(*DURABILITY_KEY, self._durability))
-            self._journal.hurry()
+        self._hub.turn(lambda: self._begin(entries))
         self._rooms.alarm.ring()    # perhaps much was read back that a checkpoint would make short
+
+    def _begin(self, entries: Entries) -> None:
+        """What the end of the recovery itself has changed goes to the journal, too, and how durable this start is."""
+        engine = self._hub.engine
+        if entries.get(DURABILITY_KEY) != self._durability:
+            engine.record_entry(*DURABILITY_KEY, self._durability)
+        if engine.position > engine.synced:
+            engine.hurry()
 
     async def settle(self) -> None:
         """What `open` said is on disk, or the journal has failed."""

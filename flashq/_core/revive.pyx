@@ -18,12 +18,12 @@ from flashq._core.namemap cimport NameNode, name_add, name_find, name_hash, name
 from flashq._core.queue cimport active_append, list_append
 from flashq._core.rawlist cimport number_list
 from flashq._core.rawmem cimport raw_free, raw_realloc
-from flashq._core.recovery cimport DAMAGED, KEY_HELD
+from flashq._core.recovery cimport DAMAGED, KEY_HELD, raw_find
 from flashq._core.relations cimport MAX_DEPENDS_ON, unique_hold
 from flashq._core.request cimport JSON, MSGPACK, PARENT_FAIL, PARENT_WAIT, OnParentFailure, Slice
 from flashq._core.reservations cimport owner_await, owner_free
 from flashq._core.retention cimport done_restore, kept_restore
-from flashq._core.shardmap cimport NOTHING, SHARD_BITS, SHARDS, IdTable, id_get, id_next, id_remove
+from flashq._core.shardmap cimport NOTHING, SHARDS, IdTable, id_get, id_next, id_remove
 from flashq._core.state cimport COMPLETED, Core, Owner, Queue
 from flashq._core.status cimport NO_MEMORY, OK
 
@@ -141,7 +141,7 @@ cdef inline bint is_met(const Relations* relations, uint64_t id) noexcept nogil:
 
 cdef Outcome how_ended(Core* core, uint64_t id, dict gone) except? OUTCOME_NONE:
     """Of an id that is absent, only a record tells that it did not end well."""
-    cdef Job* job = <Job*>id_get(&core.shards[id & (SHARDS - 1)].ids, id >> SHARD_BITS)
+    cdef Job* job = raw_find(core, id)
     if job != NULL and job != COMPLETED() and job_gone(job):
         return OUTCOME_REMOVED
     if job == NULL and id in gone:
@@ -322,7 +322,7 @@ cdef void done_back(Recovery* r) noexcept nogil:
     cdef uint64_t id, i
     for i in range(r.done_count):
         id = r.done[i]
-        job = <Job*>id_get(&r.core.shards[id & (SHARDS - 1)].ids, id >> SHARD_BITS)
+        job = raw_find(r.core, id)
         if job == NULL:
             continue
         if job == COMPLETED():

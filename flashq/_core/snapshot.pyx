@@ -22,8 +22,9 @@ from flashq._core.recordwrite cimport (
     room, write_attempt, write_clear, write_debounce, write_entry, write_gone, write_job, write_log, write_losses,
     write_push_key, write_queue, write_state, write_ties,
 )
+from flashq._core.recovery cimport raw_find
 from flashq._core.request cimport Slice
-from flashq._core.shardmap cimport NOTHING, SHARD_BITS, SHARDS, IdTable, id_get, id_next
+from flashq._core.shardmap cimport NOTHING, SHARDS, IdTable, id_get, id_next
 from flashq._core.state cimport COMPLETED, NO_LIMIT, Core, DebounceName, Queue, PushKeyName
 
 cdef enum:
@@ -292,10 +293,10 @@ cdef inline Queue* named(Core* core, const uint8_t* name, uint32_t size) noexcep
 
 cdef inline bint is_known(Core* core, uint64_t id) noexcept nogil:
     """Ids of completed jobs that were cleaned away stay in the ring."""
-    return id_get(&core.shards[id & (SHARDS - 1)].ids, id >> SHARD_BITS) != NULL
+    return raw_find(core, id) != NULL
 
 
 cdef inline bint absent(Core* core, uint64_t id) noexcept nogil:
     """Whether a checkpoint says nothing of it: a job that is gone."""
-    cdef Job* job = <Job*>id_get(&core.shards[id & (SHARDS - 1)].ids, id >> SHARD_BITS)
+    cdef Job* job = raw_find(core, id)
     return job == NULL or (job != COMPLETED() and job_gone(job))

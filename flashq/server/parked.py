@@ -64,6 +64,16 @@ class Parked(Generic[Wait]):
             heapq.heappop(self._deadlines)
         return self._deadlines[0][2] if self._deadlines else None
 
+    def due_in(self, now: int) -> int | None:
+        """ms until the first gives up."""
+        first = self.first()
+        return None if first is None else first.deadline - now
+
+    def late(self, now: int) -> Wait | None:
+        """One whose time is up; it stays until it is dropped."""
+        first = self.first()
+        return None if first is None or first.deadline > now else first
+
     def of(self, connection: Connection) -> Iterable[Wait]:
         """Those of a connection, in order of arrival."""
         return tuple(self._held.get(connection, ()))

@@ -85,14 +85,13 @@ class SyncHandlers:
 
     def due_in(self) -> int | None:
         """Until the first timeout."""
-        first = self._parked.first()
-        return None if first is None else first.deadline - self._engine.mono
+        return self._parked.due_in(self._engine.mono)
 
     def run(self) -> None:
         """Those whose time is up."""
         for _ in range(_SLICE):
-            wait = self._parked.first()
-            if wait is None or wait.deadline > self._engine.mono:
+            wait = self._parked.late(self._engine.mono)
+            if wait is None:
                 return
             call = wait.call
             self._drop(wait)

@@ -30,7 +30,7 @@ _MARKS = (b"FQG1", b"FQE1")
 
 def survey(directory: Path, look: Look, advance: Callable[[int, int], None]) -> Survey:
     """Look at all files, the checkpoints first. `advance(done, total)` tells how far this is, in bytes. StorageError
-    when a file cannot be read at all, or all went before they were read."""
+    when a file cannot be read at all, or all, or all checkpoints, went before they were read."""
     found = Survey()
     with storage_errors(f"cannot look at the data directory {directory}"):
         checkpoints, segments = checkpoints_in(directory), segments_in(directory)
@@ -52,7 +52,7 @@ def survey(directory: Path, look: Look, advance: Callable[[int, int], None]) -> 
         done += sizes[path]
         advance(done, sum(sizes.values()))
     found.damages += before.damages if before is not None else []
-    if found.gone == len(paths) > 0:
+    if found.gone == len(paths) > 0 or (checkpoints and not found.checkpoints):     # a newer one is there by now
         raise StorageError(f"all files in {directory} were replaced before they were read")
     found.others = [(path, _used(path)) for path in others if path.exists()]
     return found

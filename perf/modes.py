@@ -16,7 +16,7 @@ from flashq._bench import servers
 from flashq._bench.disk import synced_writes
 from flashq._bench.loadgen import BenchError
 from flashq._bench.workload import Target
-from flashq.storage.journal.files import create, reserve, sync_file
+from flashq.storage.journal.files import create, fill, reserve
 from flashq.storage.journal.format import HEAD_BYTES
 
 MODES = ("memory", "commit", "interval")
@@ -112,7 +112,7 @@ class Disk:
             path.unlink(missing_ok=True)
             self.fd = create(path)
             reserve(self.fd, self.SIZE)
-            sync_file(self.fd)
+            fill(self.fd, self.SIZE, lambda: True)
             self.offset = HEAD_BYTES
         spent = synced_writes(self.fd, data, self.offset, count)
         self.offset += len(data) * count

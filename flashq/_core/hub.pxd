@@ -11,6 +11,9 @@ cdef class Hub:
     cdef object dispatch, refuse, loop, log, store, clock, rooms
     cdef Sink sink              # the store, if it is one, else None
     cdef object timer           # the armed TimerHandle, or None
+    cdef object keeping         # the TimerHandle of the next look at what the loop's turn has recorded, or None
+    cdef size_t seen            # bytes of records at the last look
+    cdef uint32_t looks         # since the first of them
     cdef object telling         # the TimerHandle of the next slice of events, or None
     cdef uint64_t wall_read     # monotonic ms when the wall clock was last asked
     cdef uint64_t wall_ahead    # of the monotonic clock, ms
@@ -36,5 +39,6 @@ cdef class Hub:
     cdef int unchoke(self) except -1
     cdef int after(self) except -1
     cdef int arm(self) except -1
-    cdef int keep_records(self) except -1
+    cdef bint must_keep(self) noexcept
+    cdef int keep_records(self, bint wake) except -1
     cdef int connection_gone(self, Endpoint connection) except -1

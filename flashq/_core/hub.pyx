@@ -17,6 +17,8 @@ cdef enum:
     CROWD = 500                 # connections
     WALL_MS = 100               # the wall clock is asked so often; between, time goes by the monotonic one
     DUE_BUDGET = 500            # jobs of due work between two looks at the sockets: well under a millisecond
+    COLLECTED = 64 * 1024       # bytes of records from which on a Sink gets them before the turn of the loop ends
+    LOOKS = 4                   # at the sockets, for more that can go into the same write
 
 
 def _trim():
@@ -59,9 +61,9 @@ cdef class Hub:
 
     `dispatch(connection, msgpack, frame) -> bytes` answers a cold command, None: the reply comes later, by
     `connection.answer`; `refuse(msgpack, status, req_id, field, number, text) -> bytes` words an error; `store`, if
-    given, gets `append(records, position)` after each event, or the records themselves if it is a Sink, and calls
-    `committed(position, synced)` when they are durable; `hurry()` asks it to bring them to the disk now. While its
-    `pending_bytes` are over `unsynced_limit`, and until half of that is written, no request is read.
+    given, gets `append(records, position)` after each event, or, if it is a Sink, the records themselves after a turn
+    of the loop, and calls `committed(position, synced)` when they are durable; `hurry()` asks it to bring them to disk
+    now. While its `pending_bytes` are over `unsynced_limit`, and until half of that is written, no request is read.
     `log(event, **fields)`. `clock() -> (wall ms, monotonic ms)` stands in for the machine's clocks. `rooms` hears what
     becomes of connections and jobs: `disconnected(connection)`,
     `at_eof(connection)` (answer what is parked), `draining()` (likewise, of all), `endings()` (take what is due),
@@ -126,10 +128,10 @@ cdef class Hub:
     cdef int after(self) except -1:
         """Ends each event: records to the store, replies to the transports, the timer to the next deadline."""
         cdef Core* core = &self.engine.core
-        while core.dirty != NULL or core.records.size or core.records.failed or endings_due(core):
+        while core.dirty != NULL or self.must_keep() or endings_due(core):
             # Also what a flush sets off: requests behind a pull just answered.
-            if core.records.size or core.records.failed:
-                self.keep_records()
+            if self.must_keep():
+                self.keep_records(True)
             if endings_due(core) and self.failure is None:
                 self.rooms.endings()
             if core.dirty != NULL:
@@ -140,15 +142,48 @@ cdef class Hub:
             self.telling = self.loop.call_later(0, self._on_events)     # in slices, between two looks at the sockets
         if core.hurry:
             core.hurry = False
+            self.keep()
             self.store.hurry()              # once an event, however many asked
+        elif core.records.size:
+            record_frame_end(core)          # events have frames of their own, also those that share a write
+            if self.keeping is None:
+                self.keeping = self.loop.call_later(0, self._on_turn)
         memory_watch(core)
         if core.next_deadline < self.armed_for:
             self.arm()
         return 0
 
-    cdef int keep_records(self) except -1:
+    cdef bint must_keep(self) noexcept:
+        """Whether the store must get the records now. A Sink gets those of a whole turn of the loop in one piece."""
+        cdef Core* core = &self.engine.core
+        return core.records.failed or core.records.size >= (1 if self.sink is None else <size_t>COLLECTED)
+
+    def _on_turn(self):
+        """All sockets were looked at since the records came: once nothing more comes with another look, they go.
+
+        When nothing comes the loop would sleep, and then it may do the work of the disk's thread itself.
+        """
+        cdef Core* core = &self.engine.core
+        cdef bint grown = core.records.size != self.seen
+        self.keeping = None
+        if grown and self.looks < LOOKS:
+            self.seen = core.records.size
+            self.looks += 1
+            self.keeping = self.loop.call_later(0, self._on_turn)
+        elif core.records.size and self.failure is None:
+            self.keep_records(grown)
+            if not grown and self.failure is None:
+                self.sink.write()
+
+    def keep(self):
+        """Hand the store now what it was not yet given."""
+        if self.engine.core.records.size and self.failure is None:
+            self.keep_records(True)
+
+    cdef int keep_records(self, bint wake) except -1:
         """To the store: straight out of the buffer when it can take them so. Nothing is acknowledged when it cannot."""
         cdef Core* core = &self.engine.core
+        self.seen = self.looks = 0
         record_frame_end(core)
         if core.records.failed:
             self.fail("records were lost: out of memory")
@@ -157,7 +192,7 @@ cdef class Hub:
             if self.sink is None:
                 self.store.append(self.engine.take_records(), core.position)
             else:
-                self.sink.put(&core.records, core.position)
+                self.sink.put(&core.records, core.position, wake)
                 record_frames_taken(core)
         except Exception as error:
             self.fail(f"records were lost: {error!r}")
@@ -278,9 +313,9 @@ cdef class Hub:
 
     def close_all(self):
         """Close every connection now."""
-        for timer in (self.timer, self.telling):
+        for timer in (self.timer, self.telling, self.keeping):
             if timer is not None:
                 timer.cancel()
-        self.timer = self.telling = None
+        self.timer = self.telling = self.keeping = None
         for connection in list(self.open_connections):
             connection.abort("shutdown")

@@ -55,6 +55,7 @@ class StoreKeeper:
     def close(self) -> None:
         """Everything is written and on disk."""
         self._checkpoints.abort()
+        self._hub.keep()
         self._journal.close()
 
     def _snapshot(self) -> Snapshot:

@@ -18,7 +18,7 @@ from typing import Any
 from support.filelayer import mark
 from support.model_parts import Message
 from support.model_restart import RestartModel
-from support.ondisk import OnDisk, often
+from support.ondisk import OnDisk, loop_writes, often
 from support.twin import LIMITS, Op, Twin, check_reply, go_on, model_of
 
 BEGIN = b"begin"            # marks: from here on the history counts; and the answer to an operation
@@ -96,6 +96,7 @@ class DiskTwin(Twin):
 def begin(arguments: Arguments) -> tuple[OnDisk, RestartModel]:
     """The server, and a model of it."""
     often()
+    loop_writes(arguments.seed % 4 < 2)
     settings = {**LIMITS, **arguments.settings}
     if not arguments.model:
         sim = OnDisk(Path(arguments.directory), **settings)

@@ -18,6 +18,7 @@ OnDone = Callable[[str | None], None]
 
 SMALLEST_SEGMENT = 64 << 10
 GROUP_MOST = 4 << 20  # bytes written at once: more makes the disk no faster, and what waits then waits longer
+QUICK_NS = 1_000_000  # of a sync: for a disk that needs no longer a loop that is idle does not wake the thread
 PROMISES = {
     "commit": "commit: what was answered is on disk, and survives a crash of the machine",
     "interval": "interval: what was answered survives a crash of this process; of the machine, all but the last {} ms",
@@ -36,7 +37,7 @@ class Journal(LogWriter):
         if segment_size < SMALLEST_SEGMENT:
             raise ValueError(f"segment_size must be at least {SMALLEST_SEGMENT} bytes")
         super().__init__(each=durability == "commit", sync_interval_ms=sync_interval_ms,
-                         most=min(GROUP_MOST, segment_size // 2))
+                         most=min(GROUP_MOST, segment_size // 2), quick_ns=QUICK_NS)
         self.directory = directory
         self.durability = durability
         self.promise = PROMISES[durability].format(sync_interval_ms)
@@ -78,7 +79,7 @@ class Journal(LogWriter):
         self._needed = found.needed
         keeper.release(found.begin, found.needed)   # what the last process had no more time to remove
         keeper.start()
-        loop.add_reader(self._bell, self._answer)
+        loop.add_reader(self._bell, self.hear)
 
     def close(self) -> None:
         """Make durable what was put, unless there is no space for it; report it; end the log, and unlock. A checkpoint
@@ -89,7 +90,7 @@ class Journal(LogWriter):
         if self._loop is not None:
             self._loop.remove_reader(self._bell)
             self.finish()
-            self._answer()
+            self.hear()
             self._loop = None
         self._on_commit = self._on_state = None
         if self._keeper is not None:
@@ -187,8 +188,8 @@ class Journal(LogWriter):
 
     # --- news --------------------------------------------------------------------------------------------------------
 
-    def _answer(self) -> None:
-        """The log's thread has got further, or has failed."""
+    def told(self) -> None:
+        """The log has got further, or has failed."""
         written, durable, failed = self.news()
         if failed:
             self._tell_state()

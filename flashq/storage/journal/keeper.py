@@ -6,6 +6,7 @@ A thread of its own: to reserve space may take long, and neither the loop nor th
 import errno
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from flashq.storage.journal.logwriter import LogWriter
 SPARES = 1  # reserved files beside the segment that is written to and the one after it
 SPARES_KEPT = 5  # as many of those that are no longer needed are used again, which spares the disk work
 BLOCK_BYTES = 512  # of st_blocks
+FIRST_FILL_SECONDS = 0.25  # of a start may go into making its segment quicker to write to
 RETRY_SECONDS = 1.0  # after the disk was found full
 
 
@@ -44,7 +46,8 @@ class Keeper:
         OSError."""
         self._number = number
         self._spares = self._leftovers()
-        fd, head = self._make(self._size)
+        until = time.monotonic() + FIRST_FILL_SECONDS
+        fd, head = self._make(self._size, lambda: time.monotonic() < until)
         return self._writer.begin(fd, head.number, head.size, head.salt, position)
 
     def _leftovers(self) -> list[Path]:
@@ -124,9 +127,7 @@ class Keeper:
                 self._close_retired()   # the one before must be gone when the log leaves another
                 self._offer(size)
             while not self._lean and len(self._spares) < SPARES:
-                spare = self._reserve(self._size)
-                self._add_spare(spare)
-                self._fill(spare)
+                self._make_spare()
         except OSError as error:
             if error.errno not in NO_SPACE:
                 raise
@@ -149,14 +150,17 @@ class Keeper:
             self._on_change()
 
     def _offer(self, size: int) -> None:
-        fd, head = self._make(size)
+        fd, head = self._make(size, self._has_time)
         unused = self._writer.offer(fd, head.number, head.size, head.salt)
         if unused is not None:      # too small for what is waiting, so it stays empty
             os.close(unused)
 
-    def _make(self, size: int) -> tuple[int, SegmentHead]:
-        """A new segment, open, with room for `size` bytes."""
-        spare = self._take_spare() or self._reserve(size)
+    def _make(self, size: int, has_time: Callable[[], bool]) -> tuple[int, SegmentHead]:
+        """A new segment, open, with room for `size` bytes; filled as far as there is time."""
+        spare = self._take_spare()
+        if spare is None:
+            spare = self._reserve(size)
+            self._fill(spare, has_time)
         head = SegmentHead(self._epoch, self._number + 1, size, int.from_bytes(os.urandom(4)))
         try:
             return self._name(spare, head), head
@@ -194,18 +198,25 @@ class Keeper:
             os.close(fd)
         return path
 
-    def _fill(self, spare: Path) -> None:
-        """Make it quicker to write to, while nobody waits for a segment and it is not given up."""
+    def _make_spare(self) -> None:
+        """One more, filled as long as it is not given up."""
+        spare = self._reserve(self._size)
+        self._add_spare(spare)
+        self._fill(spare, lambda: self._has_time() and spare in self._spares)
+
+    def _fill(self, spare: Path, has_time: Callable[[], bool]) -> None:
+        """Make it quicker to write to, as long as there is time."""
         try:
             fd = os.open(spare, os.O_WRONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return
         try:
-            fill(fd, self._size, lambda: self._has_time() and spare in self._spares)
+            fill(fd, self._size, has_time)
         finally:
             os.close(fd)
 
     def _has_time(self) -> bool:
+        """Whether nobody waits for a segment."""
         return not self._closing and not self._writer.wanted_size(0)
 
     def _take_spare(self) -> Path | None:

@@ -28,6 +28,7 @@ cdef struct Log:
     bint each                   # sync each group before it is reported
     uint64_t interval           # else: ns after which what was written is synced
     uint64_t most               # bytes of a group; only a single buffer may have more
+    uint64_t quick              # ns: after a sync that took no longer the loop may write in the place of the thread
     int[2] bell                 # owned; rung for the loop
     pthread_t thread
     # under `lock`
@@ -40,10 +41,12 @@ cdef struct Log:
     uint64_t wanted             # bytes of the segment that the thread waits for; 0 = it does not
     uint64_t hurry_to           # position that is to be synced at once
     bint idle                   # the thread sleeps: who gives it work must wake it
+    bint lent                   # the loop writes in its place: it goes on sleeping
+    uint64_t due                # ns until when it sleeps
     bint closing
     bint full                   # there is no space for another segment
     bint poked                  # the keeper is wanted for something else
-    # the thread's own
+    # the thread's own; the loop's while it is lent
     Batch taken
     Segment current
     uint64_t offset             # in `current`, where the next group goes
@@ -51,6 +54,7 @@ cdef struct Log:
     uint64_t stated             # position that the log on disk states as durable
     uint64_t touched            # ns when a group was last written
     uint64_t sync_due           # ns
+    uint64_t sync_took          # ns that the last sync took
     # stored by the thread, loaded by others
     uint64_t written            # position
     uint64_t durable            # position
@@ -64,4 +68,5 @@ cdef struct Log:
     uint64_t put_position
 
 cdef void* log_main(void* log) noexcept nogil
+cdef bint log_write(Log* log) noexcept nogil
 cdef void log_fail(Log* log, int error) noexcept nogil      # nothing is reported durable any more

@@ -82,9 +82,10 @@ cdef Task await_task(Log* log) noexcept nogil:
     cdef Task task
     pthread_mutex_lock(&log.lock)
     task = task_now(log, mono_ns(), &due)
-    while task == TASK_NONE:
+    while task == TASK_NONE or log.lent:
+        log.due = UINT64_MAX if log.lent else due
         log.idle = True
-        cond_wait_until(&log.wake, &log.lock, due)
+        cond_wait_until(&log.wake, &log.lock, log.due)
         log.idle = False
         task = task_now(log, mono_ns(), &due)
     if task == TASK_WRITE:
@@ -95,7 +96,9 @@ cdef Task await_task(Log* log) noexcept nogil:
 
 cdef bint sync(Log* log) noexcept nogil:
     """All that was written is durable; False when that failed."""
+    cdef uint64_t began = mono_ns()
     cdef int error = sync_data(log.current.fd)
+    log.sync_took = mono_ns() - began
     if error != 0:
         return fail(log, error, FAILED_SYNC)
     store(&log.durable, log.base)
@@ -184,6 +187,42 @@ cdef bint write_taken(Log* log) noexcept nogil:
         log.sync_due = now + log.interval
     hurry_to = load(&log.hurry_to)
     return (now < log.sync_due and (hurry_to <= log.durable or hurry_to > log.base)) or sync(log)
+
+
+cdef bint may_lend(const Log* log) noexcept nogil:
+    """Whether all that waits can be written by another thread in the place of this one, which sleeps."""
+    cdef uint64_t bytes = 0
+    cdef uint32_t at
+    for at in range(log.waiting.count):
+        bytes += log.waiting.buffers[at].size
+    return (log.idle and log.each and log.sync_took <= log.quick and bytes != 0 and bytes <= log.most
+            and not log.closing and not log.failed and has_room(log, GROUP_HEAD + bytes))
+
+
+cdef bint log_write(Log* log) noexcept nogil:
+    """Write and sync what waits in the thread of the caller, if the disk is quick; else wake the log's thread for it.
+
+    True: there is news, without a ring of the bell.
+    """
+    cdef uint64_t rung
+    cdef bint lent, wake
+    pthread_mutex_lock(&log.lock)
+    lent = wake = may_lend(log)
+    log.lent = lent
+    if lent:
+        take(log)
+    pthread_mutex_unlock(&log.lock)
+    if lent:
+        rung = exchange(&log.rung, 1)
+        write_taken(log)
+        exchange(&log.rung, rung)
+        pthread_mutex_lock(&log.lock)
+        log.lent = False
+        wake = log.due == UINT64_MAX        # else it wakes by itself, and looks when to state what is durable now
+        pthread_mutex_unlock(&log.lock)
+    if wake or not lent:
+        pthread_cond_signal(&log.wake)
+    return lent
 
 
 cdef bint mark(Log* log, int magic) noexcept nogil:

@@ -6,7 +6,7 @@ from flashq.storage.journal.diskio cimport (bell_answer, bell_close, bell_open, 
                                             pthread_mutex_unlock, store, thread_start)
 from flashq.storage.journal.logformat cimport SEGMENT_HEAD
 from flashq.storage.journal.logthread cimport (FAILED_ELSEWHERE, FAILED_SYNC, FAILED_WRITE, SLOTS, Batch, Segment,
-                                               log_fail, log_main)
+                                               log_fail, log_main, log_write)
 from libc.stdint cimport UINT64_MAX, uint32_t
 from libc.string cimport memset
 from posix.unistd cimport close
@@ -43,7 +43,8 @@ cdef class LogWriter(Sink):
     any thread.
 
     With `each`, a group is synced before it is reported as written; else at most `sync_interval_ms` later. `most`
-    bytes make a group; what came in one piece stays together all the same.
+    bytes make a group; what came in one piece stays together all the same. After a sync that took at most `quick_ns`
+    a caller with nothing else to do writes the next group itself.
     """
 
     def __cinit__(self, *_args, **_options):
@@ -56,10 +57,12 @@ cdef class LogWriter(Sink):
                 or cond_open(&self.log.need) != 0):
             raise MemoryError("locks of the log")
 
-    def __init__(self, *, bint each, uint32_t sync_interval_ms, uint64_t most):
+    def __init__(self, *, bint each, uint32_t sync_interval_ms, uint64_t most, uint64_t quick_ns):
         self.log.each = each
         self.log.interval = <uint64_t>sync_interval_ms * 1_000_000
         self.log.most = most
+        self.log.quick = quick_ns
+        self.log.sync_took = UINT64_MAX     # nobody knows yet
 
     def __dealloc__(self):
         if self.running:
@@ -95,7 +98,7 @@ cdef class LogWriter(Sink):
         self.running = True
         return self.log.bell[0]
 
-    cdef int put(self, WriteBuffer* frames, uint64_t position) except -1:
+    cdef int put(self, WriteBuffer* frames, uint64_t position, bint wake) except -1:
         cdef Batch* waiting = &self.log.waiting
         cdef WriteBuffer* tail
         cdef size_t size = frames.size
@@ -122,28 +125,49 @@ cdef class LogWriter(Sink):
         pthread_mutex_unlock(&self.log.lock)
         if not fine:
             raise MemoryError("no room for records on their way to the disk")
-        if idle:
+        if idle and wake:
             pthread_cond_signal(&self.log.wake)
         frames.size = 0
         buffer_shrink(frames, KEPT)
         return 0
 
+    cdef int write(self) except -1:
+        cdef bint done
+        if self.running:
+            with nogil:
+                done = log_write(&self.log)
+            if done:
+                self.told()
+        return 0
+
     cdef uint64_t pending_bytes(self) noexcept nogil:
         return load(&self.log.put_bytes) - load(&self.log.done_bytes)
 
-    def append(self, bytes records, uint64_t position):
-        """The same for whole frames in an object."""
+    def append(self, bytes records, uint64_t position, *, bint idle=False):
+        """Take whole frames, the last of which ends the log at `position`.
+
+        `idle`: the caller has nothing else to do. If the disk is quick it is the caller who writes and syncs them.
+        """
         self.given.size = 0
         buffer_put(&self.given, <const char*>records, <size_t>len(records))
         if self.given.failed:
             buffer_close(&self.given)
             raise MemoryError("records on their way to the disk")
-        self.put(&self.given, position)
+        self.put(&self.given, position, not idle)
+        if idle:
+            self.write()
 
-    def news(self):
-        """(position written, position durable, whether the log has failed), after the descriptor became readable."""
+    def told(self):
+        """There is news: for a derived class."""
+
+    def hear(self):
+        """There is news, by the descriptor that became readable."""
         bell_answer(self.log.bell[0])
         exchange(&self.log.rung, 0)
+        self.told()
+
+    def news(self):
+        """(position written, position durable, whether the log has failed)."""
         return load(&self.log.written), load(&self.log.durable), load(&self.log.failed) != 0
 
     def hurry(self):

@@ -8,12 +8,13 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from flashq.storage.base import DamageError, FormatError, LockedError, StorageError
-from flashq.storage.journal import Journal
+from flashq.storage.journal import Journal, keeper
 from flashq.storage.journal.format import HEAD_BYTES, SEGMENT_MAGIC, SegmentHead, read_segment_head
 from flashq.storage.journal.logscan import checksum
 from support.journal import SEGMENT, Opened, frame, groups, positions, read, segment
@@ -332,3 +333,16 @@ def test_a_journal_that_was_never_opened_can_be_closed(directory: Path) -> None:
     journal.lock()
     journal.close()
     assert positions(b"") == []
+
+
+def test_space_is_filled_ahead_while_the_log_is_calm(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Callable[[], bool]] = []
+    monkeypatch.setattr(keeper, "fill", lambda _fd, _size, wanted: asked.append(wanted))
+    with Opened(directory, segment_size=1 << 22) as opened:
+        opened.until(lambda: len(asked) == 3)
+        goes_on = asked[-1]
+        assert goes_on()
+        opened.committed(1, b"x" * keeper.BUSY_BYTES)
+        assert not goes_on(), "large groups need no help, and the processor is wanted for them"
+        opened.committed(1, b"x" * 100)
+        assert goes_on()

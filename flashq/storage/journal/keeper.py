@@ -18,6 +18,7 @@ SPARES = 1  # reserved files beside the segment that is written to and the one a
 SPARES_KEPT = 5  # as many of those that are no longer needed are used again, which spares the disk work
 BLOCK_BYTES = 512  # of st_blocks
 FIRST_FILL_SECONDS = 0.25  # of a start may go into making its segment quicker to write to
+BUSY_BYTES = 64 << 10  # of log, while a piece is filled: groups are large then, and need no help
 RETRY_SECONDS = 1.0  # after the disk was found full
 
 
@@ -34,6 +35,7 @@ class Keeper:
         self._epoch = epoch
         self._on_change = on_change
         self._number = 0  # of the last segment
+        self._filled_at = 0  # bytes of log when the last piece of a file was filled
         self._covered: tuple[int, int] | None = None  # by a checkpoint: what it makes superfluous is still to go
         self._lock = threading.Lock()  # for what follows
         self._spares: list[Path] = []
@@ -210,14 +212,16 @@ class Keeper:
             fd = os.open(spare, os.O_WRONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return
+        self._filled_at = self._writer.log_bytes
         try:
             fill(fd, self._size, has_time)
         finally:
             os.close(fd)
 
     def _has_time(self) -> bool:
-        """Whether nobody waits for a segment."""
-        return not self._closing and not self._writer.wanted_size(0)
+        """Whether nobody waits for a segment, and the log is not so busy that filling would only take its processor."""
+        before, self._filled_at = self._filled_at, self._writer.log_bytes
+        return not self._closing and not self._writer.wanted_size(0) and self._filled_at - before <= BUSY_BYTES
 
     def _take_spare(self) -> Path | None:
         with self._lock:

@@ -13,6 +13,7 @@ from pathlib import Path
 from flashq.storage.journal.files import NO_SPACE, create, fill, reserve, sync_directory, sync_file, write_all
 from flashq.storage.journal.format import SPARE_GLOB, SegmentHead, checkpoints_in, segment_name, segments_in
 from flashq.storage.journal.logwriter import LogWriter
+from flashq.storage.journal.shrinking import PAUSE_SECONDS, Shrinking
 
 SPARES = 1  # reserved files beside the segment that is written to and the one after it
 SPARES_KEPT = 5  # as many of those that are no longer needed are used again, which spares the disk work
@@ -37,6 +38,7 @@ class Keeper:
         self._number = 0  # of the last segment
         self._filled_at = 0  # bytes of log when the last piece of a file was filled
         self._covered: tuple[int, int] | None = None  # by a checkpoint: what it makes superfluous is still to go
+        self._shrinking = Shrinking()
         self._lock = threading.Lock()  # for what follows
         self._spares: list[Path] = []
         self._lean = False  # without spares: a checkpoint needs their space
@@ -77,6 +79,7 @@ class Keeper:
         self._writer.poke()
         if self._thread.ident is not None:
             self._thread.join()
+        self._shrinking.close()
 
     def release(self, begin: int, segment: int) -> None:
         """A checkpoint begun at that position counts: older ones go, and segments before the one it needs."""
@@ -107,7 +110,9 @@ class Keeper:
         code = errno.EIO
         try:
             while not self._closing:
-                self._writer.await_need(RETRY_SECONDS if self._serve() else -1)
+                full = self._serve()
+                self._shrinking.step()
+                self._writer.await_need(PAUSE_SECONDS if self._shrinking else RETRY_SECONDS if full else -1)
             return
         except OSError as error:
             code = error.errno or code
@@ -235,7 +240,7 @@ class Keeper:
         """Delete checkpoints begun before, and segments before that number, or make spares of these."""
         for at, path in checkpoints_in(self._directory).items():
             if at < begin:
-                path.unlink()
+                self._shrinking.remove(path)
         recycled: list[Path] = []
         for number, path in segments_in(self._directory).items():
             if number >= segment:
@@ -244,7 +249,7 @@ class Keeper:
                 recycled.append(self._directory / f"spare-{number:012}.tmp")
                 path.rename(recycled[-1])
             else:
-                path.unlink()
+                self._shrinking.remove(path)
         sync_directory(self._directory)     # before any of them is written to
         for spare in recycled:
             self._add_spare(spare)

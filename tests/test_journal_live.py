@@ -187,6 +187,8 @@ def test_a_survey_takes_what_comes_meanwhile_for_no_damage(opened: Opened, segme
 
 
 def test_a_survey_leaves_out_what_goes_meanwhile(opened: Opened) -> None:
+    first = opened.committed()
+    assert opened.checkpoint(frame(first, b"the first")) is None
     rotate(opened, 3)
     last = opened.position
     seen: list[str] = []

@@ -2,7 +2,7 @@
 behind it. What a start would make of it is another question, which `live.py` answers."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from flashq.storage.base import DamageError, FormatError, StorageError
@@ -30,7 +30,7 @@ _MARKS = (b"FQG1", b"FQE1")
 
 def survey(directory: Path, look: Look, advance: Callable[[int, int], None]) -> Survey:
     """Look at all files, the checkpoints first. `advance(done, total)` tells how far this is, in bytes. StorageError
-    when a file cannot be read at all, or all, or all checkpoints, went before they were read."""
+    when a file cannot be read at all, or when newer ones took the place of all before this was done."""
     found = Survey()
     with storage_errors(f"cannot look at the data directory {directory}"):
         checkpoints, segments = checkpoints_in(directory), segments_in(directory)
@@ -52,10 +52,16 @@ def survey(directory: Path, look: Look, advance: Callable[[int, int], None]) -> 
         done += sizes[path]
         advance(done, sum(sizes.values()))
     found.damages += before.damages if before is not None else []
-    if found.gone == len(paths) > 0 or (checkpoints and not found.checkpoints):     # a newer one is there by now
-        raise StorageError(f"all files in {directory} were replaced before they were read")
+    if paths and _is_past(found, paths, list(segments.values())):
+        raise StorageError(f"the files in {directory} were replaced before they were read")
     found.others = [(path, _used(path)) for path in others if path.exists()]
     return found
+
+
+def _is_past(found: Survey, paths: Sequence[Path], segments: Sequence[Path]) -> bool:
+    """Whether a newer checkpoint has made all of it superfluous, or the log where no checkpoint stands before it."""
+    return not any(path.exists() for path in paths) or bool(
+        not found.checkpoints and segments and not segments[0].exists())
 
 
 def _next_segment(found: Survey, path: Path, look: Look, before: "SegmentLook | None") -> "SegmentLook":

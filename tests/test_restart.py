@@ -1,6 +1,8 @@
 """A server that goes on where another was killed: what its clients find, one rule a test."""
 
+import struct
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from flashq._core import probe
 from flashq._core.engine import Engine
 from flashq._core.recordforms import decode
+from flashq._core.recordtally import RecordTally
 from flashq._core.replay import DamagedRecord, Replay
 from flashq._core.snapshot import Snapshot
 from support.recovered import checkpoint_of, restarted
@@ -430,6 +433,22 @@ def test_records_are_judged_by_their_form(sim: Simulation, client: Client, store
             except MemoryError:
                 refused += 1
     assert refused > len(whole) // 4
+
+
+@pytest.mark.parametrize(("rest", "reason"), [
+    (b"elevenbytes", "a frame is cut off"),
+    (struct.pack("<IQ", 7, 9), "a frame says 7 bytes, 8 are there"),
+    (struct.pack("<IQ", 9, 9), "a frame says 9 bytes, 8 are there"),
+    (struct.pack("<IQ", 0xFFFFFFFF, 9), "a frame says 4294967295 bytes, 8 are there"),
+])
+def test_a_frame_that_is_not_whole_is_damage_where_it_begins(
+        sim: Simulation, client: Client, store: DelayedStore, rest: bytes, reason: str) -> None:
+    client.push()
+    whole = bytes(store.log)
+    for read in (partial(replayed, sim), RecordTally().add):
+        with pytest.raises(DamagedRecord, match=reason) as caught:
+            read(whole + rest)
+        assert caught.value.offset == len(whole)
 
 
 def test_an_engine_that_cannot_be_filled_says_so_and_leaks_nothing(

@@ -31,6 +31,28 @@ cdef inline uint8_t* put_text(uint8_t* at, const uint8_t* text, uint32_t size) n
         memcpy(at, text, size)
     return at + size
 
+cdef enum:
+    FRAME_HEAD = 12             # bytes before the records of a frame: u32 size of what follows it, u64 position
+
+cdef struct Frame:
+    size_t size                 # bytes, all that belongs to it
+    uint64_t position           # of its last record
+
+cdef inline uint8_t* put_frame_head(uint8_t* at, size_t size, uint64_t position) noexcept nogil:
+    return put64(put32(at, <uint32_t>(size - 4)), position)
+
+cdef inline Frame frame_head(const uint8_t* at) noexcept nogil:
+    """What the FRAME_HEAD bytes there say."""
+    cdef Frame frame
+    cdef uint32_t size
+    memcpy(&size, at, 4)
+    memcpy(&frame.position, at + 4, 8)
+    frame.size = <size_t>size + 4
+    return frame
+
+cdef inline bint frame_fits(const Frame* frame, size_t room) noexcept nogil:
+    return FRAME_HEAD <= frame.size <= room
+
 cdef struct Cursor:             # over the records of one frame
     const uint8_t* at           # borrowed
     const uint8_t* end

@@ -7,7 +7,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from flashq._core.buffer cimport buffer_done, buffer_grow
 from flashq._core.job cimport JOB_RESULT_MSGPACK, STATE_DELAYED, Extra
-from flashq._core.recordfields cimport put8, put16, put64, put_text
+from flashq._core.recordfields cimport FRAME_HEAD, put8, put16, put64, put_frame_head, put_text
 from flashq._core.recordwrite cimport (
     room, session_of, write_attempt, write_clear, write_debounce, write_entry, write_gone, write_job, write_log,
     write_losses, write_push_key, write_queue, write_state, write_ties,
@@ -21,10 +21,6 @@ decode = recordforms.decode
 
 # Frames
 
-cdef enum:
-    FRAME_HEAD = 12             # u32 size, u64 position
-
-
 cdef bint frame_begin(WriteBuffer* out) noexcept nogil:
     if out.cap - out.size < FRAME_HEAD and buffer_grow(out, FRAME_HEAD) != 0:
         return False
@@ -33,9 +29,7 @@ cdef bint frame_begin(WriteBuffer* out) noexcept nogil:
 
 
 cdef void frame_end(WriteBuffer* out, size_t start, uint64_t position) noexcept nogil:
-    cdef uint32_t size = <uint32_t>(out.size - start - 4)
-    memcpy(out.data + start, &size, 4)
-    memcpy(out.data + start + 4, &position, 8)
+    put_frame_head(out.data + start, out.size - start, position)
 
 
 cdef inline bint begin(Core* core) noexcept nogil:

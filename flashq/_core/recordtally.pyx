@@ -1,16 +1,16 @@
 """How many records of each kind there are: walks over them without making anything of them."""
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint64_t
 from libc.string cimport memcpy
 
-from flashq._core.recordfields cimport Cursor, get8, get16, get32, has_bytes
+from flashq._core.recordfields cimport FRAME_HEAD, Cursor, Frame, get8, get16, get32, has_bytes
 from flashq._core.records cimport DONE_NUMBERED, RECORD_DONE, RECORD_JOB, RECORD_TAKEN
+from flashq._core.replay cimport frame_open
 
 from flashq._core.recordforms import FORMS, JOB_OPTIONS
 from flashq._core.replay import DamagedRecord
 
 cdef enum:
-    FRAME_HEAD = 12             # u32 size, u64 position
     KINDS = 64
     OPTIONS = 16                # bits of the mask of JOB
 
@@ -76,17 +76,13 @@ cdef class RecordTally:
 
     cdef int frames(self, const uint8_t* data, size_t size) except -1:
         cdef size_t at = 0
-        cdef uint32_t length
+        cdef Frame frame
         cdef Cursor c
         cdef const uint8_t* record
         cdef int kind
         while at < size:
-            if size - at < FRAME_HEAD:
-                raise DamagedRecord(at, "a frame is cut off")
-            memcpy(&length, data + at, 4)
-            if length < 8 or length > size - at - 4:
-                raise DamagedRecord(at, f"a frame says {length} bytes, {size - at - 4} are there")
-            c = Cursor(data + at + FRAME_HEAD, data + at + 4 + length, False)
+            frame_open(data, size, at, &frame)
+            c = Cursor(data + at + FRAME_HEAD, data + at + frame.size, False)
             while c.at < c.end:
                 record = c.at
                 kind = pass_record(&c)
@@ -94,7 +90,7 @@ cdef class RecordTally:
                     reason = "the record is cut off" if kind else "the record is of no known kind"
                     raise DamagedRecord(<size_t>(record - data), reason)
                 self.found[kind] += 1
-            at += 4 + length
+            at += frame.size
         return 0
 
     @property

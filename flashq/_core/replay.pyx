@@ -1,7 +1,6 @@
 """A Core out of its records: those of a checkpoint, then those of the log from where the checkpoint began."""
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy
 
 from flashq._core.engine cimport Engine
 from flashq._core.pushkeys cimport push_key_restore
@@ -10,7 +9,9 @@ from flashq._core.applylife cimport (
     apply_attempt, apply_done, apply_forget, apply_gone, apply_ids, apply_log, apply_losses, apply_state, apply_taken,
 )
 from flashq._core.recovery cimport DAMAGED, UNKNOWN_ID, Recovery, queue_of, recovery_close
-from flashq._core.recordfields cimport Cursor, Text, get8, get32, get64, get_text
+from flashq._core.recordfields cimport (
+    FRAME_HEAD, Cursor, Frame, Text, frame_fits, frame_head, get8, get32, get64, get_text,
+)
 from flashq._core.records cimport (
     GONE_AWAITED, GONE_OUTCOME, RECORD_ATTEMPT, RECORD_CLEAR, RECORD_COUNTS, RECORD_DEBOUNCE, RECORD_DONE,
     RECORD_ENTRY, RECORD_FORGET, RECORD_GONE, RECORD_IDS, RECORD_JOB, RECORD_LOG, RECORD_LOSSES, RECORD_PUSH_KEY,
@@ -26,7 +27,6 @@ from flashq._core.state cimport NO_LIMIT, Core, Queue
 from flashq._core.status cimport NO_MEMORY, OK
 
 cdef enum:
-    FRAME_HEAD = 12             # u32 size, u64 position
     ANY_NUMBER = 0x7FFFFFFF     # of queue names, while recovering: what was there comes back
 
 
@@ -37,6 +37,15 @@ class DamagedRecord(ValueError):
         super().__init__(f"{reason} (record at byte {offset})")
         self.offset = offset
         self.reason = reason
+
+
+cdef int frame_open(const uint8_t* data, size_t size, size_t at, Frame* frame) except -1:
+    if size - at < FRAME_HEAD:
+        raise DamagedRecord(at, "a frame is cut off")
+    frame[0] = frame_head(data + at)
+    if not frame_fits(frame, size - at):
+        raise DamagedRecord(at, f"a frame says {frame.size - 4} bytes, {size - at - 4} are there")
+    return 0
 
 
 cdef class Replay:
@@ -94,21 +103,15 @@ cdef class Replay:
 
     cdef int frames(self, const uint8_t* data, size_t size, bint log) except -1:
         cdef size_t at = 0
-        cdef uint32_t length
-        cdef uint64_t position
+        cdef Frame frame
         while at < size:
-            if size - at < FRAME_HEAD:
-                raise DamagedRecord(at, "a frame is cut off")
-            memcpy(&length, data + at, 4)
-            memcpy(&position, data + at + 4, 8)
-            if length < 8 or length > size - at - 4:
-                raise DamagedRecord(at, f"a frame says {length} bytes, {size - at - 4} are there")
-            if not log or position > max(self.began, self.last):
-                self.r.position, self.r.log = position, log
-                self.records(data, at + FRAME_HEAD, at + 4 + length)
+            frame_open(data, size, at, &frame)
+            if not log or frame.position > max(self.began, self.last):
+                self.r.position, self.r.log = frame.position, log
+                self.records(data, at + FRAME_HEAD, at + frame.size)
                 if log:
-                    self.last = position
-            at += 4 + length
+                    self.last = frame.position
+            at += frame.size
         return 0
 
     cdef int records(self, const uint8_t* data, size_t start, size_t end) except -1:

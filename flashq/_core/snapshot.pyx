@@ -31,7 +31,6 @@ cdef enum:
     IDS_AT_ONCE = 4096
     JOBS_AT_ONCE = 256          # between two looks at how much the slice holds
     QUEUES_AT_ONCE = 64
-    EMPTY_FRAME = 12            # bytes of one without records
 
 cdef struct Visit:              # of the names of a map
     WriteBuffer* out
@@ -118,7 +117,6 @@ cdef class Snapshot:
 
     def slice(self, size_t max_bytes):
         """Whole frames, about `max_bytes`; b"" when all is told. Raises MemoryError."""
-        cdef size_t start
         if self.over:
             return b""
         self.out.size, self.bound = 0, max_bytes
@@ -129,8 +127,7 @@ cdef class Snapshot:
         if self.out.failed:
             raise MemoryError("checkpoint")
         self.ended = self.engine.core.position
-        start = 0
-        frame_end(&self.out, start, self.ended)
+        frame_end(&self.out, 0, self.ended)
         return copied(self.out.data, self.out.size)
 
     cdef int go_on(self) except -1:

@@ -5,7 +5,6 @@ from libc.stdint cimport uint32_t, uint64_t
 cdef enum:
     SEGMENT_HEAD = 64           # bytes
     GROUP_HEAD = 48             # bytes
-    FRAME_HEAD = 12             # u32 size of what follows it, u64 position
     GROUP_MAGIC = 0x31475146    # "FQG1"
     END_MAGIC = 0x31455146      # "FQE1"
 

@@ -1,8 +1,8 @@
 """Walking over the groups of a segment in memory: checks them, and moves their frames together."""
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from flashq._core.recordfields cimport FRAME_HEAD, Frame, frame_fits, frame_head
 from flashq.storage.journal.crc32c cimport crc32c, crc32c_by_table
-from flashq.storage.journal.logformat cimport (END_MAGIC, FRAME_HEAD, GROUP_HEAD, GROUP_MAGIC, GroupHead, head_crc,
-                                               head_is)
+from flashq.storage.journal.logformat cimport END_MAGIC, GROUP_HEAD, GROUP_MAGIC, GroupHead, head_crc, head_is
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcpy, memmove
 
@@ -126,21 +126,20 @@ cdef class Walk:
     cdef bint frames_fit(self, const uint8_t* data, size_t size, const GroupHead* head, size_t* skipped) noexcept nogil:
         """Whether frames fill the group with rising positions, up to that of its header. Counts them."""
         cdef size_t at = 0
-        cdef uint64_t position = head.base, before
+        cdef uint64_t position = head.base
         cdef uint64_t seen = 0, passed = 0
-        cdef uint32_t length
+        cdef Frame frame
         skipped[0] = 0
         while at < size:
             if size - at < FRAME_HEAD:
                 return self.stop(False, b"a frame's header is cut off")
-            memcpy(&length, data + at, 4)
-            before = position
-            memcpy(&position, data + at + 4, 8)
-            if length < 8 or length > size - at - 4:
+            frame = frame_head(data + at)
+            if not frame_fits(&frame, size - at):
                 return self.stop(False, b"a frame does not fit into its group")
-            if position <= before or position > head.last:
+            if frame.position <= position or frame.position > head.last:
                 return self.stop(False, b"the position of a frame is not between those of its neighbours")
-            at += 4 + <size_t>length
+            position = frame.position
+            at += frame.size
             seen += 1
             if position <= self.after:
                 skipped[0], passed = at, seen

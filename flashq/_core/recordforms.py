@@ -1,14 +1,14 @@
 """Records as dicts, for people and tests. recordwrite.pyx says the format."""
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 Value = int | str | bytes
 Record = dict[str, Value]
 
-FRAME_HEAD = struct.Struct("<IQ")
+_FRAME_HEAD = struct.Struct("<IQ")  # size of what follows it, position
 _U16, _U32 = struct.Struct("<H"), struct.Struct("<I")
 
-# (name, its struct, what a record without it has)
+# (name, its struct; None: a text), from the lowest bit of the mask on
 JOB_OPTIONS = (
     ("priority", struct.Struct("<i")), ("run_at", struct.Struct("<Q")), ("attempts", _U32), ("max_attempts", _U32),
     ("backoff", _U32), ("ttl", struct.Struct("<Q")), ("timeout", struct.Struct("<Q")),
@@ -46,25 +46,34 @@ FORMS: dict[int, tuple[str, struct.Struct, tuple[str, ...], tuple[str, ...]]] = 
 }
 
 
+def heads(frames: bytes | memoryview) -> Iterator[tuple[int, int, int]]:
+    """(offset, size in bytes, position) of each frame, as they state it.
+
+    Raises ValueError where the bytes end within a head; whether the last frame is whole is for the caller to see.
+    """
+    at = 0
+    while at < len(frames):
+        if len(frames) - at < _FRAME_HEAD.size:
+            raise ValueError(f"frame head cut off at byte {at}")
+        size, position = _FRAME_HEAD.unpack_from(frames, at)
+        yield at, size + 4, position
+        at += size + 4
+
+
 def decode(frames: bytes) -> list[tuple[int, list[Record]]]:
     """The frames as a list of (position, [record, ...]); a record is a dict with `kind` and its fields.
 
     Raises ValueError where the bytes are no whole sequence of frames.
     """
     found = []
-    at = 0
-    while at < len(frames):
-        if len(frames) - at < FRAME_HEAD.size:
-            raise ValueError(f"frame head cut off at byte {at}")
-        size, position = FRAME_HEAD.unpack_from(frames, at)
-        end = at + 4 + size
-        if size < 8 or end > len(frames):
-            raise ValueError(f"frame at byte {at} says {size} bytes, {len(frames) - at - 4} are there")
+    for at, size, position in heads(frames):
+        end = at + size
+        if size < _FRAME_HEAD.size or end > len(frames):
+            raise ValueError(f"frame at byte {at} says {size - 4} bytes, {len(frames) - at - 4} are there")
         records: list[Record] = []
-        reader = _Reader(frames, at + FRAME_HEAD.size, end)
+        reader = _Reader(frames, at + _FRAME_HEAD.size, end)
         while reader.at < end:
             records.append(reader.record())
-        at = end
         found.append((position, records))
     return found
 

@@ -9,7 +9,7 @@ import click
 import orjson
 from rich.console import Console
 
-from flashq._core.recordforms import FORMS, FRAME_HEAD, Record, decode
+from flashq._core.recordforms import FORMS, Record, decode, heads
 from flashq.cli.journal.common import Bar, data_directory, note_of, running
 from flashq.cli.journal.readable import ids_of, readable
 from flashq.storage.journal.live import steadily
@@ -88,10 +88,8 @@ class Dump:
             if (path.name, offset) in self._told:
                 return
             self._told.add((path.name, offset))
-        at = 0
-        while at < len(frames):
-            size, position = FRAME_HEAD.unpack_from(frames, at)
-            frame = frames[at : at + 4 + size]
+        for at, size, position in heads(frames):
+            frame = frames[at : at + size]
             if path.suffix == ".ckpt" or position > self._logged:
                 try:
                     self._show(path, offset + at, position, frame)
@@ -99,7 +97,6 @@ class Dump:
                     raise NotDecodedError(at, str(error)) from error
             if path.suffix == ".log":
                 self._logged = max(self._logged, position)
-            at += 4 + size
 
     def _show(self, path: Path, offset: int, position: int, frame: memoryview) -> None:
         wanted = self._wanted

@@ -37,7 +37,6 @@ HEAD_BYTES = 64
 GROUP_HEAD = struct.Struct("<IIQQQQII")  # magic, size, number, base, last, durable, checksums of payload and header
 MARK = 0x31475146  # "FQG1"
 END_MARK = 0x31455146  # "FQE1"
-FRAME_HEAD = struct.Struct("<IQ")
 
 SEGMENT_MAGIC = b"FLASHQJ\n"
 CHECKPOINT_MAGIC = b"FLASHQC\n"

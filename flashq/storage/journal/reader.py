@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from flashq._core.recordforms import heads
 from flashq.storage.base import DamageError
 from flashq.storage.journal import logscan
 from flashq.storage.journal.files import storage_errors
@@ -12,7 +13,6 @@ from flashq.storage.journal.format import (
     BLOCK,
     END_MARK,
     FINAL,
-    FRAME_HEAD,
     GROUP_HEAD,
     HEAD_BYTES,
     CheckpointHead,
@@ -68,11 +68,8 @@ class Group:
 
     def positions(self) -> Iterator[tuple[int, int, int]]:
         """(offset in the file, size, position) of each frame."""
-        at = 0
-        while at < len(self.frames):
-            size, position = FRAME_HEAD.unpack_from(self.frames, at)
-            yield self.offset + GROUP_HEAD.size + at, size + 4, position
-            at += size + 4
+        for at, size, position in heads(self.frames):
+            yield self.offset + GROUP_HEAD.size + at, size, position
 
 
 class Segment:

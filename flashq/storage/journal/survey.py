@@ -5,14 +5,16 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from flashq._core.recordforms import heads
 from flashq.storage.base import DamageError, FormatError, StorageError
 from flashq.storage.journal import logscan
 from flashq.storage.journal.facts import CheckpointFacts, Damage, SegmentFacts, Survey
 from flashq.storage.journal.files import storage_errors
 from flashq.storage.journal.format import (
-    FRAME_HEAD,
+    END_MARK,
     GROUP_HEAD,
     HEAD_BYTES,
+    MARK,
     SPARE_GLOB,
     UNFINISHED_GLOB,
     checkpoint_name,
@@ -25,7 +27,7 @@ from flashq.storage.journal.reader import WINDOW, Checkpoint, RawFile, Segment
 # Sees the frames of a group of the log or of a block of a checkpoint: (file, offset of the first in it, the frames). A
 # ValueError with `offset` and `reason` says that they cannot be right.
 Look = Callable[[Path, int, memoryview], None]
-_MARKS = (b"FQG1", b"FQE1")
+_MARKS = tuple(mark.to_bytes(4, "little") for mark in (MARK, END_MARK))
 
 
 def survey(directory: Path, look: Look, advance: Callable[[int, int], None]) -> Survey:
@@ -232,10 +234,8 @@ class SegmentLook:
         try:
             _show(self._look, self._path, offset, self.facts.frames, frames)
         except DamageError as error:
-            at = good = 0
-            while at + FRAME_HEAD.unpack_from(frames, at)[0] + 4 <= error.offset - offset:
-                at, good = at + FRAME_HEAD.unpack_from(frames, at)[0] + 4, good + 1
-            position = FRAME_HEAD.unpack_from(frames, at)[1]
+            good, position = next((good, position) for good, (at, size, position) in enumerate(heads(frames))
+                                  if error.offset - offset < at + size)
             self.damages.append(Damage(self._path, error.offset, self.facts.frames + good, error.reason,
                                        f"what the frame that ends with record {position} says"))
 

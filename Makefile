@@ -14,7 +14,7 @@ ASAN_ENV = LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" PYTHONMALLOC=malloc 
 SOURCES := setup.py pyproject.toml $(shell find flashq include -name '*.pyx' -o -name '*.pxd' -o -name '*.h' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-asan test-full torture bench bench-commands bench-durability lint format generate clean
+.PHONY: help run build test test-asan test-full torture bench bench-commands bench-durability bench-peers lint format generate clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -47,6 +47,9 @@ bench-durability: build ## measure the journal beside the memory mode and the di
 
 bench-commands: build ## measure single jobs, pages, ties and bulk removal beside a million jobs
 	$(BIN)/python perf/commands.py $(ARGS)
+
+bench-peers: build ## measure one worker beside Celery, RQ, arq and Dramatiq; needs redis-server, installs them under build/
+	$(BIN)/python perf/peers/run.py $(ARGS)
 
 lint: $(VENV)/.installed ## ruff, cython-lint, mypy
 	$(BIN)/ruff check .

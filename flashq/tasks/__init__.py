@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         WrongData,
         WrongResult,
     )
+    from flashq.tasks.flows import Chain, Group, GroupHandle, Step, chain, flow, group
     from flashq.tasks.handle import Handle
     from flashq.tasks.hooks import Middleware
     from flashq.tasks.options import Backoff
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
     from flashq.tasks.run import run_job
     from flashq.tasks.task import ManyPushed, Task
 
-__all__ = ["App", "Backoff", "CurrentJob", "Discard", "Handle", "JobStopped", "ManyPushed", "Middleware", "Outcome",
-           "ResultNotReady", "Retry", "Task", "UnknownTask", "UnreadableResult", "WrongArgument", "WrongData",
-           "WrongResult", "current_job", "run_job"]
+__all__ = ["App", "Backoff", "Chain", "CurrentJob", "Discard", "Group", "GroupHandle", "Handle", "JobStopped",
+           "ManyPushed", "Middleware", "Outcome", "ResultNotReady", "Retry", "Step", "Task", "UnknownTask",
+           "UnreadableResult", "WrongArgument", "WrongData", "WrongResult", "chain", "current_job", "flow", "group",
+           "run_job"]
 
 _MODULES: dict[str, tuple[str, ...]] = {
     "app": ("App",),
@@ -34,6 +36,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
         "Discard", "JobStopped", "ResultNotReady", "Retry", "UnknownTask", "UnreadableResult", "WrongArgument",
         "WrongData", "WrongResult",
     ),
+    "flows": ("Chain", "Group", "GroupHandle", "Step", "chain", "flow", "group"),
     "handle": ("Handle",),
     "hooks": ("Middleware",),
     "options": ("Backoff",),

@@ -41,11 +41,11 @@ class Handle(Generic[R]):
 
         ResultNotReady after that; refusals.JobFailed, JobCancelled or JobExpired when there will be none.
         """
-        return self.task.app.carry_out(self._result(timeout), "result")
+        return self.task.app.carry_out(self.plan_result(timeout), "result")
 
     async def result_async(self, timeout: float | None = None) -> R:
         """The same in an event loop."""
-        return await self.task.app.carry_out_async(self._result(timeout))
+        return await self.task.app.carry_out_async(self.plan_result(timeout))
 
     def __await__(self) -> Generator[Any, None, R]:
         return self.result_async().__await__()
@@ -74,7 +74,8 @@ class Handle(Generic[R]):
         """The same in an event loop."""
         await self.task.app.carry_out_async(one(management.cancel(self.id)))
 
-    def _result(self, timeout: float | None) -> Plan[R]:
+    def plan_result(self, timeout: float | None) -> Plan[R]:
+        """The calls of `result`."""
         end = None if timeout is None else time.monotonic() + timeout
         while True:
             left = WAIT_MS if end is None else max(0, min(WAIT_MS, int((end - time.monotonic()) * 1000)))

@@ -11,6 +11,7 @@ from flashq import __version__
 # name: where the click command stands, and its line in `flashq --help`
 COMMANDS = {
     "serve": ("flashq.cli.serve:command", "Run the server."),
+    "worker": ("flashq.cli.worker:command", "Run the tasks of an app."),
     "bench": ("flashq.cli.bench:command", "Measure a server with the compiled load generator."),
     "journal": ("flashq.cli.journal:command", "Look into a data directory, check it, export from it, compact it."),
     "backup": ("flashq.cli.journal.backup:command", "Copy the data directory of a running server."),

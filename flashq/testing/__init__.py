@@ -6,11 +6,13 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from flashq.testing.pending import Ran, run_pending, run_pending_async
     from flashq.testing.server import AsyncTestServer, TestServer
 
-__all__ = ["AsyncTestServer", "TestServer"]
+__all__ = ["AsyncTestServer", "Ran", "TestServer", "run_pending", "run_pending_async"]
 
-_MODULES = {"AsyncTestServer": "server", "TestServer": "server"}
+_MODULES = {"AsyncTestServer": "server", "Ran": "pending", "TestServer": "server", "run_pending": "pending",
+            "run_pending_async": "pending"}
 
 
 def __getattr__(name: str) -> object:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from flashq.client import AsyncFlashQ, FlashQ
     from flashq.testing.server import AsyncTestServer, TestServer
 
-# In its strict mode pytest-asyncio runs its own fixtures only; anyio takes plain ones.
+# In its strict mode pytest-asyncio runs its own fixtures only.
 _async_fixture: Callable[[Any], Any] = pytest.fixture
 if find_spec("pytest_asyncio") is not None:
     import pytest_asyncio

@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from flashq.client import AsyncFlashQ, FlashQ
+from flashq.tasks import App
+from flashq.testing import pending
 from flashq.testing.guest import Guest, moment, passing, settings_of
 from flashq.testing.loopthread import LoopThread
 
@@ -60,12 +62,14 @@ class TestServer(_Base):
         if self._thread is not None:
             raise RuntimeError("the test server runs already")
         self._clients: list[FlashQ] = []
+        self._apps: list[App] = []
         self._thread = LoopThread("flashq-test-server")
         try:
             self._running = self._thread.run(self._serve(own_loop=True))
         except BaseException:
             self.stop()
             raise
+        pending.serves(self.url, True)
         return self
 
     def stop(self) -> None:
@@ -75,8 +79,12 @@ class TestServer(_Base):
         if thread is None:
             return
         try:
+            if guest is not None:
+                pending.serves(guest.url, False)
             for client in self._clients:
                 client.close()
+            for app in self._apps:
+                app.close()
             if guest is not None:
                 thread.run(guest.stop())
         finally:
@@ -93,6 +101,12 @@ class TestServer(_Base):
         client = FlashQ(self.url, **options)
         self._clients.append(client)
         return client
+
+    def connect(self, app: App) -> None:
+        """Have the app push here, and its jobs run here. It stays so: no later test pushes to a real server."""
+        app.close()
+        app.connect_to(self.url)
+        self._apps.append(app)
 
     def advance(self, delta: timedelta | None = None, /, **parts: float) -> datetime:
         """Let time pass, by a timedelta or by its parts (`days=3`); what the clock shows then.
@@ -120,7 +134,9 @@ class AsyncTestServer(_Base):
         if self._running is not None:
             raise RuntimeError("the test server runs already")
         self._clients: list[AsyncFlashQ] = []
+        self._apps: list[App] = []
         self._running = await self._serve(own_loop=False)
+        pending.serves(self.url, True)
         return self
 
     async def stop(self) -> None:
@@ -128,8 +144,11 @@ class AsyncTestServer(_Base):
         guest, self._running = self._running, None
         if guest is None:
             return
+        pending.serves(guest.url, False)
         for client in self._clients:
             await client.close()
+        for app in self._apps:
+            await app.close_async()
         await guest.stop()
 
     async def __aenter__(self) -> Self:
@@ -143,6 +162,12 @@ class AsyncTestServer(_Base):
         client = AsyncFlashQ(self.url, **options)
         self._clients.append(client)
         return client
+
+    async def connect(self, app: App) -> None:
+        """As TestServer.connect."""
+        await app.close_async()
+        app.connect_to(self.url)
+        self._apps.append(app)
 
     async def advance(self, delta: timedelta | None = None, /, **parts: float) -> datetime:
         """As TestServer.advance."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 FOLDER = PROJECT / "build" / "peers"
-# Each in an environment of its own: they want clients of Redis that differ. hiredis and uvloop are what makes them fast.
+# Each in an environment of its own: they want clients of Redis that differ. hiredis and uvloop make them fast.
 PACKAGES = {
     "celery": ("celery[redis]", "hiredis"),
     "rq": ("rq", "hiredis"),

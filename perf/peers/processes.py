@@ -36,7 +36,8 @@ def running(
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """A process that has ended at the end of the block; `group`: and all that it started."""
     with log.open("ab") as out:
-        process = subprocess.Popen(command, env=dict(env), stdout=out, stderr=subprocess.STDOUT, start_new_session=group)
+        process = subprocess.Popen(
+            command, env=dict(env), stdout=out, stderr=subprocess.STDOUT, start_new_session=group)
     try:
         yield process
     finally:

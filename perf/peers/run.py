@@ -1,4 +1,4 @@
-"""How many empty jobs a second does one worker of Celery, RQ, arq, Dramatiq and flashQ do, and how fast are they pushed?
+"""How many empty jobs a second does one worker of Celery, RQ, arq, Dramatiq and flashQ do? How fast are they pushed?
 
     python perf/peers/run.py [--seconds 4] [--turns 5] [--only celery,rq] [--out build/peers.json]
 
@@ -57,8 +57,8 @@ def play(one: Contestant, jobs: int, folder: Path) -> Turn:
             first, begun = tally.read(), time.monotonic()
             processes.wait_until(lambda: tally.read() >= jobs, worker, log, TURN_SECONDS)
             ended = time.monotonic()
-    seconds = ended - begun
-    return Turn(jobs, jobs / float(pushed.stdout), (jobs - first) / max(seconds, LOOK_SECONDS), seconds, begun - launched)
+    seconds = max(ended - begun, LOOK_SECONDS)
+    return Turn(jobs, jobs / float(pushed.stdout), (jobs - first) / seconds, seconds, begun - launched)
 
 
 def enough(one: Contestant, seconds: float, folder: Path) -> int:
@@ -78,8 +78,11 @@ def _median(turns: list[Turn], what: str) -> float:
 def show(told: dict[str, list[Turn]], console: Console) -> None:
     """The table, and whether the bar holds."""
     table = Table(title=f"Empty jobs, one worker, {CORES} cores; medians")
-    for title in ("", "jobs/s", "pushed/s", "start s", "jobs a turn", "concurrency", "durability"):
-        table.add_column(title, justify="right" if title in ("jobs/s", "pushed/s", "start s", "jobs a turn") else "left")
+    table.add_column()
+    for title in ("jobs/s", "pushed/s", "start s", "jobs a turn"):
+        table.add_column(title, justify="right")
+    for title in ("concurrency", "durability"):
+        table.add_column(title)
     for one in CONTESTANTS:
         if turns := told.get(one.name):
             table.add_row(
@@ -109,7 +112,8 @@ def verdict(told: dict[str, list[Turn]], console: Console) -> bool:
 def report(told: dict[str, list[Turn]], folder: Path) -> dict[str, object]:
     """Everything, for a file."""
     return {
-        "cores": CORES, "load": os.getloadavg(), "redis_server": processes.redis_version(), "bar": BAR,
+        "cores": CORES, "load": os.getloadavg(), "bar": BAR,
+        "redis_server": processes.redis_version() if environment.PACKAGES.keys() & told.keys() else None,
         "contestants": {
             one.name: {
                 "concurrency": one.concurrency, "settings": one.settings, "durability": one.durability,
@@ -135,9 +139,10 @@ def main() -> int:
     names = [name for name in given.only.split(",") if name]
     unknown = set(names) - {one.name for one in CONTESTANTS}
     if unknown or given.turns < 1 or given.seconds <= 0:
-        parser.error(f"no such contestant: {', '.join(unknown)}" if unknown else "turns and seconds must be more than 0")
+        parser.error(f"no such contestant: {', '.join(unknown)}" if unknown else "turns and seconds must be over 0")
     chosen = [one for one in CONTESTANTS if not names or one.name in names]
-    processes.redis_program()
+    if any(one.name in environment.PACKAGES for one in chosen):
+        processes.redis_program()
     for one in chosen:
         if one.name in environment.PACKAGES:
             environment.make(one.name, given.folder)

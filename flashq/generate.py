@@ -97,7 +97,7 @@ def _command(command: Command) -> str:
     parts.append(f"**Errors**: {_codes(command.errors)}\n" if command.errors else "**Errors**: none of its own\n")
     parts.append(f"**Sent again**: {command.resend}\n")
     request, reply = command.example
-    parts.append(f"```\n→ {_json(request)}\n← {_json(reply)}\n```\n")
+    parts.append(f"```text\n→ {_json(request)}\n← {_json(reply)}\n```\n")
     return "\n".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""Dramatiq: its Redis broker with the default middleware, without the exporter of metrics."""
+"""Dramatiq: its Redis broker with the default middleware."""
 import os
 
 import dramatiq

@@ -124,8 +124,8 @@ class App:
         return self._given if isinstance(self._given, Endpoint) else parse(self._given)
 
     def connect_to(self, url: str | Endpoint) -> None:
-        """Another server, for what is not connected yet."""
-        self._given = url
+        """Another server, for what is not connected yet. ValueError for a URL that is none."""
+        self._given = url if isinstance(url, Endpoint) else parse(url)
 
     def sync_client(self, what: str) -> FlashQ:
         """The client for threads. RuntimeError in an event loop, naming what was called there."""

@@ -95,7 +95,7 @@ async def _handle(app: "App", task: "Task[..., Any]", current: CurrentJob, execu
     loop = asyncio.get_running_loop()
     work = partial(_in_thread, partial(copy_context().run, task.function, *placed, **named))
     future = loop.run_in_executor(executor, work)
-    failed, value = await _to_the_end(future)
+    failed, value = await future
     if failed:
         raise value
     return value
@@ -105,19 +105,6 @@ def _interrupt_this(current: CurrentJob) -> None:
     task = asyncio.current_task()
     assert task is not None
     current.interruptible(task.cancel)
-
-
-async def _to_the_end(future: "asyncio.Future[tuple[bool, Any]]") -> tuple[bool, Any]:
-    """A thread cannot be interrupted: who is cancelled meanwhile hears of it once the thread is free."""
-    cancelled: asyncio.CancelledError | None = None
-    while not future.done():
-        try:
-            await asyncio.wait((future,))
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
-    return future.result()
 
 
 def _in_thread(work: Callable[[], Any]) -> tuple[bool, Any]:

@@ -16,7 +16,7 @@ MAX_PULL = 1000
 MAX_PREFETCH = 2000
 PREFETCH_SECONDS = 0.05     # of work that waits here while other workers might do it
 MAX_OPEN = 20_000           # ends of jobs that were not answered; no more is pulled then
-PULL_MS = 20_000
+PULL_MS = 1000              # a worker that drains waits for the answer: what came later would be lost for a while
 PAUSE_SECONDS = 1.0         # after a refusal
 _LOG = logging.getLogger("flashq.worker")
 
@@ -42,14 +42,20 @@ class Feed:
         self._counted = 0
         self._counted_at = time.monotonic()
         self._room = asyncio.Event()
+        self._stopping = False
 
     def room(self) -> None:
         """A job has ended: there may be room."""
         self._room.set()
 
+    def stop(self) -> None:
+        """Pull no more; what a pull on its way brings goes back uncounted."""
+        self._stopping = True
+        self._room.set()
+
     async def run(self) -> None:
-        """Pull until cancelled. What a pull brings that is cancelled goes back uncounted."""
-        while True:
+        """Pull until stopped."""
+        while not self._stopping:
             want = self._credit()
             if want <= 0:
                 self._room.clear()
@@ -57,7 +63,10 @@ class Feed:
                 continue
             try:
                 jobs = await self._client.call(self._pull(want))
-                self._lanes.add(jobs)
+                if self._stopping:
+                    self._settler.release(jobs)
+                else:
+                    self._lanes.add(jobs)
             except ClientClosed:
                 raise
             except DeadlineExceeded as error:

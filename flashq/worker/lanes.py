@@ -38,6 +38,7 @@ class Lanes:
         self._waking = 0
         self._slice_end = 0.0
         self._in_slice = False
+        self._closed = False
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -80,7 +81,9 @@ class Lanes:
         await self._empty.wait()
 
     async def close(self) -> None:
-        """End the lanes, whatever they do."""
+        """End the lanes, whatever they do; nobody is told how their jobs ended."""
+        self._closed = True
+        self.running.clear()
         for lane in self._lanes:
             lane.cancel()
         await asyncio.gather(*self._lanes, return_exceptions=True)
@@ -119,7 +122,7 @@ class Lanes:
     async def _run(self) -> None:
         clean = copy_context()
         self._waking -= 1
-        while True:
+        while not self._closed:
             if not self.waiting:
                 await self._sleep()
                 continue
@@ -143,12 +146,14 @@ class Lanes:
         try:
             outcome = await self._execute(current)
         finally:
-            if self.running.get(job.id) is current:
+            ours = self.running.get(job.id) is current
+            if ours:
                 del self.running[job.id]
             self.finished += 1
             if not self.waiting and not self.running:
                 self._empty.set()
-        self._tell(current, outcome)
+        if ours:
+            self._tell(current, outcome)
 
     def _over(self) -> bool:
         """Whether the loop should have a turn; all lanes that run in one of its turns share a slice of time."""

@@ -2,6 +2,7 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 from flashq.client.aio import AsyncFlashQ
@@ -14,6 +15,7 @@ from flashq.tasks.outcome import DONE, Outcome
 
 MAX_BATCH = 1000
 DEADLINE = 120.0        # seconds for one request: the server may be restarting
+RELEASED = Outcome("released")
 _LOG = logging.getLogger("flashq.worker")
 
 
@@ -42,6 +44,11 @@ class Settler:
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)
+
+    def release(self, jobs: Iterable[Job]) -> None:
+        """Back to their queues, uncounted."""
+        for job in jobs:
+            self.settle(job, RELEASED)
 
     def _flush(self) -> None:
         self._flushing = False

@@ -15,6 +15,7 @@ from flashq.tasks.context import ClientReporter, CurrentJob
 from flashq.tasks.outcome import Outcome
 from flashq.tasks.run import run_job
 from flashq.worker.feed import Feed
+from flashq.worker.isolate import Isolated, Isolation
 from flashq.worker.lanes import Lanes
 from flashq.worker.pulse import Pulse
 from flashq.worker.settle import Settler
@@ -37,12 +38,14 @@ class Worker:
 
     `concurrency`: jobs at once. `prefetch`: jobs that wait here besides; unset, as many as are done in 50 ms.
     `drain_timeout`: seconds for what runs when it is to stop; the rest goes back to its queue, uncounted. `max_jobs`:
-    after which it stops by itself. `on_outcome` hears how each attempt ended.
+    after which it stops by itself. `isolation`: each job runs in a process of its own. `on_ready` is called
+    when it is connected, `on_outcome` hears how each attempt ended.
     """
 
     def __init__(
         self, app: App, *, queues: Sequence[str] | Mapping[str, int] | None = None, concurrency: int = CONCURRENCY,
         prefetch: int | None = None, drain_timeout: float = DRAIN_SECONDS, max_jobs: int | None = None,
+        isolation: Isolation | None = None, on_ready: Callable[[], object] | None = None,
         on_outcome: OnOutcome | None = None,
     ) -> None:
         if concurrency < 1:
@@ -63,6 +66,8 @@ class Worker:
         self._prefetch = prefetch
         self._drain_timeout = drain_timeout
         self._max_jobs = max_jobs
+        self._isolation = isolation
+        self._on_ready = on_ready
         self._on_outcome = on_outcome
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
@@ -113,47 +118,50 @@ class Worker:
     async def _work(self, client: AsyncFlashQ) -> None:
         self._reporter = ClientReporter(client.call)
         self._settler = Settler(client)
-        self._lanes = Lanes(self.concurrency, self._reporter, self._execute, self._ended)
+        isolated = None if self._isolation is None else Isolated(self._isolation, self._reporter)
+        self._lanes = Lanes(self.concurrency, self._reporter, isolated.execute if isolated else self._execute,
+                            self._ended)
         self._feed = Feed(client, self._lanes, self._settler, self.concurrency, self._prefetch, self.queues,
                           self._weights, *self._kinds())
         works: tuple[Coroutine[Any, Any, Any], ...] = (
             self._feed.run(), self._stopping.wait(), Pulse(self._lanes, self._reporter).run())
         tasks = [asyncio.ensure_future(work) for work in works]
+        if self._on_ready is not None:
+            self._on_ready()
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
             await self._end(tasks)
+            if isolated is not None:
+                await isolated.close()
 
     async def _end(self, tasks: "list[asyncio.Task[Any]]") -> None:
         """What waits goes back, what runs may end, and the server hears of all of it."""
         feeding, stopping, pulse = tasks
-        for task in (feeding, stopping):
+        stopping.cancel()
+        self._feed.stop()
+        self._settler.release(self._lanes.take_waiting())
+        await self._drain(feeding)
+        for task in (feeding, pulse):
             task.cancel()
-        await asyncio.gather(feeding, stopping, return_exceptions=True)
-        self._release_waiting()
-        await self._drain()
-        pulse.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_SECONDS):
                 await self._reporter.flush()
                 await self._settler.flush()
         await self._lanes.close()
 
-    def _release_waiting(self) -> None:
-        for job in self._lanes.take_waiting():
-            self._settler.settle(job, RELEASED)
-
-    async def _drain(self) -> None:
-        await self._first(self._lanes.empty(), self._hurrying.wait(), seconds=self._drain_timeout)
+    async def _drain(self, feeding: "asyncio.Task[Any]") -> None:
+        ended = asyncio.gather(self._lanes.empty(), asyncio.wait((feeding,)))
+        await self._first(ended, self._hurrying.wait(), seconds=self._drain_timeout)
         if self._lanes.running:
             _LOG.warning("%d jobs still run: they are interrupted, and go back to their queues", self.running)
             self._lanes.stop("shutdown")
             await self._first(self._lanes.empty(), seconds=INTERRUPT_SECONDS)
-        for current in list(self._lanes.running.values()):      # threads that heed no one
-            self._settler.settle(current.job, RELEASED)
-            self._lanes.running.pop(current.id)
+        self._settler.release(current.job for current in self._lanes.running.values())      # threads that heed no one
+        self._lanes.running.clear()
 
     async def _first(self, *works: Awaitable[object], seconds: float) -> None:
         tasks = [asyncio.ensure_future(work) for work in works]
@@ -193,5 +201,3 @@ class Worker:
         named = any(version is not None for version in versions)
         return [task.name for task in tasks], [version or 0 for version in versions] if named else None
 
-
-RELEASED = Outcome("released")

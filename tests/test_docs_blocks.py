@@ -17,6 +17,8 @@ ELSEWHERE = {
     ("docs/journal.md", "sql"): "test_readme.py",
     ("docs/testing.md", "python"): "test_testing_docs.py",
 }
+ELSEWHERE |= {(f"docs/migrate/{peer}.md", language): "test_migrate.py"
+              for peer in ("celery", "rq", "arq", "dramatiq") for language in ("python", "sh", "text")}
 # Blocks that nothing runs, by page and first line.
 NOT_RUN = {
     ("README.md", "make run        # builds, then serves on 127.0.0.1:6789"): "builds the project, runs all tests",

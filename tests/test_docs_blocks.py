@@ -17,11 +17,14 @@ ELSEWHERE = {
     ("docs/journal.md", "sql"): "test_readme.py",
     ("docs/testing.md", "python"): "test_testing_docs.py",
 }
+ELSEWHERE[("docs/operations.md", "ini")] = "test_docs_site.py"
 ELSEWHERE |= {(f"docs/migrate/{peer}.md", language): "test_migrate.py"
               for peer in ("celery", "rq", "arq", "dramatiq") for language in ("python", "sh", "text")}
 # Blocks that nothing runs, by page and first line.
 NOT_RUN = {
     ("README.md", "make run        # builds, then serves on 127.0.0.1:6789"): "builds the project, runs all tests",
+    ("docs/quick-start.md", "make build"): "builds the project",
+    ("docs/concepts.md", "           push                        pull                     ACK"): "a picture",
     ("examples/README.md", "make build                                          # once; it makes .venv"):
         "builds the project; what it starts then runs in test_examples.py",
     ("examples/README.md", "pushed 1790 jobs to stdlib-tokens-da65295d in 0.00 s"): "printed on some machine",

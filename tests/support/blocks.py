@@ -23,6 +23,7 @@ from typing import Any
 
 from support.clients import url_of
 from support.server import PROJECT_ROOT, ServerProcess, server_environment
+from support.tools import need_tool
 
 URL, PORT = "flashq://127.0.0.1:6789", "6789"
 SECONDS = 60.0
@@ -120,6 +121,8 @@ class PageRun:
         elif words[:2] == ["flashq", "worker"]:
             self._work(words[2:])
         else:
+            if re.search(r"\bnc\b", block.text):
+                need_tool("nc")
             done = subprocess.run(["sh", "-ec", block.text.replace(PORT, str(self.server.ready["port"]))],
                                   cwd=self.directory, env=self.environment(), capture_output=True, text=True,
                                   timeout=SECONDS, check=False)

@@ -14,16 +14,12 @@ from typing import Any
 import pytest
 
 from conftest import StartServer
+from support.pages import blocks
 from support.server import PROJECT_ROOT, ServerProcess, server_environment
 from support.tools import need_tool
 
 README = PROJECT_ROOT / "README.md"
 JOURNAL = PROJECT_ROOT / "docs" / "journal.md"
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    """The fenced blocks of a page in one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
 def shell(lines: str, port: int) -> list[Any]:

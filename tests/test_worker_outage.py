@@ -60,7 +60,6 @@ def test_a_server_that_is_killed_under_load(start_server: StartServer, tmp_path:
     assert set(done) == set(range(JOBS)), "a job was lost"
     assert max(completed.values()) == 1, "a job was acknowledged twice"
     again = [n for n, times in done.items() if times > 1]
-    print(len(again), "handlers ran again", len(completed), "completions heard")
     assert len(again) <= KILLS * HELD, f"{len(again)} handlers ran again"
 
 

@@ -13,9 +13,9 @@ async def changed(directories: list[Path]) -> str:
     """Returns when a Python file in or below one of the directories has changed: its path."""
     if importlib.util.find_spec("watchfiles") is None:
         return await looked_up(directories)
-    import watchfiles
+    watchfiles = importlib.import_module("watchfiles")
 
-    def wanted(_change: watchfiles.Change, path: str) -> bool:
+    def wanted(_change: object, path: str) -> bool:
         return path.endswith(".py") and _NOT.isdisjoint(Path(path).parts)
 
     async for changes in watchfiles.awatch(*directories, watch_filter=wanted, step=100):

@@ -53,13 +53,15 @@ def soon(condition: Callable[[], Any], seconds: float = PATIENCE) -> None:
 class WorkerProcess:
     """`flashq worker` of a program that is written into a directory. `events` are those of its log so far."""
 
-    def __init__(self, directory: Path, program: str, server: ServerProcess, *flags: str) -> None:
-        (directory / "program.py").write_text(textwrap.dedent(program))
+    def __init__(
+        self, directory: Path, program: str, server: ServerProcess, *flags: str, module: str = "program"
+    ) -> None:
+        (directory / f"{module}.py").write_text(textwrap.dedent(program))
         self.log: list[str] = []
         self._file = directory / f"worker-{time.monotonic_ns()}.log"
         with self._file.open("w") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "flashq", "worker", "program:app", "--log-format", "json", *flags],
+                [sys.executable, "-m", "flashq", "worker", f"{module}:app", "--log-format", "json", *flags],
                 cwd=directory, env=server_environment({"FLASHQ_URL": url_of(server)}), stdout=out, stderr=out)
 
     @property

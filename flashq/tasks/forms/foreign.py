@@ -1,4 +1,5 @@
 """Forms of pydantic models and msgspec structs, which their own libraries read and write. Neither is needed."""
+import importlib
 import sys
 from typing import Any
 
@@ -53,21 +54,18 @@ class Structure(Form):
     def __init__(self, kind: Any) -> None:
         self.name = kind.__name__
         self._kind = kind
+        self._library = importlib.import_module("msgspec")
 
     def write(self, value: Any) -> Any:
-        import msgspec
-
         if not isinstance(value, self._kind):
             raise wrong(self.name, value)
         try:
-            return _PLAIN.write(msgspec.to_builtins(value, str_keys=True))
+            return _PLAIN.write(self._library.to_builtins(value, str_keys=True))
         except (TypeError, ValueError) as error:
             raise error if isinstance(error, WrongValue) else WrongValue(f"cannot be written: {error}") from error
 
     def read(self, plain: Any) -> Any:
-        import msgspec
-
         try:
-            return msgspec.convert(plain, self._kind, str_keys=True)
-        except msgspec.ValidationError as error:
+            return self._library.convert(plain, self._kind, str_keys=True)
+        except self._library.ValidationError as error:
             raise WrongValue(f"makes no {self.name}: {error}") from error

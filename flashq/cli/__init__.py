@@ -17,6 +17,7 @@ Table = Mapping[str, tuple[str, str]]
 SECTIONS: Mapping[str, Table] = {
     "Server": {
         "serve": ("flashq.cli.serve:command", "Run the server."),
+        "doctor": ("flashq.cli.doctor.command:command", "Find what would hurt in production, and what to do."),
         "bench": ("flashq.cli.bench:command", "Measure a server with the compiled load generator."),
     },
     "Jobs": {

@@ -55,7 +55,7 @@ def command(here: Here, id: str, custom: bool) -> None:
 
 def _show(here: Here, job: "Job") -> None:
     head = f"job {job.id} is {job.state}"
-    if job.progress or (job.progress_msg and job.state == "active"):
+    if job.state == "active" and (job.progress or job.progress_msg):
         head += f", {job.progress} %"
     here.out.line(f"{head}: {job.progress_msg}" if job.progress_msg else head, style="bold")
     here.out.facts([(name, shown) for name, value in vars(job).items() if (shown := fact(name, value))])

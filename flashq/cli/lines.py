@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -108,7 +108,7 @@ class Pusher:
         """What would have a whole batch refused."""
         if line.count(b"[") + line.count(b"{") > DEEPEST and depth(job) > DEEPEST:
             raise BadLine(f"it is nested deeper than {DEEPEST} levels")
-        if _packed_size(job) > self._largest:
+        if packed_size(job) > self._largest:
             raise BadLine(f"it is larger than the {self._largest} bytes that the server takes")
 
     def _push(self, queue: str, items: list[Item]) -> None:
@@ -146,7 +146,7 @@ class Pusher:
             self._out.note(f"line {number}: {text}{f' [{code}]' if code else ''}")
 
 
-def _packed_size(job: "PushOptions") -> int:
+def packed_size(job: Mapping[str, Any]) -> int:
     """In bytes. BadLine when it has no form in MessagePack."""
     try:
         return len(msgpack.packb(job))

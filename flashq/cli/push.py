@@ -7,7 +7,7 @@ import click
 
 from flashq.cli.connection import Here, client_command
 from flashq.cli.exits import Exit, Failure
-from flashq.cli.lines import BadLine, Pusher, Tally, decoded
+from flashq.cli.lines import BadLine, Pusher, Tally, decoded, packed_size
 from flashq.cli.push_options import push_options, taken
 from flashq.cli.values import QUEUE_NAME, from_json
 from flashq.commands import BY_NAME, PUSH_OPTIONS
@@ -67,9 +67,10 @@ def _value(data: str) -> Any:
 
 def _one(here: Here, queue: str, data: Any, options: dict[str, Any]) -> None:
     try:
-        id = here.client.push(queue, data, **options)
-    except (TypeError, OverflowError, ValueError) as error:
+        packed_size({**options, "data": data})
+    except BadLine as error:
         raise click.UsageError(f"DATA cannot be sent: {error}") from None
+    id = here.client.push(queue, data, **options)
     here.out.said(str(id), id=id)
 
 

@@ -90,6 +90,8 @@ def ending(as_json: bool) -> Iterator[None]:
         raise
     except BrokenPipeError:
         leave_pipe()
+    except (KeyboardInterrupt, click.Abort):
+        raise SystemExit(int(Exit.INTERRUPTED)) from None
     except Exception as error:
         failure_or_none = failure_of(error)
         if failure_or_none is None:

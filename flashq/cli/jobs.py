@@ -1,6 +1,7 @@
 """`flashq jobs`: lists of jobs; `cancel`, `retry` and `promote`: single ones."""
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
@@ -40,8 +41,11 @@ def _print(here: Here, jobs: "Iterator[Job]") -> None:
     if here.as_json:
         for job in jobs:
             here.out.json(job)
-    else:
-        here.out.table(COLUMNS, map(row, jobs))
+        return
+    headed = True
+    while (page := list(islice(jobs, MAX_BATCH))) or headed:
+        here.out.table(COLUMNS, map(row, page), headed=headed)
+        headed = False
 
 
 def row(job: "Job") -> tuple[str, ...]:

@@ -122,9 +122,10 @@ class Output:
         else:
             self.line(text)
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], headed: bool = True) -> None:
         """Columns whose name begins with `#` are numbers."""
         made = plain_table()
+        made.show_header = headed
         for name in columns:
             made.add_column(name.lstrip("#"), justify="right" if name.startswith("#") else "left", no_wrap=True)
         for row in rows:

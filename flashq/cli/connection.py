@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flashq.cli.exits import Exit, Failure, ending
+from flashq.cli.exits import Exit, Failure, ending, failure_of
 from flashq.cli.output import Output
 from flashq.cli.values import DURATION
 
@@ -58,26 +58,33 @@ def endpoint_of(url: str | None) -> "Endpoint":
 
 def client_of(url: str | None, seconds: float, on_told: "Callable[[Told], object] | None" = None) -> "FlashQ":
     """A connected client. Failure at once when nobody listens there; it would go on trying by itself."""
-    from flashq.client import DeadlineExceeded, FlashQ, UntrustedServer
+    from flashq.client import FlashQ
 
     there = endpoint_of(url)
-    reach(there, seconds)
     try:
         client = FlashQ(there, deadline=seconds, on_told=on_told)
     except OSError as error:    # the file of authorities
         raise click.UsageError(f"flashq URL: {there}: {error}") from None
     try:
-        client.connect()
-    except UntrustedServer as error:
-        client.close()
-        raise Failure(Exit.NO_CONNECTION, f"the certificate of {error}") from None
-    except DeadlineExceeded as error:
-        client.close()
-        raise Failure(Exit.NO_CONNECTION, f"{there} did not answer as a flashQ server: {error}") from None
+        reach(there, seconds)
+        _greet(client, there)
     except BaseException:
         client.close()
         raise
     return client
+
+
+def _greet(client: "FlashQ", there: "Endpoint") -> None:
+    from flashq.client import DeadlineExceeded, FlashQError, UntrustedServer
+
+    try:
+        client.connect()
+    except UntrustedServer as error:
+        raise Failure(Exit.NO_CONNECTION, f"the certificate of {error}") from None
+    except DeadlineExceeded as error:
+        raise Failure(Exit.NO_CONNECTION, f"{there} did not answer as a flashQ server: {error}") from None
+    except FlashQError as error:
+        raise failure_of(error) or error from None
 
 
 def reach(there: "Endpoint", seconds: float) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flashq.client.streams import Told
 
 KEPT = 10_000       # events between the connection and the terminal
-LOOK_SECONDS = 2.0  # of silence, after which it is asked whether the server is still there
+LOOK_SECONDS = 1.0  # of silence, after which it is asked whether the server is still there
 
 
 @client_command("events")

@@ -57,7 +57,7 @@ format: $(VENV)/.installed ## put imports and layout in order
 	$(BIN)/ruff check --fix --select I .
 	$(BIN)/ruff format .
 
-generate: $(VENV)/.installed ## write again what is made from the tables: reference pages, parts of the client
+generate: build ## write again what is made from the tables: reference pages, parts of the client
 	$(BIN)/python -m flashq.generate
 
 clean: ## remove what the other targets made

@@ -1,6 +1,7 @@
 """The commands on jobs, on a real server: what they print, in both forms, and how they are refused."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,7 @@ def test_refused_lines_are_named_and_the_others_pushed(cli: Cli, queue_name: str
     for number in BAD_LINES:
         assert f"line {number}: " in done.err, number
     assert "pushed 5 jobs, 6 refused" in done.err and "[DATA_TOO_LARGE]" in done.err
-    assert done.error == "6 lines were refused"
+    assert done.error == "6 lines refused"
     assert sorted(job["data"] for job in cli("jobs", queue_name, "--json").objects) == [1, 3, 8, 10, 11]
 
 
@@ -183,7 +184,7 @@ def test_many_lines(cli: Cli, queue_name: str, tmp_path: Path) -> None:
 
 def test_a_refusal_of_all_lines_stops_at_once(cli: Cli) -> None:
     done = cli("push", "bad name", "-", input="1\n2\n", status=1)
-    assert done.error == ("0 jobs were pushed, then: Queue name must contain only alphanumeric characters, "
+    assert done.error == ("jobs pushed before: 0. Queue name must contain only alphanumeric characters, "
                           "underscores, hyphens, or dots [INVALID_QUEUE_NAME]")
 
 
@@ -205,7 +206,7 @@ def test_pull_and_acknowledge(cli: Cli, queue_name: str) -> None:
     assert [job["data"] for job in jobs] == [1, 2]
     shown = cli("job", jobs[0]["id"], "--json").object
     assert (shown["state"], shown["result"]) == ("completed", {"done": True})
-    assert 'result     {"done":true}' in cli("job", jobs[0]["id"]).out
+    assert re.search(r'^result +{"done":true}', cli("job", jobs[0]["id"]).out, re.MULTILINE)
 
 
 def test_pull_and_fail(cli: Cli, queue_name: str) -> None:
@@ -242,8 +243,8 @@ def test_a_job_is_shown_with_all_that_is_known(server: ServerProcess, cli: Cli, 
         assert "is active, 40 %: page 4" in cli("job", id).out
         client.ok("FAIL", id=int(id), error="jammed")
     shown = cli("job", f"{queue_name}-1").out
-    for text in (f"job {id} is delayed", "jammed", "half \\x07way", "why        it is delayed until", "failed attempts",
-                 "attempts", 'data       {"to":"a"}', '["x"]'):
+    for text in (f"job {id} is delayed", "jammed", "half \\x07way", "it is delayed until", "failed attempts",
+                 "attempts", '{"to":"a"}', '["x"]'):
         assert text in shown, text
     whole = cli("job", id, "--json").object
     assert set(whole) == {"id", "state", "job", "reasons", "result", "logs"}
@@ -257,7 +258,7 @@ def test_why_a_job_does_not_run(cli: Cli, queue_name: str) -> None:
     cli("limit", queue_name, "--concurrency", 0, "--rate", 0)
     shown = cli("job", first).out
     assert "its queue is paused" in shown and "of 0 allowed" in shown
-    assert f"it waits for 1 other jobs: {first}" in cli("job", second).out
+    assert f"it waits for 1 other job: {first}" in cli("job", second).out
 
 
 def test_a_job_by_custom_id_that_looks_like_a_number(cli: Cli, queue_name: str) -> None:
@@ -321,7 +322,7 @@ def test_dead_letters(cli: Cli, queue_name: str) -> None:
     assert [line.split()[0] for line in listed.lines] == ["id", str(ids[0]), str(ids[1])]
     assert "no luck" in listed.out and listed.err == "2 of 3 dead letters\n"
     assert [job["reason"] for job in cli("dlq", "list", queue_name, "--json").objects] == ["failed"] * 3
-    assert cli("dlq", "retry", queue_name, ids[0]).out == f"1 jobs of queue {queue_name} wait again\n"
+    assert cli("dlq", "retry", queue_name, ids[0]).out == f"let 1 job of queue {queue_name} run again\n"
     assert str(ids[0]) in cli("dlq", "retry", queue_name, ids[0], ids[1], status=1).error
     assert "say --yes" in cli("dlq", "purge", queue_name, status=2).error
     assert cli("dlq", "purge", queue_name, "--yes", "--json").object == {"queue": queue_name, "removed": 1}

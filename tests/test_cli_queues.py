@@ -68,11 +68,11 @@ def test_what_destroys_needs_a_yes(cli: Cli, queue_name: str) -> None:
     cli("push", queue_name, "-", input="1\n2\n3\n")
     cli("push", queue_name, "4", "--delay", "1h")
     cli("cron", "add", queue_name, queue_name, "0 0 1 1 *")
-    for command, said in (("drain", "4 waiting and delayed jobs"), ("obliterate", "4 jobs")):
+    for command, said in (("drain", "4 waiting or delayed jobs"), ("obliterate", "4 jobs")):
         refused = cli(command, queue_name, status=2)
         assert said in refused.error and queue_name in refused.error and "--yes" in refused.error
-    assert "1 cron entries" in cli("obliterate", queue_name, status=2).error
-    assert cli("drain", queue_name, "--yes").out == f"4 jobs of queue {queue_name} are removed\n"
+    assert "1 cron entry" in cli("obliterate", queue_name, status=2).error
+    assert cli("drain", queue_name, "--yes").out == f"removed 4 jobs of queue {queue_name}\n"
     cli("push", queue_name, "5")
     assert cli("obliterate", queue_name, "-y", "--json").object == {"queue": queue_name, "removed": 1}
     assert queue_name not in cli("cron", "list").out

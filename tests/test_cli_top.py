@@ -19,7 +19,7 @@ from flashq.client.results import Metrics, QueueInfo, StoreInfo
 from support.cli import cli_of
 from support.clients import url_of
 from support.server import ServerProcess
-from support.terminal import ALTERNATE, Terminal
+from support.terminal import ALTERNATE, Terminal, row_of
 
 Top = Callable[..., Terminal]
 
@@ -49,11 +49,6 @@ def busy(start_server: StartServer) -> ServerProcess:
     cli("push", "webhooks", "-", "--max-attempts", 1, input="1\n2\n")
     cli("pull", "webhooks", "--count", 2, "--fail", "no luck")
     return server
-
-
-def row_of(terminal: Terminal, name: str) -> list[str]:
-    """The cells of a queue on the screen."""
-    return next(line.split() for line in terminal.lines if line.startswith(f"{name} "))
 
 
 # --- at a terminal
@@ -93,7 +88,7 @@ def test_keys_pause_resume_and_retry(busy: ServerProcess, top: Top) -> None:
     terminal.type("r")
     terminal.wait_for("run again?")
     terminal.type("y")
-    terminal.wait_for("2 jobs of webhooks wait again")
+    terminal.wait_for("let 2 jobs of webhooks run again")
     terminal.type("kr")
     terminal.wait_for("reports has no dead letters")
     assert cli("dlq", "list", "webhooks", "--json").lines == []
@@ -115,7 +110,7 @@ def test_it_follows_the_size_of_the_terminal(busy: ServerProcess, top: Top) -> N
 def test_a_lost_server_shows_and_comes_back(start_server: StartServer, top: Top) -> None:
     first = start_server()
     cli_of(first)("push", "emails", "-", input="1\n2\n")
-    terminal = top(first)
+    terminal = top(first, "--deadline", "500ms")
     terminal.wait_for("emails")
     port = str(first.address[1])
     first.stop()
@@ -141,7 +136,7 @@ def test_the_terminal_is_restored_after_a_signal(busy: ServerProcess, top: Top, 
 
 def test_it_ends_while_the_server_is_lost(start_server: StartServer, top: Top) -> None:
     server = start_server()
-    terminal = top(server)
+    terminal = top(server, "--deadline", "500ms")
     terminal.wait_for("no queue holds a job")
     server.stop()
     terminal.wait_for("NO CONNECTION for")

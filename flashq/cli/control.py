@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flashq.cli.connection import Here, ask, client_command, yes_option
-from flashq.cli.output import plain
+from flashq.cli.output import counted, plain
 from flashq.cli.queues import limits
 from flashq.cli.values import QUEUE_NAME
 
@@ -89,9 +89,9 @@ def _show(here: Here, queue: str) -> None:
 def drain(here: Here, queue: str, yes: bool) -> None:
     """Remove all waiting and delayed jobs of QUEUE, for good. Asks first."""
     count = here.client.count(queue)
-    ask(f"This removes {count:,} waiting and delayed jobs of queue {queue} for good.", yes)
+    ask(f"This removes {counted(count, 'waiting or delayed job')} of queue {queue} for good.", yes)
     removed = here.client.drain(queue)
-    here.out.said(f"{removed:,} jobs of queue {queue} are removed", queue=queue, removed=removed)
+    here.out.said(f"removed {counted(removed, 'job')} of queue {queue}", queue=queue, removed=removed)
 
 
 @client_command("obliterate")
@@ -102,7 +102,7 @@ def obliterate(here: Here, queue: str, yes: bool) -> None:
     counts = here.client.get_job_counts(queue)
     jobs = counts.waiting + counts.delayed + counts.active + counts.failed + counts.waiting_children
     crons = sum(one.queue == queue for one in here.client.list_crons())
-    ask(f"This removes {jobs:,} jobs of queue {queue} for good ({counts.active:,} of them active, {counts.failed:,} "
-        f"dead), its limits, and {crons:,} cron entries.", yes)
+    ask(f"This removes {counted(jobs, 'job')} of queue {queue} for good ({counts.active:,} active, {counts.failed:,} "
+        f"dead), its limits, and {counted(crons, 'cron entry', 'cron entries')}.", yes)
     removed = here.client.obliterate(queue)
-    here.out.said(f"{removed:,} jobs of queue {queue} are removed", queue=queue, removed=removed)
+    here.out.said(f"removed {counted(removed, 'job')} of queue {queue}", queue=queue, removed=removed)

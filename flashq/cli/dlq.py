@@ -7,7 +7,7 @@ import click
 from flashq.cli import CONTEXT
 from flashq.cli.connection import Here, ask, client_command, yes_option
 from flashq.cli.exits import Exit, Failure
-from flashq.cli.output import harmless, now_ms, short, span
+from flashq.cli.output import counted, harmless, now_ms, short, span
 from flashq.cli.values import QUEUE_NAME
 from flashq.commands import MAX_BATCH
 
@@ -33,7 +33,7 @@ def list_(here: Here, queue: str, count: int) -> None:
             here.out.json(job)
         return
     here.out.table(COLUMNS, map(_row, jobs))
-    here.out.note(f"{len(jobs):,} of {here.client.get_job_counts(queue).failed:,} dead letters")
+    here.out.note(f"{len(jobs):,} of {counted(here.client.get_job_counts(queue).failed, 'dead letter')}")
 
 
 def _row(job: "Job") -> tuple[str, ...]:
@@ -50,11 +50,11 @@ def retry(here: Here, queue: str, ids: tuple[int, ...]) -> None:
     """Let the dead letters of QUEUE run again, all or those named by ID, with no attempt counted."""
     if not ids:
         count = here.client.retry_dead_letters(queue)
-        here.out.said(f"{count:,} jobs of queue {queue} wait again", queue=queue, retried=count)
+        here.out.said(f"let {counted(count, 'job')} of queue {queue} run again", queue=queue, retried=count)
         return
     missing = [id for id in ids if not here.client.retry_dead_letters(queue, id)]
     count = len(ids) - len(missing)
-    here.out.said(f"{count:,} jobs of queue {queue} wait again", queue=queue, retried=count)
+    here.out.said(f"let {counted(count, 'job')} of queue {queue} run again", queue=queue, retried=count)
     if missing:
         raise Failure(Exit.REFUSED, f"no dead letters of queue {queue}: {', '.join(map(str, missing))}")
 
@@ -65,9 +65,9 @@ def retry(here: Here, queue: str, ids: tuple[int, ...]) -> None:
 def purge(here: Here, queue: str, yes: bool) -> None:
     """Remove the dead letters of QUEUE for good. Asks first."""
     count = here.client.get_job_counts(queue).failed
-    ask(f"This removes {count:,} dead letters of queue {queue} for good.", yes)
+    ask(f"This removes {counted(count, 'dead letter')} of queue {queue} for good.", yes)
     removed = here.client.purge_dead_letters(queue)
-    here.out.said(f"{removed:,} dead letters of queue {queue} are removed", queue=queue, removed=removed)
+    here.out.said(f"removed {counted(removed, 'dead letter')} of queue {queue}", queue=queue, removed=removed)
 
 
 for one in (list_, retry, purge):

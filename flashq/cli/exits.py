@@ -68,7 +68,7 @@ def failure_of(error: Exception) -> Failure | None:
     if isinstance(error, PushInterrupted) and isinstance(error.__cause__, FlashQError):
         cause = failure_of(error.__cause__)
         assert cause is not None
-        text = f"{len(error.done.ids)} jobs were pushed, then: {cause.message}"
+        text = f"jobs pushed before: {len(error.done.ids)}. {cause.message}"
         return Failure(cause.status, text, cause.code, cause.field)
     if isinstance(error, CommandError):
         access = error.code in (AUTH_REQUIRED.code, INVALID_TOKEN.code)

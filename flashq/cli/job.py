@@ -7,7 +7,7 @@ import click
 
 from flashq.cli.connection import Here, client_command
 from flashq.cli.finding import custom_option, find
-from flashq.cli.output import harmless, json_text, moment, now_ms, short, span, when
+from flashq.cli.output import counted, harmless, json_text, moment, now_ms, short, span, when
 from flashq.client.shapes import Attempt
 from flashq.commands import STATES
 from flashq.job_shape import JOB_FIELDS, OPTIONAL_JOB_FIELDS
@@ -39,27 +39,24 @@ def command(here: Here, id: str, custom: bool) -> None:
     if here.as_json:
         here.out.json({"id": found, "state": state, "job": job, "reasons": reasons, "result": result, "logs": logs})
         return
-    if job is None:
-        here.out.line(f"job {found} is {state}; its data is no longer kept")
-    else:
-        _show(here, job)
-    for reason in reasons:
-        here.out.line(f"why        {explained(reason)}")
+    here.out.line(f"job {found} is {state}; its data is no longer kept" if job is None else _head(job), style="bold")
+    rows = _facts(job) if job is not None else []
+    rows += [("why not", explained(reason)) for reason in reasons]
+    here.out.facts(rows if result is None else [*rows, ("result", json_text(result))])
     if job is not None and job.history:
-        here.out.line("failed attempts")
+        here.out.line("failed attempts", style="bold")
         here.out.table(("ended", "#took", "reason", "error"), (_attempt(one) for one in job.history))
-    if result is not None:
-        here.out.line(f"result     {json_text(result)}")
     _show_log(here, logs)
 
 
-def _show(here: Here, job: "Job") -> None:
-    head = f"job {job.id} is {job.state}"
-    if job.state == "active" and (job.progress or job.progress_msg):
-        head += f", {job.progress} %"
-    here.out.line(f"{head}: {job.progress_msg}" if job.progress_msg else head, style="bold")
-    here.out.facts([(name, shown) for name, value in vars(job).items() if (shown := fact(name, value))])
-    here.out.line(f"data       {json_text(job.data)}")
+def _head(job: "Job") -> str:
+    progress = f", {job.progress} %" if job.state == "active" and (job.progress or job.progress_msg) else ""
+    return f"job {job.id} is {job.state}{progress}{f': {job.progress_msg}' if job.progress_msg else ''}"
+
+
+def _facts(job: "Job") -> list[tuple[str, str]]:
+    found = [(name, shown) for name, value in vars(job).items() if (shown := fact(name, value))]
+    return [*found, ("data", json_text(job.data))]
 
 
 def fact(name: str, value: Any) -> str:
@@ -79,7 +76,7 @@ def _attempt(one: Attempt) -> tuple[str, ...]:
 
 def _show_log(here: Here, logs: "list[LogLine]") -> None:
     if logs:
-        here.out.line("log")
+        here.out.line("log", style="bold")
     for line in logs:
         here.out.line(f"  {moment(line.timestamp)} {line.level}: {line.message}")
 
@@ -87,7 +84,8 @@ def _show_log(here: Here, logs: "list[LogLine]") -> None:
 def explained(reason: "Reason") -> str:
     """Why a job does not run, in a sentence."""
     told: dict[str, Callable[[], str]] = {
-        "waiting_for": lambda: f"it waits for {reason['count']} other jobs: {', '.join(map(str, reason['ids']))}",
+        "waiting_for": lambda: f"it waits for {counted(reason['count'], 'other job')}: "
+                               f"{', '.join(map(str, reason['ids']))}",
         "delayed": lambda: f"it is delayed until {moment(reason['until'])}, in {span(reason['until'] - now_ms())}",
         "paused": lambda: "its queue is paused",
         "concurrency_limit": lambda: f"{reason['active']} jobs of its queue are active, of {reason['limit']} allowed",
@@ -95,7 +93,8 @@ def explained(reason: "Reason") -> str:
         "group_limit": lambda: f"{reason['active']} jobs of group {reason['group_id']} are active, of "
                                f"{reason['limit']} allowed",
         "group_rate": lambda: f"group {reason['group_id']} may have {reason['limit']} jobs a second",
-        "jobs_ahead": lambda: f"{'at least ' if reason.get('at_least') else ''}{reason['count']} jobs are ahead of it",
+        "jobs_ahead": lambda: "jobs ahead of it: "
+                              f"{'at least ' if reason.get('at_least') else ''}{reason['count']:,}",
         "nobody_pulling": lambda: "no worker is waiting for jobs of its queue",
         "no_memory": lambda: "the server is out of memory",
     }

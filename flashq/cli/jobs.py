@@ -9,7 +9,7 @@ import click
 from flashq.cli.connection import Here, client_command
 from flashq.cli.exits import Exit, Failure, failure_of
 from flashq.cli.finding import custom_option, find
-from flashq.cli.output import now_ms, short, span
+from flashq.cli.output import counted, now_ms, short, span
 from flashq.cli.values import QUEUE_NAME
 from flashq.commands import MAX_BATCH, STATES
 
@@ -34,7 +34,7 @@ def command(here: Here, queue: str | None, state: str | None, limit: int, page: 
     _print(here, iter(found.jobs))
     pages = -(-found.total // limit)
     if not here.as_json:
-        here.out.note(f"page {page} of {pages or 1}, {found.total:,} jobs")
+        here.out.note(f"page {page} of {pages or 1}, {counted(found.total, 'job')}")
 
 
 def _print(here: Here, jobs: "Iterator[Job]") -> None:

@@ -91,6 +91,11 @@ def when(ms: int) -> str:
     return f"{moment(ms)} ({'in ' + span(away) if away > 0 else span(-away) + ' ago'})"
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """`1 job`, `2,000 jobs`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def number(value: float) -> str:
     """With commas."""
     return f"{value:,.0f}" if isinstance(value, int) or value >= 100 else f"{value:,.1f}"

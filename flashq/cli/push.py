@@ -8,6 +8,7 @@ import click
 from flashq.cli.connection import Here, client_command
 from flashq.cli.exits import Exit, Failure
 from flashq.cli.lines import BadLine, Pusher, Tally, decoded, packed_size
+from flashq.cli.output import counted
 from flashq.cli.push_options import push_options, taken
 from flashq.cli.values import QUEUE_NAME, from_json
 from flashq.commands import BY_NAME, PUSH_OPTIONS
@@ -100,6 +101,6 @@ def finish(here: Here, tally: Tally) -> None:
     else:
         over = "".join(f", {count:,} {why} passed over" for why, count in sorted(tally.passed_over.items()))
         refused = f", {tally.refused:,} refused" if tally.refused else ""
-        here.out.note(f"pushed {tally.pushed:,} jobs{refused}{over}")
+        here.out.note(f"pushed {counted(tally.pushed, 'job')}{refused}{over}")
     if tally.refused:
-        raise Failure(Exit.REFUSED, f"{tally.refused} lines were refused")
+        raise Failure(Exit.REFUSED, f"{counted(tally.refused, 'line')} refused")

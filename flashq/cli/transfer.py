@@ -7,7 +7,7 @@ import click
 
 from flashq.cli.connection import Here, client_command
 from flashq.cli.lines import BadLine, Pusher, decoded
-from flashq.cli.output import json_text, now_ms
+from flashq.cli.output import counted, json_text, now_ms
 from flashq.cli.push import checked, finish
 from flashq.cli.values import QUEUE_NAME
 from flashq.commands import PUSH_OPTIONS, STATES
@@ -49,7 +49,7 @@ def export(here: Here, queues: tuple[str, ...], output: BinaryIO, states: tuple[
                 output.write(json_text(line_of(job)).encode("utf-8", "surrogatepass") + b"\n")
                 count += 1
     output.flush()
-    here.out.note(f"exported {count:,} jobs")
+    here.out.note(f"exported {counted(count, 'job')}")
 
 
 def oldest_first(client: "FlashQ", queue: str) -> "Iterator[Job]":

@@ -98,6 +98,11 @@ class Terminal:
         os.close(self._fd)
 
 
+def row_of(terminal: Terminal, name: str) -> list[str]:
+    """The cells of a queue on the screen of `flashq top`."""
+    return next(line.split() for line in terminal.lines if line.startswith(f"{name} "))
+
+
 def _take_terminal() -> None:
     """So that Ctrl-C at it is a signal, and a change of its size too."""
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)

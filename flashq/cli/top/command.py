@@ -10,7 +10,7 @@ from rich.live import Live
 
 from flashq.cli.connection import Here, client_command, endpoint_of
 from flashq.cli.exits import Exit
-from flashq.cli.output import console, plain
+from flashq.cli.output import console, counted, plain
 from flashq.cli.top.keys import single_keys
 from flashq.cli.top.readings import History, Row
 from flashq.cli.top.screen import HEAD_LINES, ORDERS, State, draw
@@ -131,6 +131,7 @@ def _ask_retry(row: Row, state: State) -> None:
         return
 
     def act(client: "FlashQ") -> str:
-        return f"{client.retry_dead_letters(row.name, deadline=CALL_SECONDS):,} jobs of {row.name} wait again"
+        count = client.retry_dead_letters(row.name, deadline=CALL_SECONDS)
+        return f"let {counted(count, 'job')} of {row.name} run again"
 
-    state.question, state.action = f"Let {row.dead:,} dead letters of {row.name} run again? y/n", act
+    state.question, state.action = f"Let {counted(row.dead, 'dead letter')} of {row.name} run again? y/n", act

@@ -64,7 +64,7 @@ docs: build/docs/.installed ## the pages of docs/ as a site in build/site; every
 	NO_MKDOCS_2_WARNING=1 build/docs/venv/bin/mkdocs build --quiet $(ARGS)
 	@echo "open build/site/index.html"
 
-generate: $(VENV)/.installed ## write again what is made from the tables: reference pages, parts of the client
+generate: build ## write again what is made from the tables: reference pages, parts of the client
 	$(BIN)/python -m flashq.generate
 
 clean: ## remove what the other targets made

@@ -10,6 +10,12 @@ from support.server import PROJECT_ROOT
 # Blocks of one language in a page that another test module runs, in a way of its own.
 ELSEWHERE = {
     ("README.md", "python"): "test_server_start.py",
+    ("docs/cli.md", "console"): "test_cli_docs.py",
+    ("docs/cli.md", "sh"): "test_cli_docs.py",
+    ("docs/cli-reference.md", "text"): "test_cli_docs.py",
+    ("docs/tasks.md", "python"): "test_tasks_docs.py",
+    ("docs/worker.md", "python"): "test_tasks_docs.py",
+    ("docs/worker.md", "sh"): "test_tasks_docs.py",
     ("README.md", "sh"): "test_readme.py",
     ("docs/client.md", "python"): "test_client_docs.py",
     ("docs/commands.md", "text"): "test_commands.py",

@@ -68,7 +68,8 @@ class Live:
 @click.option("--unix", default="", metavar="PATH", help="Its Unix socket, instead of host and port.")
 @click.option("--token", default="", envvar="FLASHQ_TOKEN", help="Say AUTH with this token. [$FLASHQ_TOKEN]")
 @click.option("--pid", type=int, help="The server's process, for its CPU. [found when it runs on this machine]")
-@click.option("--connections", "-c", type=click.IntRange(1, 10_000), default=10, show_default=True)
+@click.option("--connections", "-c", type=click.IntRange(1, 10_000), default=10, show_default=True,
+              help="Connections to the server.")
 @click.option("--depth", "-d", type=click.IntRange(1, 10_000), default=1, show_default=True,
               help="Requests in flight on each connection.")
 @click.option("--batch", "-b", type=click.IntRange(1, 1000), default=1, show_default=True,

@@ -1,0 +1,142 @@
+"""`flashq export` and `flashq import`: jobs of a running server as lines of JSON, and back."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+import click
+
+from flashq.cli.connection import Here, client_command
+from flashq.cli.lines import BadLine, Pusher, decoded
+from flashq.cli.output import counted, json_text, now_ms
+from flashq.cli.push import checked, finish
+from flashq.cli.values import QUEUE_NAME
+from flashq.commands import PUSH_OPTIONS, STATES
+
+if TYPE_CHECKING:
+    from flashq.client import FlashQ, Job, PushOptions
+
+PAGE = 200
+TO_BE_DONE = ("waiting", "delayed", "active")
+WAITS = "waiting-children"
+# Of a push, what a Job does not show, or shows under another name or with another meaning.
+_NOT_SHOWN = {"delay", "debounce_id", "debounce_ttl", "depends_on", "on_duplicate", "on_parent_failure", "job_id"}
+_SHOWN = tuple(field for field in PUSH_OPTIONS if field.name not in _NOT_SHOWN)
+_SET_BY_SERVER = {"ttl", "timeout", "max_attempts", "backoff"}     # an explicit 0 is not the same as leaving it out
+
+
+@client_command("export")
+@click.argument("queues", type=QUEUE_NAME, nargs=-1, required=True, metavar="QUEUE...")
+@click.option("--output", "-o", type=click.File("wb", lazy=False), default="-", metavar="FILE",
+              help="Write into this file instead of stdout.")
+@click.option("--state", "-s", "states", type=click.Choice(STATES), multiple=True,
+              help="Only jobs in this state. May be given several times. [all]")
+def export(here: Here, queues: tuple[str, ...], output: BinaryIO, states: tuple[str, ...]) -> None:
+    """Write the jobs of QUEUE... as lines of JSON, oldest first, through the running server.
+
+    A line is {"queue", "id", "state", "created_at", "run_at", "push"}; `push` holds the options of a push that makes
+    such a job again, which `flashq import` does.
+
+    \b
+    Not carried: ids, attempts so far and their history, progress, logs and results; what a job waits for
+    (depends_on, flows); debounce windows and push keys; pauses, limits and cron entries of the queue.
+    It is no snapshot: jobs that come or go meanwhile may be in it or not. Pause the queue for an exact copy.
+    `flashq journal export` and `flashq backup` copy everything, from the data directory.
+    """
+    count = 0
+    for queue in queues:
+        for job in oldest_first(here.client, queue):
+            if not states or job.state in states:
+                output.write(json_text(line_of(job)).encode("utf-8", "surrogatepass") + b"\n")
+                count += 1
+    output.flush()
+    here.out.note(f"exported {counted(count, 'job')}")
+
+
+def oldest_first(client: "FlashQ", queue: str) -> "Iterator[Job]":
+    """The jobs of a queue, each once, though it is listed from the other end and changes meanwhile.
+
+    New jobs come at the front of the list, and shift all others; where old ones went, the place is looked for anew.
+    """
+    last = 0
+    while (left := _newer_than(client, queue, last)) > 0:
+        size = min(PAGE, left)
+        found: list[Job] = []
+        while len(found) < size:    # a page ends early when its jobs are large
+            page = client.get_jobs(queue, limit=size - len(found), offset=left - size + len(found)).jobs
+            if not page:
+                break
+            found += page
+        fresh = sorted((job for job in found if job.id > last), key=lambda job: job.id)
+        if not fresh:
+            return
+        yield from fresh
+        last = fresh[-1].id
+
+
+def _newer_than(client: "FlashQ", queue: str, id: int) -> int:
+    """How many jobs of a queue have a greater id; they are at the front of its list."""
+    low, high = 0, client.get_jobs(queue, limit=1).total
+    if id == 0:
+        return high
+    while low < high:
+        middle = (low + high) // 2
+        page = client.get_jobs(queue, limit=1, offset=middle).jobs
+        if page and page[0].id > id:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def line_of(job: "Job") -> dict[str, Any]:
+    """A job as a line."""
+    push: dict[str, Any] = {}
+    for field in _SHOWN:
+        value = getattr(job, field.name, None)
+        if value not in (None, field.default, [], ()) or field.name in ("data", *_SET_BY_SERVER):
+            push[field.name] = value
+    if job.custom_id is not None:
+        push["job_id"] = job.custom_id
+    return {"queue": job.queue, "id": job.id, "state": job.state, "created_at": job.created_at, "run_at": job.run_at,
+            "push": push}
+
+
+@client_command("import")
+@click.argument("file", type=click.File("rb"), default="-", metavar="[FILE]")
+@click.option("--queue", "-q", type=QUEUE_NAME, help="Push all to this queue instead of their own.")
+@click.option("--state", "-s", "states", type=click.Choice(STATES), multiple=True, default=TO_BE_DONE,
+              show_default=True, help="Only jobs that were in this state. May be given several times.")
+def import_(here: Here, file: BinaryIO, queue: str | None, states: tuple[str, ...]) -> None:
+    """Push the jobs of a file that `flashq export` wrote, or of stdin.
+
+    They are new jobs: ids and ages are new, attempts and ttl begin anew, a delayed job runs at the time it was delayed
+    to. Those that were completed or dead, or waited for others, are passed over and counted, unless --state names
+    them; they would all run. A job that was active is pushed too, and may be running elsewhere.
+
+    A job with a custom id that exists is not pushed twice; others are, when a file is imported twice. Lines that are
+    refused are named by their number, and the status is 1.
+    """
+    def read_line(line: bytes) -> "tuple[str, PushOptions] | str":
+        return read(decoded(line), queue, states)
+
+    finish(here, Pusher(here.client, here.out, read_line).run(file))
+
+
+def read(value: Any, queue: str | None, states: tuple[str, ...]) -> "tuple[str, PushOptions] | str":
+    """Queue and job of a line, or its state when that is not wanted. BadLine."""
+    if not isinstance(value, dict) or not isinstance(value.get("push"), dict):
+        raise BadLine("it is no line of `flashq export`: it has no object `push`")
+    there, state = queue or value.get("queue"), value.get("state")
+    if not isinstance(there, str):
+        raise BadLine("`queue` is no text")
+    if state not in STATES:
+        raise BadLine(f"`state` is none of {', '.join(STATES)}")
+    if state not in states:
+        return str(state)
+    job = checked(value["push"])
+    run_at = value.get("run_at", 0)
+    if not isinstance(run_at, int):
+        raise BadLine("`run_at` is no whole number")
+    if state == "delayed" and run_at > now_ms():
+        job["delay"] = run_at - now_ms()
+    return there, cast("PushOptions", job)

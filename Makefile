@@ -61,7 +61,7 @@ format: $(VENV)/.installed ## put imports and layout in order
 	$(BIN)/ruff format .
 
 docs: build/docs/.installed ## the pages of docs/ as a site in build/site; every link is checked
-	NO_MKDOCS_2_WARNING=1 build/docs/venv/bin/mkdocs build --quiet $(ARGS)
+	NO_MKDOCS_2_WARNING=1 build/docs/venv/bin/mkdocs build $(ARGS)
 	@echo "open build/site/index.html"
 
 generate: build ## write again what is made from the tables: reference pages, parts of the client

@@ -14,7 +14,8 @@ from conftest import StartServer
 from flashq.cli import SECTIONS, main
 from flashq.cli.exits import Exit
 from flashq.client import FlashQ
-from support.captured import RENEW, Shell, blocks, renew, shape
+from support.blocks import blocks
+from support.captured import RENEW, Shell, renew, shape
 from support.clients import url_of
 from support.server import PROJECT_ROOT, ServerProcess
 from support.terminal import Terminal, row_of
@@ -88,7 +89,7 @@ def test_the_page_shows_what_the_commands_print(
     monkeypatch.delenv("FLASHQ_SEGMENT_SIZE", raising=False)
     page = Page(start_server(), tmp_path)
     captured = set()
-    for language, block in list(blocks(PAGE)):
+    for language, block in [(one.language, one.text) for one in blocks(PAGE)]:
         if language == "sh":
             page.shell.run(block, check=True)
             continue
@@ -135,7 +136,7 @@ def test_every_command_and_option_is_described(path: str) -> None:
     shared = {"url", "deadline", "as_json"}
     asks = shared <= {param.name for param in command.params}
     for param in command.params:
-        if not isinstance(param, click.Option):
+        if not isinstance(param, click.Option) or param.hidden:
             continue
         assert param.help, param.opts
         if path != "flashq serve" and not (asks and param.name in shared):

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from support.blocks import Block, PageRun, blocks, matches, pages
+from support.blocks import Block, blocks, pages
+from support.pagerun import PageRun, matches
 from support.server import PROJECT_ROOT
 
 # Blocks of one language in a page that another test module runs, in a way of its own.
@@ -30,7 +31,7 @@ ELSEWHERE |= {(f"docs/migrate/{peer}.md", language): "test_migrate.py"
 NOT_RUN = {
     ("README.md", "make run        # builds, then serves on 127.0.0.1:6789"): "builds the project, runs all tests",
     ("docs/quick-start.md", "make build"): "builds the project",
-    ("docs/concepts.md", "           push                        pull                     ACK"): "a picture",
+    ("docs/concepts.md", "             push                        pull                     ACK"): "a picture",
     ("examples/README.md", "make build                                          # once; it makes .venv"):
         "builds the project; what it starts then runs in test_examples.py",
     ("examples/README.md", "pushed 1790 jobs to stdlib-tokens-da65295d in 0.00 s"): "printed on some machine",

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from support.blocks import URL, Block, blocks, matches
+from support.blocks import Block, blocks
 from support.clients import url_of
+from support.pagerun import URL, matches
 from support.peers import peer, redis
 from support.server import PROJECT_ROOT, ServerProcess, server_environment
 

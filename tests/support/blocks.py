@@ -1,33 +1,13 @@
-"""The code blocks of README and docs, and running those of a page in their order, as a reader would.
+"""The code blocks of README, docs and examples: the one place that takes pages apart."""
 
-Of a fence with title="tasks.py" the block is written to that file. Other `python` blocks of a page run one after the
-other with the same names, `sh` blocks in a directory of the page's own; a `text` block is what the one before it has
-printed, `...` standing for anything. Each line of `json` is a request that a server answers with ok. `flashq serve`
-and `flashq worker` go on until the end of the page.
-"""
-
-import contextlib
-import io
-import json
 import re
-import shlex
-import signal
-import subprocess
-import sys
 import textwrap
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from support.clients import url_of
-from support.server import PROJECT_ROOT, ServerProcess, server_environment
-from support.tools import need_tool
+from support.server import PROJECT_ROOT
 
-URL, PORT = "flashq://127.0.0.1:6789", "6789"
-SECONDS = 60.0
-_FENCE = re.compile(r"^( *)```(\w*)([^\n]*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
+_PARTS = re.compile(r"^## ([^\n]+)\n|^( *)```(\w*)([^\n]*)\n(.*?)^\2```$", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +17,9 @@ class Block:
     page: str
     line: int
     language: str
-    title: str      # the file that it is, or nothing
+    title: str      # of a fence with title="tasks.py": the file that it is
     text: str
+    section: str = ""
 
     @property
     def first(self) -> str:
@@ -53,138 +34,17 @@ def pages() -> list[str]:
     return [str(path.relative_to(PROJECT_ROOT)) for path in found]
 
 
-def blocks(page: str) -> list[Block]:
-    """Those of a page, in order."""
-    text = (PROJECT_ROOT / page).read_text(encoding="utf-8")
-    found = []
-    for match in _FENCE.finditer(text):
-        title = re.search(r'title="([^"]*)"', match[3])
-        line = text.count("\n", 0, match.start()) + 1
-        found.append(Block(page, line, match[2], title[1] if title else "", textwrap.dedent(match[4])))
+def blocks(page: str | Path, language: str | None = None) -> list[Block]:
+    """Those of a page, in order; all, or those of a language."""
+    path = PROJECT_ROOT / page
+    text = path.read_text(encoding="utf-8")
+    found, section = [], ""
+    for match in _PARTS.finditer(text):
+        if match[1]:
+            section = match[1]
+        elif language in (None, match[3]):
+            title = re.search(r'title="([^"]*)"', match[4])
+            line = text.count("\n", 0, match.start()) + 1
+            found.append(Block(str(path.relative_to(PROJECT_ROOT)), line, match[3], title[1] if title else "",
+                               textwrap.dedent(match[5]) if match[2] else match[5], section))
     return found
-
-
-def matches(told: str, printed: str) -> bool:
-    """Whether a `text` block says what was printed; blanks at the ends of lines do not count."""
-    pattern = re.escape(_plain(told)).replace(r"\.\.\.", ".*?")
-    return re.fullmatch(pattern, _plain(printed), re.DOTALL) is not None
-
-
-def _plain(text: str) -> str:
-    return "\n".join(line.rstrip() for line in text.strip().splitlines())
-
-
-class PageRun:
-    """Runs the blocks of one page in a directory. Close it: it ends what still runs."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.names: dict[str, Any] = {"__name__": "__main__"}
-        self.printed = ""
-        self._server: ServerProcess | None = None
-        self._workers: list[tuple[subprocess.Popen[str], Path]] = []
-
-    @property
-    def server(self) -> ServerProcess:
-        """That of the page; one with the defaults when it started none."""
-        if self._server is None:
-            self._server = ServerProcess(self.directory)
-        return self._server
-
-    def run(self, block: Block) -> None:
-        """One block. AssertionError, with its place, when it does not do what it should."""
-        where = f"{block.page}:{block.line}"
-        if block.title:
-            target = self.directory / block.title
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(block.text.replace(URL, url_of(self.server)))
-            return
-        runner = getattr(self, f"_{block.language}", None)
-        assert runner is not None, f"{where}: nothing runs a block of {block.language or 'no language'}"
-        try:
-            runner(block)
-        except Exception as error:
-            raise AssertionError(f"{where}: {error}") from error
-
-    def _python(self, block: Block) -> None:
-        out = io.StringIO()
-        with contextlib.redirect_stdout(out), self._importable():
-            program = block.text.replace(URL, url_of(self.server))
-            exec(compile(program, f"{block.page}:{block.line}", "exec"), self.names)
-        self.printed = out.getvalue()
-
-    def _sh(self, block: Block) -> None:
-        words = shlex.split(block.text, comments=True)
-        if words[:2] == ["flashq", "serve"]:
-            assert self._server is None, "the page has a server already"
-            self._server = ServerProcess(self.directory, *words[2:])
-        elif words[:2] == ["flashq", "worker"]:
-            self._work(words[2:])
-        else:
-            if re.search(r"\bnc\b", block.text):
-                need_tool("nc")
-            done = subprocess.run(["sh", "-ec", block.text.replace(PORT, str(self.server.ready["port"]))],
-                                  cwd=self.directory, env=self.environment(), capture_output=True, text=True,
-                                  timeout=SECONDS, check=False)
-            assert done.returncode == 0, done.stdout + done.stderr
-            self.printed = done.stdout
-
-    def _text(self, block: Block) -> None:
-        assert matches(block.text, self.printed), f"it printed\n{self.printed}\nand not\n{block.text}"
-
-    def _json(self, block: Block) -> None:
-        with self.server.client() as client:
-            for line in block.text.splitlines():
-                request = json.loads(line)
-                if request["cmd"].startswith("PULL"):
-                    request["timeout"] = 0      # it shows how to ask; nothing needs to be there
-                client.ok(request.pop("cmd"), **request)
-
-    def _work(self, flags: list[str]) -> None:
-        log = self.directory / f"worker-{len(self._workers)}.log"
-        with log.open("w") as out:
-            process = subprocess.Popen([sys.executable, "-m", "flashq", "worker", *flags, "--log-format", "json"],
-                                       cwd=self.directory, env=self.environment(), stdout=out, stderr=out, text=True)
-        self._workers.append((process, log))
-        deadline = time.monotonic() + SECONDS
-        while "worker_started" not in log.read_text():
-            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
-            time.sleep(0.02)
-
-    def environment(self) -> dict[str, str]:
-        """`flashq` and `python` are those of this run, and find the page's server."""
-        tools = self.directory / "bin"
-        if not tools.exists():
-            tools.mkdir()
-            for name, command in {"flashq": f"{sys.executable} -m flashq", "python": sys.executable}.items():
-                (tools / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
-                (tools / name).chmod(0o755)
-        environment = server_environment({"FLASHQ_URL": url_of(self.server)})
-        return {**environment, "PATH": f"{tools}:{environment['PATH']}"}
-
-    @contextlib.contextmanager
-    def _importable(self) -> Iterator[None]:
-        """The page's own files may be imported, and are forgotten afterwards."""
-        sys.path.insert(0, str(self.directory))
-        try:
-            yield
-        finally:
-            sys.path.remove(str(self.directory))
-            for name, module in list(sys.modules.items()):
-                if str(getattr(module, "__file__", "") or "").startswith(str(self.directory)):
-                    del sys.modules[name]
-
-    def close(self) -> None:
-        """Workers drain, the server must end well."""
-        try:
-            for process, log in self._workers:
-                process.send_signal(signal.SIGTERM)
-                assert process.wait(SECONDS) == 0, log.read_text()
-            if self._server is not None:
-                self._server.stop()
-        finally:
-            for process, _log in self._workers:
-                process.kill()
-                process.wait()
-            if self._server is not None:
-                self._server.kill()

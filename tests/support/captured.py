@@ -9,7 +9,6 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -18,7 +17,6 @@ from flashq.cli import main
 from support.server import server_environment
 
 RENEW = os.environ.get("FLASHQ_RENEW_PAGES") == "1"
-_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _SPAN = r"N (?:ms|days)\b|<?\bN[dhms]\b(?: N[hms]\b)?"
 
 
@@ -62,12 +60,6 @@ class Shell:
 
 def _trimmed(text: str) -> str:
     return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
-
-
-def blocks(page: Path) -> Iterator[tuple[str, str]]:
-    """(language, text) of each block."""
-    for found in _BLOCK.finditer(page.read_text(encoding="utf-8")):
-        yield found[1], found[2]
 
 
 def renew(page: Path, old: str, new: str) -> None:

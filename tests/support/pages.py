@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from support.blocks import blocks as fenced
 from support.server import PROJECT_ROOT
 
 MODULE = re.compile(r"^# (\w+)\.py\n")      # the first line of a block that is a part of a module
@@ -13,19 +14,12 @@ MODULE = re.compile(r"^# (\w+)\.py\n")      # the first line of a block that is 
 
 def blocks(page: Path, language: str) -> list[str]:
     """The fenced blocks of a page in one language."""
-    return [block for _, block in titled(page, language)]
+    return [block.text for block in fenced(page, language)]
 
 
 def titled(page: Path, language: str = "python") -> list[tuple[str, str]]:
     """The same, each with the title of its section."""
-    found = re.findall(rf"^## ([^\n]+)\n|^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"),
-                       re.DOTALL | re.MULTILINE)
-    section, made = "", []
-    for title, block in found:
-        section = title or section
-        if block:
-            made.append((section, block))
-    return made
+    return [(block.section, block.text) for block in fenced(page, language)]
 
 
 def module(page: Path, name: str) -> str:

@@ -146,7 +146,8 @@ def test_every_command_and_option_is_described(path: str) -> None:
 
 def test_the_json_option_is_everywhere_but_where_it_makes_no_sense() -> None:
     without = {path for path, command in COMMANDS.items() if not any("--json" in one.opts for one in command.params)}
-    assert without == {"flashq serve", "flashq completion", "flashq journal dump", "flashq journal export"}
+    assert without == {
+        "flashq serve", "flashq worker", "flashq completion", "flashq journal dump", "flashq journal export"}
 
 
 def test_help_names_each_command_and_status() -> None:

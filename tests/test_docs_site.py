@@ -6,8 +6,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 
+from flashq.cli import main
 from flashq.config import SETTINGS, load
 from flashq.server.listeners import SPARE_FILES
 from support.blocks import blocks, pages
@@ -104,6 +106,27 @@ def test_numbers_that_stand_in_passing() -> None:
     assert f"the newest {settings.keep_results} completed" in concepts
     assert f"within {settings.keep_result_bytes >> 20} MiB" in concepts
     assert f"up to {settings.max_job_size >> 20} MiB" in concepts
+
+
+def commands_in(text: str) -> list[list[str]]:
+    """Lines and pieces of code that begin with `flashq`, as words."""
+    inline = re.findall(r"(?<!`)`(flashq [^`]+)`(?!`)", text)
+    lines = re.findall(r"^(?:\$ )?(flashq [^|>#\n]*)", text, re.MULTILINE)
+    return [line.split() for line in (*inline, *lines)]
+
+
+@pytest.mark.parametrize("page", pages())
+def test_commands_and_flags_that_pages_name_exist(page: str) -> None:
+    for words in commands_in((PROJECT_ROOT / page).read_text(encoding="utf-8")):
+        command: click.Command = main
+        path = click.Context(main, info_name="flashq")
+        for word in words[1:]:
+            if isinstance(command, click.Group) and (found := command.get_command(path, word)) is not None:
+                command = found
+        assert command is not main or words[1].startswith(("-", "…", "COMMAND")), words
+        flags = {opt for param in command.params for opt in (*param.opts, *param.secondary_opts)}
+        named = {re.sub(r"[=,.)].*", "", word) for word in words if re.match(r"-{1,2}[a-z]", word)}
+        assert named <= flags | {"--help", "-h", "--version"}, (words, named - flags)
 
 
 def test_events_that_operations_names_are_logged() -> None:

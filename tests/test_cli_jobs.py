@@ -184,8 +184,8 @@ def test_many_lines(cli: Cli, queue_name: str, tmp_path: Path) -> None:
 
 def test_a_refusal_of_all_lines_stops_at_once(cli: Cli) -> None:
     done = cli("push", "bad name", "-", input="1\n2\n", status=1)
-    assert done.error == ("jobs pushed before: 0. Queue name must contain only alphanumeric characters, "
-                          "underscores, hyphens, or dots [INVALID_QUEUE_NAME]")
+    assert done.error == ("line 1: Queue name must contain only alphanumeric characters, underscores, hyphens, or dots "
+                          "(0 jobs pushed by then) [INVALID_QUEUE_NAME]")
 
 
 # --- pull

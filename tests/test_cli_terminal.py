@@ -72,8 +72,7 @@ def test_ctrl_c_at_a_question_is_a_no(at_terminal: At, cli: Cli, queue_name: str
     cli("push", queue_name, "1")
     terminal = at_terminal("drain", queue_name)
     terminal.wait_for("Go on?")
-    terminal.type("\x03")
-    assert terminal.end() == 130
+    assert terminal.interrupt() == 130
     assert len(cli("jobs", queue_name, "--json").lines) == 1
 
 
@@ -109,8 +108,23 @@ def test_stats_go_on_until_ctrl_c(at_terminal: At, cli: Cli, queue_name: str) ->
     before = int(re.findall(r"since the start: ([\d,]+) pushed", terminal.text)[0].replace(",", ""))
     cli("push", queue_name, "1")
     terminal.wait_for(f"since the start: {before + 1:,} pushed")
-    terminal.type("\x03")
-    assert terminal.end() == 130 and not terminal.screen.cursor.hidden
+    assert terminal.interrupt() == 130 and not terminal.screen.cursor.hidden
+
+
+@pytest.mark.parametrize("words", [["jobs", "{}"], ["queues"]])
+def test_jobs_and_queues_can_be_watched(at_terminal: At, cli: Cli, queue_name: str, words: list[str]) -> None:
+    words = [word.format(queue_name) for word in words]
+    terminal = at_terminal(*words, "--watch", "--every", "50ms", columns=200, rows=60)
+
+    def counted(count: str) -> bool:
+        return any(line.split()[:2] == [queue_name, count] for line in terminal.lines)
+
+    cli("push", queue_name, "7")
+    terminal.wait(lambda: counted("1") if words == ["queues"] else queue_name in terminal.text, "the job")
+    cli("pause", queue_name)
+    cli("drain", queue_name, "--yes")
+    terminal.wait(lambda: counted("0") if words == ["queues"] else queue_name not in terminal.text, "the drain")
+    assert terminal.interrupt() == 130
 
 
 def test_events_end_with_ctrl_c(at_terminal: At, cli: Cli, queue_name: str) -> None:
@@ -118,8 +132,7 @@ def test_events_end_with_ctrl_c(at_terminal: At, cli: Cli, queue_name: str) -> N
     terminal.wait_for("listening")
     cli("push", queue_name, '"hello"')
     terminal.wait_for('"hello"')
-    terminal.type("\x03")
-    assert terminal.end() == 130 and "Traceback" not in terminal.text
+    assert terminal.interrupt() == 130 and "Traceback" not in terminal.text
 
 
 @pytest.mark.parametrize(("env", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
@@ -128,7 +141,7 @@ def test_colours_are_for_terminals(at_terminal: At, cli: Cli, env: dict[str, str
     terminal.wait_for(" fail")
     terminal.end()
     assert bool(re.search(rb"\x1b\[[0-9;]*3[0-9]m", terminal.seen)) is coloured
-    for words in (["queues"], ["stats"], ["doctor", "--offline"]):
+    for words in (["queues"], ["stats"], ["limit", "emails"]):
         assert "\x1b" not in cli(*words).out
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgpack  # type: ignore[import-untyped]
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from flashq.cli.exits import Exit, Failure
-from flashq.cli.output import Output, console
+from flashq.cli.exits import Exit, Failure, failure_of
+from flashq.cli.output import Output, console, counted
 from flashq.cli.values import from_json
 
 if TYPE_CHECKING:
-    from flashq.client import FlashQ, PushOptions
+    from flashq.client import FlashQ, PushInterrupted, PushOptions
     from flashq.client.bulk import Durability
 
 READ = 1024 * 1024
@@ -123,7 +123,7 @@ class Pusher:
                 cause = error.__cause__
                 place = _PLACE.match(cause.field or "") if isinstance(cause, CommandError) else None
                 if place is None or not isinstance(cause, CommandError):
-                    raise
+                    raise self._interrupted(items[error.open[0][0]].number, error) from None
                 # A batch was refused for one of its jobs: that one is told, the others are pushed again.
                 bad = error.open[0][int(place[1])]
                 self._refuse(items[bad].number, cause.code, cause.text.replace(f"{place[0]}.", ""))
@@ -132,6 +132,15 @@ class Pusher:
             else:
                 self._count(items, len(result.ids), result.refused)
                 return
+
+    def _interrupted(self, line: int, error: "PushInterrupted") -> Exception:
+        """How it ends when not one job is at fault: from which line on it is open what was pushed."""
+        cause = failure_of(error.__cause__) if isinstance(error.__cause__, Exception) else None
+        if cause is None:
+            return error
+        doubt = "" if cause.code else "; of later ones it is not known"
+        text = f"line {line}: {cause.message} ({counted(self.tally.pushed, 'job')} pushed by then{doubt})"
+        return Failure(cause.status, text, cause.code, cause.field)
 
     def _count(self, items: list[Item], pushed: int, refused: Iterable[Any]) -> None:
         self.tally.pushed += pushed
@@ -169,12 +178,19 @@ def depth(value: Any) -> int:
 
 def decoded(line: bytes) -> Any:
     """The JSON value of a line. BadLine, ValueError."""
+    text = utf8(line).removeprefix("\ufeff")
     try:
-        return from_json(line.decode("utf-8"))
-    except UnicodeDecodeError:
-        raise BadLine("it is no UTF-8") from None
+        return from_json(text)
     except ValueError as error:
         raise BadLine(f"it is no JSON: {error}") from None
+
+
+def utf8(line: bytes) -> str:
+    """The text of a line. BadLine."""
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadLine("it is no UTF-8") from None
 
 
 class Bar:

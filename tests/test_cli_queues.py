@@ -140,6 +140,13 @@ def test_cron_needs_one_rhythm(cli: Cli) -> None:
     assert "--tz" in cli("cron", "next", "x", "--tz", "UTC", status=2).error
 
 
+def test_an_entry_whose_name_looks_like_a_schedule(cli: Cli) -> None:
+    made = cli("cron", "add", "*/5 * * * *", "odd", "0 0 1 1 *", "--json").object
+    assert cli("cron", "next", "*/5 * * * *", "--entry", "-n", 1, "--json").object["time"] == made["next_run"]
+    assert cli("cron", "next", "*/5 * * * *", "-n", 1, "--json").object["time"] != made["next_run"]
+    cli("cron", "rm", "*/5 * * * *")
+
+
 # --- keys and values
 
 

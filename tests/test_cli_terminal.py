@@ -102,6 +102,29 @@ def test_lines_that_are_typed_are_pushed_at_once(at_terminal: At, cli: Cli, queu
     assert terminal.end() == 0
 
 
+def test_ctrl_c_in_a_push_says_how_far_it_came(at_terminal: At, cli: Cli, queue_name: str) -> None:
+    terminal = at_terminal("push", queue_name, "-", columns=100)
+    terminal.wait_for("pushing")
+    terminal.type("1\n")
+    terminal.wait_for("1 job")
+    assert terminal.interrupt() == 130
+    assert "stopped: 1 job pushed, and perhaps some more" in terminal.text
+
+
+def test_jobs_that_could_not_be_printed_are_given_back(server: ServerProcess, cli: Cli, queue_name: str,
+                                                       tmp_path: Path) -> None:
+    cli("push", queue_name, "-", input=f'"{"x" * 900_000}"\n' * 6)
+    env = server_environment({"FLASHQ_URL": url_of(server)})
+    with subprocess.Popen([*FLASHQ, "pull", queue_name, "--count", "6", "--ack", "--json"], cwd=tmp_path, env=env,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.wait(30) == 141
+    jobs = cli("jobs", queue_name, "--json").objects
+    assert [(job["state"], job["attempts"]) for job in jobs] == [("waiting", 0)] * 6
+
+
 def test_stats_go_on_until_ctrl_c(at_terminal: At, cli: Cli, queue_name: str) -> None:
     terminal = at_terminal("stats", "--watch", "--every", "100ms", columns=100)
     terminal.wait_for("storage: commit, ok")

@@ -10,6 +10,7 @@ from flashq.cli.connection import Here, client_command
 from flashq.cli.exits import Exit, Failure, failure_of
 from flashq.cli.finding import custom_option, find
 from flashq.cli.output import counted, now_ms, short, span, tabled
+from flashq.cli.paging import whole_page
 from flashq.cli.values import QUEUE_NAME
 from flashq.cli.watching import watch_options, watched
 from flashq.commands import MAX_BATCH, STATES
@@ -38,7 +39,7 @@ def command(here: Here, queue: str | None, state: str | None, limit: int, page: 
         return
 
     def look() -> "JobPage":
-        return here.client.get_jobs(queue, state, limit=limit, offset=(page - 1) * limit)
+        return whole_page(here.client, queue, state, limit, (page - 1) * limit)
 
     total = watched(here, watch, every, look, lambda found: tabled(COLUMNS, map(row, found.jobs)),
                     lambda found: _print_json(here, found.jobs)).total

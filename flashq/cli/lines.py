@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 READ = 1024 * 1024
 LONGEST = 64 * 1024 * 1024      # bytes of a line; over it the input is no lines
 ROOM = 2048                     # bytes of a request around the job
-DEEPEST = 120                   # levels; a request may have 128, its own included
+DEEPEST = 126                   # levels of a job; a request may have 128, with its own and that of the list
 _PLACE = re.compile(r"jobs\[(\d+)\]")
 
 
@@ -83,11 +83,15 @@ class Pusher:
 
     def run(self, stream: BinaryIO) -> Tally:
         """All lines of it."""
-        with Bar(stream) as bar:
-            for lines in numbered(stream, bar.read):
-                for queue, items in groupby(self._items(lines), key=lambda item: item.queue):
-                    self._push(queue, list(items))
-                    bar.show(self.tally)
+        try:
+            with Bar(stream) as bar:
+                for lines in numbered(stream, bar.read):
+                    for queue, items in groupby(self._items(lines), key=lambda item: item.queue):
+                        self._push(queue, list(items))
+                        bar.show(self.tally)
+        except KeyboardInterrupt:
+            self._out.note(f"stopped: {counted(self.tally.pushed, 'job')} pushed, and perhaps some more")
+            raise
         return self.tally
 
     def _items(self, lines: Iterable[tuple[int, bytes]]) -> Iterator[Item]:
@@ -106,8 +110,8 @@ class Pusher:
 
     def _check(self, line: bytes, job: "PushOptions") -> None:
         """What would have a whole batch refused."""
-        if line.count(b"[") + line.count(b"{") > DEEPEST and depth(job) > DEEPEST:
-            raise BadLine(f"it is nested deeper than {DEEPEST} levels")
+        if line.count(b"[") + line.count(b"{") >= DEEPEST and depth(job) > DEEPEST:
+            raise BadLine("it is nested deeper than the server takes")
         if packed_size(job) > self._largest:
             raise BadLine(f"it is larger than the {self._largest} bytes that the server takes")
 
@@ -168,11 +172,9 @@ def packed_size(job: Mapping[str, Any]) -> int:
 def depth(value: Any) -> int:
     """How deep lists and objects stand in each other; without recursion."""
     deepest, level = 0, [value]
-    while level:
-        below: list[Any] = []
-        for one in level:
-            below += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
-        level, deepest = below, deepest + 1
+    while level := [one for one in level if isinstance(one, dict | list)]:
+        level = [item for one in level for item in (one.values() if isinstance(one, dict) else one)]
+        deepest += 1
     return deepest
 
 

@@ -11,6 +11,7 @@ from flashq.cli.connection import Here, client_command
 from flashq.cli.files import check_new, replacing
 from flashq.cli.lines import BadLine, Pusher, decoded
 from flashq.cli.output import counted, json_text, now_ms
+from flashq.cli.paging import whole_page
 from flashq.cli.push import checked, finish
 from flashq.cli.values import QUEUE_NAME
 from flashq.commands import PUSH_OPTIONS, STATES
@@ -76,12 +77,7 @@ def oldest_first(client: "FlashQ", queue: str) -> "Iterator[Job]":
     last = 0
     while (left := _newer_than(client, queue, last)) > 0:
         size = min(PAGE, left)
-        found: list[Job] = []
-        while len(found) < size:    # a page ends early when its jobs are large
-            page = client.get_jobs(queue, limit=size - len(found), offset=left - size + len(found)).jobs
-            if not page:
-                break
-            found += page
+        found = whole_page(client, queue, None, size, left - size).jobs
         fresh = sorted((job for job in found if job.id > last), key=lambda job: job.id)
         if not fresh:
             return

@@ -138,19 +138,28 @@ def test_lines_as_texts(cli: Cli, queue_name: str, tmp_path: Path) -> None:
 
 
 BAD_LINES = {
-    "2": '{"a": }', "4": "NaN", "5": "123456789012345678901234567890", "6": '"\\ud800"', "7": "[" * 130 + "]" * 130,
-    "9": '"' + "x" * 1_100_000 + '"',
+    "2": '{"a": }', "4": "NaN", "5": "123456789012345678901234567890", "6": '"\\ud800"', "7": "[" * 126 + "]" * 126,
+    "9": '"' + "x" * 1_100_000 + '"', "10": "1e999",
 }
 
 
 def test_refused_lines_are_named_and_the_others_pushed(cli: Cli, queue_name: str) -> None:
-    lines = {number: BAD_LINES.get(str(number), str(number)) for number in range(1, 12)}
-    done = cli("push", queue_name, "-", input="\n".join(lines.values()), status=1)
+    lines = {number: BAD_LINES.get(str(number), str(number)) for number in range(1, 13)}
+    deep = "[" * 125 + "]" * 125
+    done = cli("push", queue_name, "-", input="\n".join([*lines.values(), deep]), status=1)
     for number in BAD_LINES:
         assert f"line {number}: " in done.err, number
-    assert "pushed 5 jobs, 6 refused" in done.err and "[DATA_TOO_LARGE]" in done.err
-    assert done.error == "6 lines refused"
-    assert sorted(job["data"] for job in cli("jobs", queue_name, "--json").objects) == [1, 3, 8, 10, 11]
+    assert "pushed 6 jobs, 7 refused" in done.err and "[DATA_TOO_LARGE]" in done.err
+    assert done.error == "7 lines refused"
+    data = [job["data"] for job in cli("jobs", queue_name, "--json").objects]
+    assert data == [json.loads(deep), 12, 11, 8, 3, 1]
+
+
+def test_lines_of_other_encodings(cli: Cli, queue_name: str) -> None:
+    done = cli("push", queue_name, "-", input=b'\xef\xbb\xbf1\r\n"\xff"\n"\xc3\xa9"\n', status=1)
+    assert "line 2: it is no UTF-8" in done.err
+    assert [job["data"] for job in cli("jobs", queue_name, "--json").objects] == ["é", 1]
+    assert "no UTF-8" in cli("push", queue_name, "-", "--text", input=b"\xff\n", status=1).err
 
 
 def test_the_same_in_json(cli: Cli, queue_name: str) -> None:
@@ -184,8 +193,8 @@ def test_many_lines(cli: Cli, queue_name: str, tmp_path: Path) -> None:
 
 def test_a_refusal_of_all_lines_stops_at_once(cli: Cli) -> None:
     done = cli("push", "bad name", "-", input="1\n2\n", status=1)
-    assert done.error == ("jobs pushed before: 0. Queue name must contain only alphanumeric characters, "
-                          "underscores, hyphens, or dots [INVALID_QUEUE_NAME]")
+    assert done.error == ("line 1: Queue name must contain only alphanumeric characters, underscores, hyphens, or dots "
+                          "(0 jobs pushed by then) [INVALID_QUEUE_NAME]")
 
 
 # --- pull
@@ -281,6 +290,13 @@ def test_jobs_by_page_and_state(cli: Cli, queue_name: str) -> None:
     assert done.err == "page 2 of 3, 5 jobs\n"
     assert [job["data"] for job in cli("jobs", queue_name, "--json", "--all", "--state", "delayed").objects] == [5]
     assert "--state" in cli("jobs", queue_name, "--state", "asleep", status=2).error
+
+
+def test_a_page_is_whole_though_its_jobs_are_large(cli: Cli, queue_name: str) -> None:
+    cli("push", queue_name, "-", input="".join(f'"{str(n) * 900_000}"\n' for n in range(9)))
+    listed = cli("jobs", queue_name, "--limit", 8)
+    assert [line.split()[-1][1] for line in listed.lines[1:]] == list("87654321")
+    assert listed.err == "page 1 of 2, 9 jobs\n"
 
 
 def test_a_large_integer_is_shown_as_it_is(cli: Cli, queue_name: str) -> None:

@@ -140,6 +140,13 @@ def test_cron_needs_one_rhythm(cli: Cli) -> None:
     assert "--tz" in cli("cron", "next", "x", "--tz", "UTC", status=2).error
 
 
+def test_an_entry_whose_name_looks_like_a_schedule(cli: Cli) -> None:
+    made = cli("cron", "add", "*/5 * * * *", "odd", "0 0 1 1 *", "--json").object
+    assert cli("cron", "next", "*/5 * * * *", "--entry", "-n", 1, "--json").object["time"] == made["next_run"]
+    assert cli("cron", "next", "*/5 * * * *", "-n", 1, "--json").object["time"] != made["next_run"]
+    cli("cron", "rm", "*/5 * * * *")
+
+
 # --- keys and values
 
 
@@ -204,6 +211,9 @@ def test_the_round_trip_keeps_what_a_push_says(cli: Cli, queue_name: str, tmp_pa
     cli("push", queue_name, "-", input="".join(f"{n}\n" for n in range(700)))
     cli("push", queue_name, '"later"', "--delay", "1h")
     assert cli("export", queue_name, "-o", file).err == "exported 702 jobs\n"
+    assert "--force" in cli("export", queue_name, "-o", file, status=2).error
+    cli("export", queue_name, "-o", file, "--force")
+    assert file.stat().st_mode & 0o777 == 0o600
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert [line["id"] for line in lines] == sorted(line["id"] for line in lines)
     assert cli("import", file, "--queue", copy, "--json").object == {"pushed": 702, "refused": 0, "passed_over": {}}
@@ -230,6 +240,14 @@ def test_states_that_would_run_again_are_passed_over(cli: Cli, queue_name: str, 
     done = cli("import", "--queue", copy, "--state", "failed", "--json", input=exported.out)
     assert done.object["pushed"] == 1
     assert set(done.object["passed_over"]) == set(STATES) - {"failed", "active", "delayed"}
+
+
+def test_an_export_that_fails_leaves_no_file_and_the_old_one(cli: Cli, queue_name: str, tmp_path: Path) -> None:
+    file = tmp_path / "old"
+    file.write_text("kept")
+    cli("export", queue_name, "-o", file, "--force", "--url", "flashq://127.0.0.1:1", status=3)
+    cli("export", "a", "-o", tmp_path / "no" / "such" / "directory", status=1)
+    assert file.read_text() == "kept" and list(tmp_path.iterdir()) == [file]
 
 
 @pytest.mark.parametrize(("line", "said"), [

@@ -72,8 +72,7 @@ def test_ctrl_c_at_a_question_is_a_no(at_terminal: At, cli: Cli, queue_name: str
     cli("push", queue_name, "1")
     terminal = at_terminal("drain", queue_name)
     terminal.wait_for("Go on?")
-    terminal.type("\x03")
-    assert terminal.end() == 130
+    assert terminal.interrupt() == 130
     assert len(cli("jobs", queue_name, "--json").lines) == 1
 
 
@@ -103,14 +102,52 @@ def test_lines_that_are_typed_are_pushed_at_once(at_terminal: At, cli: Cli, queu
     assert terminal.end() == 0
 
 
+def test_ctrl_c_in_a_push_says_how_far_it_came(at_terminal: At, cli: Cli, queue_name: str) -> None:
+    terminal = at_terminal("push", queue_name, "-", columns=100)
+    terminal.wait_for("pushing")
+    terminal.type("1\n")
+    terminal.wait_for("1 job")
+    assert terminal.interrupt() == 130
+    assert "stopped: 1 job pushed, and perhaps some more" in terminal.text
+
+
+def test_jobs_that_could_not_be_printed_are_given_back(server: ServerProcess, cli: Cli, queue_name: str,
+                                                       tmp_path: Path) -> None:
+    cli("push", queue_name, "-", input=f'"{"x" * 900_000}"\n' * 6)
+    env = server_environment({"FLASHQ_URL": url_of(server)})
+    with subprocess.Popen([*FLASHQ, "pull", queue_name, "--count", "6", "--ack", "--json"], cwd=tmp_path, env=env,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.wait(30) == 141
+    jobs = cli("jobs", queue_name, "--json").objects
+    assert [(job["state"], job["attempts"]) for job in jobs] == [("waiting", 0)] * 6
+
+
 def test_stats_go_on_until_ctrl_c(at_terminal: At, cli: Cli, queue_name: str) -> None:
     terminal = at_terminal("stats", "--watch", "--every", "100ms", columns=100)
     terminal.wait_for("storage: commit, ok")
     before = int(re.findall(r"since the start: ([\d,]+) pushed", terminal.text)[0].replace(",", ""))
     cli("push", queue_name, "1")
     terminal.wait_for(f"since the start: {before + 1:,} pushed")
-    terminal.type("\x03")
-    assert terminal.end() == 130 and not terminal.screen.cursor.hidden
+    assert terminal.interrupt() == 130 and not terminal.screen.cursor.hidden
+
+
+@pytest.mark.parametrize("words", [["jobs", "{}"], ["queues"]])
+def test_jobs_and_queues_can_be_watched(at_terminal: At, cli: Cli, queue_name: str, words: list[str]) -> None:
+    words = [word.format(queue_name) for word in words]
+    terminal = at_terminal(*words, "--watch", "--every", "50ms", columns=200, rows=60)
+
+    def counted(count: str) -> bool:
+        return any(line.split()[:2] == [queue_name, count] for line in terminal.lines)
+
+    cli("push", queue_name, "7")
+    terminal.wait(lambda: counted("1") if words == ["queues"] else queue_name in terminal.text, "the job")
+    cli("pause", queue_name)
+    cli("drain", queue_name, "--yes")
+    terminal.wait(lambda: counted("0") if words == ["queues"] else queue_name not in terminal.text, "the drain")
+    assert terminal.interrupt() == 130
 
 
 def test_events_end_with_ctrl_c(at_terminal: At, cli: Cli, queue_name: str) -> None:
@@ -118,8 +155,7 @@ def test_events_end_with_ctrl_c(at_terminal: At, cli: Cli, queue_name: str) -> N
     terminal.wait_for("listening")
     cli("push", queue_name, '"hello"')
     terminal.wait_for('"hello"')
-    terminal.type("\x03")
-    assert terminal.end() == 130 and "Traceback" not in terminal.text
+    assert terminal.interrupt() == 130 and "Traceback" not in terminal.text
 
 
 @pytest.mark.parametrize(("env", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
@@ -128,7 +164,7 @@ def test_colours_are_for_terminals(at_terminal: At, cli: Cli, env: dict[str, str
     terminal.wait_for(" fail")
     terminal.end()
     assert bool(re.search(rb"\x1b\[[0-9;]*3[0-9]m", terminal.seen)) is coloured
-    for words in (["queues"], ["stats"], ["doctor", "--offline"]):
+    for words in (["queues"], ["stats"], ["limit", "emails"]):
         assert "\x1b" not in cli(*words).out
 
 

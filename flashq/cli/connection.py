@@ -39,11 +39,15 @@ class Here:
     @functools.cached_property
     def client(self) -> "FlashQ":
         """Connected. Failure when there is no server."""
-        return self._stack.enter_context(client_of(self.url, self.seconds))
+        return self._kept(client_of(self.url, self.seconds))
 
     def listener(self, on_told: "Callable[[Told], object]") -> "FlashQ":
         """Another one, that hears what the server tells unasked."""
-        return self._stack.enter_context(client_of(self.url, self.seconds, on_told))
+        return self._kept(client_of(self.url, self.seconds, on_told))
+
+    def _kept(self, client: "FlashQ") -> "FlashQ":
+        self._stack.callback(client.close)
+        return client
 
 
 def endpoint_of(url: str | None) -> "Endpoint":

@@ -87,21 +87,22 @@ def remove(here: Here, name: str) -> None:
 @click.argument("what", metavar="NAME_OR_SCHEDULE")
 @click.option("--count", "-n", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many times.")
 @click.option("--tz", help=f"Zone of a SCHEDULE that is no entry's. [{TZ.default}]")
-def following(here: Here, what: str, count: int, tz: str | None) -> None:
+@click.option("--entry", is_flag=True, help="It is the name of an entry, whatever it looks like.")
+def following(here: Here, what: str, count: int, tz: str | None, entry: bool) -> None:
     """Show the next times of a stored entry, or of a schedule such as "30 2 * * mon", in its time zone.
 
     A schedule has several words, or is `*/N`, and needs no server; anything else is the name of an entry.
     """
-    if len(what.split()) > 1 or what.startswith("*/"):
+    if not entry and (len(what.split()) > 1 or what.startswith("*/")):
         zone = zone_of(tz or "UTC")
         times = _times(parsed(what, zone, now_ms()), now_ms(), count)
     elif tz is not None:
         raise click.UsageError("--tz is for a schedule: an entry has its own")
     else:
-        entry = _stored(here, what)
-        zone = zone_of(entry.tz)
-        left = count if entry.limit is None else min(count, entry.limit - entry.executions)
-        times = [entry.next_run, *_times(_schedule_of(entry, zone), entry.next_run, left - 1)]
+        stored = _stored(here, what)
+        zone = zone_of(stored.tz)
+        left = count if stored.limit is None else min(count, stored.limit - stored.executions)
+        times = [stored.next_run, *_times(_schedule_of(stored, zone), stored.next_run, left - 1)]
     for ms in times:
         _print(here, ms, zone)
 

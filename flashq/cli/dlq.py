@@ -7,7 +7,8 @@ import click
 from flashq.cli import CONTEXT
 from flashq.cli.connection import Here, ask, client_command, yes_option
 from flashq.cli.exits import Exit, Failure
-from flashq.cli.output import counted, harmless, now_ms, short, span
+from flashq.cli.harmless import harmless
+from flashq.cli.output import counted, now_ms, short, span
 from flashq.cli.values import QUEUE_NAME
 from flashq.commands import MAX_BATCH
 

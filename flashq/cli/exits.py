@@ -10,6 +10,7 @@ from typing import IO, Any, NoReturn
 import click
 import orjson
 
+from flashq.cli.harmless import harmless
 from flashq.errors import AUTH_REQUIRED, INVALID_TOKEN
 
 
@@ -57,24 +58,22 @@ class Failure(click.ClickException):
             click.echo(orjson.dumps(shown), err=True)
             return
         notes = "; field ".join(filter(None, (self.code, self.field)))
-        line = " ".join(self.message.split())
+        line = harmless(" ".join(self.message.split()))
         click.echo(f"Error: {line} [{notes}]" if notes else f"Error: {line}", err=True)
 
 
 def failure_of(error: Exception) -> Failure | None:
     """How a command ends that met this exception; None for one that is a bug."""
-    from flashq.client import CommandError, DeadlineExceeded, FlashQError, PushInterrupted
+    from flashq.client import CommandError, DeadlineExceeded, FlashQError
+    from flashq.storage.base import StorageError
 
-    if isinstance(error, PushInterrupted) and isinstance(error.__cause__, FlashQError):
-        cause = failure_of(error.__cause__)
-        assert cause is not None
-        text = f"jobs pushed before: {len(error.done.ids)}. {cause.message}"
-        return Failure(cause.status, text, cause.code, cause.field)
     if isinstance(error, CommandError):
         access = error.code in (AUTH_REQUIRED.code, INVALID_TOKEN.code)
         return Failure(Exit.ACCESS if access else Exit.REFUSED, error.text, error.code, error.field)
     if isinstance(error, DeadlineExceeded):
         return Failure(Exit.NO_ANSWER, str(error))
+    if isinstance(error, StorageError):
+        return Failure(Exit.REFUSED, str(error))
     if isinstance(error, FlashQError):
         return Failure(Exit.NO_CONNECTION, str(error))
     return None

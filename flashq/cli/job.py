@@ -7,7 +7,8 @@ import click
 
 from flashq.cli.connection import Here, client_command
 from flashq.cli.finding import custom_option, find
-from flashq.cli.output import counted, harmless, json_text, moment, now_ms, short, span, when
+from flashq.cli.harmless import harmless
+from flashq.cli.output import counted, json_text, moment, now_ms, short, span, when
 from flashq.client.shapes import Attempt
 from flashq.commands import STATES
 from flashq.job_shape import JOB_FIELDS, OPTIONAL_JOB_FIELDS

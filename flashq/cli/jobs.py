@@ -1,6 +1,6 @@
 """`flashq jobs`: lists of jobs; `cancel`, `retry` and `promote`: single ones."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -9,12 +9,15 @@ import click
 from flashq.cli.connection import Here, client_command
 from flashq.cli.exits import Exit, Failure, failure_of
 from flashq.cli.finding import custom_option, find
-from flashq.cli.output import counted, now_ms, short, span
+from flashq.cli.output import counted, now_ms, short, span, tabled
+from flashq.cli.paging import whole_page
 from flashq.cli.values import QUEUE_NAME
+from flashq.cli.watching import watch_options, watched
 from flashq.commands import MAX_BATCH, STATES
 
 if TYPE_CHECKING:
     from flashq.client import FlashQ, Job
+    from flashq.client.results import JobPage
 
 COLUMNS = ("#id", "queue", "state", "#priority", "#attempts", "#age", "name", "data")
 
@@ -25,27 +28,38 @@ COLUMNS = ("#id", "queue", "state", "#priority", "#attempts", "#age", "name", "d
 @click.option("--limit", "-n", type=click.IntRange(1, MAX_BATCH), default=20, show_default=True, help="Jobs on a page.")
 @click.option("--page", "-p", type=click.IntRange(1), default=1, show_default=True, help="Which page.")
 @click.option("--all", "whole", is_flag=True, help="All of them, page after page.")
-def command(here: Here, queue: str | None, state: str | None, limit: int, page: int, whole: bool) -> None:
+@watch_options
+def command(here: Here, queue: str | None, state: str | None, limit: int, page: int, whole: bool, watch: bool,
+            every: int) -> None:
     """List the jobs of QUEUE, or of all queues, newest first."""
+    if whole and watch:
+        raise click.UsageError("--all and --watch exclude each other")
     if whole:
-        _print(here, here.client.jobs(queue, state, page_size=MAX_BATCH))
+        _print_all(here, here.client.jobs(queue, state, page_size=MAX_BATCH))
         return
-    found = here.client.get_jobs(queue, state, limit=limit, offset=(page - 1) * limit)
-    _print(here, iter(found.jobs))
-    pages = -(-found.total // limit)
+
+    def look() -> "JobPage":
+        return whole_page(here.client, queue, state, limit, (page - 1) * limit)
+
+    total = watched(here, watch, every, look, lambda found: tabled(COLUMNS, map(row, found.jobs)),
+                    lambda found: _print_json(here, found.jobs)).total
     if not here.as_json:
-        here.out.note(f"page {page} of {pages or 1}, {counted(found.total, 'job')}")
+        here.out.note(f"page {page} of {max(-(-total // limit), 1)}, {counted(total, 'job')}")
 
 
-def _print(here: Here, jobs: "Iterator[Job]") -> None:
+def _print_all(here: Here, jobs: "Iterator[Job]") -> None:
     if here.as_json:
-        for job in jobs:
-            here.out.json(job)
+        _print_json(here, jobs)
         return
     headed = True
     while (page := list(islice(jobs, MAX_BATCH))) or headed:
         here.out.table(COLUMNS, map(row, page), headed=headed)
         headed = False
+
+
+def _print_json(here: Here, jobs: "Iterable[Job]") -> None:
+    for job in jobs:
+        here.out.json(job)
 
 
 def row(job: "Job") -> tuple[str, ...]:

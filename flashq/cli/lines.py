@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgpack  # type: ignore[import-untyped]
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from flashq.cli.exits import Exit, Failure
-from flashq.cli.output import Output, console
+from flashq.cli.exits import Exit, Failure, failure_of
+from flashq.cli.output import Output, console, counted
 from flashq.cli.values import from_json
 
 if TYPE_CHECKING:
-    from flashq.client import FlashQ, PushOptions
+    from flashq.client import FlashQ, PushInterrupted, PushOptions
     from flashq.client.bulk import Durability
 
 READ = 1024 * 1024
 LONGEST = 64 * 1024 * 1024      # bytes of a line; over it the input is no lines
 ROOM = 2048                     # bytes of a request around the job
-DEEPEST = 120                   # levels; a request may have 128, its own included
+DEEPEST = 126                   # levels of a job; a request may have 128, with its own and that of the list
 _PLACE = re.compile(r"jobs\[(\d+)\]")
 
 
@@ -83,11 +83,15 @@ class Pusher:
 
     def run(self, stream: BinaryIO) -> Tally:
         """All lines of it."""
-        with Bar(stream) as bar:
-            for lines in numbered(stream, bar.read):
-                for queue, items in groupby(self._items(lines), key=lambda item: item.queue):
-                    self._push(queue, list(items))
-                    bar.show(self.tally)
+        try:
+            with Bar(stream) as bar:
+                for lines in numbered(stream, bar.read):
+                    for queue, items in groupby(self._items(lines), key=lambda item: item.queue):
+                        self._push(queue, list(items))
+                        bar.show(self.tally)
+        except KeyboardInterrupt:
+            self._out.note(f"stopped: {counted(self.tally.pushed, 'job')} pushed, and perhaps some more")
+            raise
         return self.tally
 
     def _items(self, lines: Iterable[tuple[int, bytes]]) -> Iterator[Item]:
@@ -106,8 +110,8 @@ class Pusher:
 
     def _check(self, line: bytes, job: "PushOptions") -> None:
         """What would have a whole batch refused."""
-        if line.count(b"[") + line.count(b"{") > DEEPEST and depth(job) > DEEPEST:
-            raise BadLine(f"it is nested deeper than {DEEPEST} levels")
+        if line.count(b"[") + line.count(b"{") >= DEEPEST and depth(job) > DEEPEST:
+            raise BadLine("it is nested deeper than the server takes")
         if packed_size(job) > self._largest:
             raise BadLine(f"it is larger than the {self._largest} bytes that the server takes")
 
@@ -123,7 +127,7 @@ class Pusher:
                 cause = error.__cause__
                 place = _PLACE.match(cause.field or "") if isinstance(cause, CommandError) else None
                 if place is None or not isinstance(cause, CommandError):
-                    raise
+                    raise self._interrupted(items[error.open[0][0]].number, error) from None
                 # A batch was refused for one of its jobs: that one is told, the others are pushed again.
                 bad = error.open[0][int(place[1])]
                 self._refuse(items[bad].number, cause.code, cause.text.replace(f"{place[0]}.", ""))
@@ -132,6 +136,15 @@ class Pusher:
             else:
                 self._count(items, len(result.ids), result.refused)
                 return
+
+    def _interrupted(self, line: int, error: "PushInterrupted") -> Exception:
+        """How it ends when not one job is at fault: from which line on it is open what was pushed."""
+        cause = failure_of(error.__cause__) if isinstance(error.__cause__, Exception) else None
+        if cause is None:
+            return error
+        doubt = "" if cause.code else "; of later ones it is not known"
+        text = f"line {line}: {cause.message} ({counted(self.tally.pushed, 'job')} pushed by then{doubt})"
+        return Failure(cause.status, text, cause.code, cause.field)
 
     def _count(self, items: list[Item], pushed: int, refused: Iterable[Any]) -> None:
         self.tally.pushed += pushed
@@ -159,22 +172,27 @@ def packed_size(job: Mapping[str, Any]) -> int:
 def depth(value: Any) -> int:
     """How deep lists and objects stand in each other; without recursion."""
     deepest, level = 0, [value]
-    while level:
-        below: list[Any] = []
-        for one in level:
-            below += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
-        level, deepest = below, deepest + 1
+    while level := [one for one in level if isinstance(one, dict | list)]:
+        level = [item for one in level for item in (one.values() if isinstance(one, dict) else one)]
+        deepest += 1
     return deepest
 
 
 def decoded(line: bytes) -> Any:
     """The JSON value of a line. BadLine, ValueError."""
+    text = utf8(line).removeprefix("\ufeff")
     try:
-        return from_json(line.decode("utf-8"))
-    except UnicodeDecodeError:
-        raise BadLine("it is no UTF-8") from None
+        return from_json(text)
     except ValueError as error:
         raise BadLine(f"it is no JSON: {error}") from None
+
+
+def utf8(line: bytes) -> str:
+    """The text of a line. BadLine."""
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadLine("it is no UTF-8") from None
 
 
 class Bar:

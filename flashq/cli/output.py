@@ -14,11 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from flashq.cli.exits import leave_pipe
+from flashq.cli.harmless import harmless
 
 WIDE = 10_000       # columns of output that is no terminal: nothing is cut that a program may want to read
 CUT = 60            # characters of a payload in a table
-_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
-_CONTROLS |= {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029)}
 _UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"))
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=vars).encode
 
@@ -34,11 +33,6 @@ def console(stderr: bool = False) -> Console:
     if not made.is_terminal:
         made.width = WIDE
     return made
-
-
-def harmless(text: str) -> str:
-    """With control characters written out: what users put into jobs must not move the cursor."""
-    return text.translate(_CONTROLS)
 
 
 def json_text(value: Any) -> str:
@@ -128,14 +122,8 @@ class Output:
             self.line(text)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], headed: bool = True) -> None:
-        """Columns whose name begins with `#` are numbers."""
-        made = plain_table()
-        made.show_header = headed
-        for name in columns:
-            made.add_column(name.lstrip("#"), justify="right" if name.startswith("#") else "left", no_wrap=True)
-        for row in rows:
-            made.add_row(*(Text(harmless(cell)) for cell in row))
-        self.console.print(made)
+        """Rows below each other; `tabled` says what columns are."""
+        self.console.print(tabled(columns, rows, headed))
 
     def facts(self, rows: Iterable[tuple[str, str]]) -> None:
         """Names and values, one below the other."""
@@ -145,6 +133,17 @@ class Output:
         for name, value in rows:
             made.add_row(Text(name), Text(harmless(value)))
         self.console.print(made)
+
+
+def tabled(columns: Sequence[str], rows: Iterable[Sequence[str]], headed: bool = True) -> Table:
+    """A table of texts. Columns whose name begins with `#` are numbers."""
+    made = plain_table()
+    made.show_header = headed
+    for name in columns:
+        made.add_column(name.lstrip("#"), justify="right" if name.startswith("#") else "left", no_wrap=True)
+    for row in rows:
+        made.add_row(*(Text(harmless(cell)) for cell in row))
+    return made
 
 
 def plain_table() -> Table:

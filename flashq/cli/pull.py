@@ -6,7 +6,7 @@ import click
 
 from flashq.cli.connection import Here, client_command
 from flashq.cli.exits import Exit, Failure
-from flashq.cli.output import short
+from flashq.cli.output import json_text
 from flashq.cli.values import DURATION, JSON, QUEUE_NAME
 from flashq.commands import MAX_BATCH
 
@@ -38,18 +38,15 @@ def command(here: Here, queue: str, count: int, wait: int, names: tuple[str, ...
     jobs = here.client.pull_batch(queue, count, timeout=wait, names=list(names) or None)
     if not jobs:
         raise Failure(Exit.NOTHING, f"no job is ready in queue {queue}")
-    lost: list[Exception] = []
-    for job in jobs:
-        lost += _end(here, job, ack, result, error)
-    for job in jobs:
-        _show(here, job)
-    if lost:
-        raise lost[0]
+    _show(here, jobs)   # before they are acknowledged: what was printed nowhere must not be done with
+    failures = [failure for job in jobs if (failure := _end(here, job, ack, result, error)) is not None]
+    if failures:
+        raise failures[0]
     if not ack and error is None:
         here.out.note(f"{len(jobs)} given back: --ack acknowledges, --fail fails an attempt")
 
 
-def _end(here: Here, job: "Job", ack: bool, result: Any, error: str | None) -> list[Exception]:
+def _end(here: Here, job: "Job", ack: bool, result: Any, error: str | None) -> Exception | None:
     """What went wrong; the other jobs are to be ended all the same."""
     from flashq.client import FlashQError
 
@@ -61,13 +58,19 @@ def _end(here: Here, job: "Job", ack: bool, result: Any, error: str | None) -> l
         else:
             here.client.fail(job, release=True)
     except FlashQError as failed:
-        return [failed]
-    return []
+        return failed
+    return None
 
 
-def _show(here: Here, job: "Job") -> None:
-    if here.as_json:
-        here.out.json(job)
-    else:
-        named = f" {job.name}" if job.name else ""
-        here.out.line(f"{job.id}{named} {short(job.data, 100_000)}")
+def _show(here: Here, jobs: "list[Job]") -> None:
+    """All of them. When that cannot be, they are given back."""
+    try:
+        for job in jobs:
+            if here.as_json:
+                here.out.json(job)
+            else:
+                here.out.line(f"{job.id}{f' {job.name}' if job.name else ''} {json_text(job.data)}")
+    except BaseException:
+        for job in jobs:
+            here.client.fail(job, release=True)
+        raise

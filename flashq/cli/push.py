@@ -7,7 +7,7 @@ import click
 
 from flashq.cli.connection import Here, client_command
 from flashq.cli.exits import Exit, Failure
-from flashq.cli.lines import BadLine, Pusher, Tally, decoded, packed_size
+from flashq.cli.lines import BadLine, Pusher, Tally, decoded, packed_size, utf8
 from flashq.cli.output import counted
 from flashq.cli.push_options import push_options, taken
 from flashq.cli.values import QUEUE_NAME, from_json
@@ -77,7 +77,7 @@ def _one(here: Here, queue: str, data: Any, options: dict[str, Any]) -> None:
 
 def _job(line: bytes, text: bool, with_options: bool) -> dict[str, Any]:
     if text:
-        return {"data": line.rstrip(b"\r").decode("utf-8")}
+        return {"data": utf8(line.rstrip(b"\r"))}
     value = decoded(line)
     if not with_options:
         return {"data": value}

@@ -1,15 +1,18 @@
 """The options of a push as flags, made from the table of push options: none can be missing."""
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
 
 from flashq.cli.values import DURATION, JSON
+from flashq.commands import PUSH_OPTIONS
 from flashq.fields import RANGES, Field, Kind
 
 Function = Callable[..., None]
 _RENAMED = {"tags": ("--tag", "--tags"), "version": ("--job-version",)}
+_OPTION = re.compile("`(" + "|".join(one.name for one in PUSH_OPTIONS) + ")`")    # named in the text of another
 _NUMBERS = (Kind.U64, Kind.U32, Kind.I32)
 
 
@@ -32,7 +35,7 @@ def _options(field: Field) -> Iterable[click.Option]:
 
 
 def _option(field: Field, name: str) -> click.Option:
-    flags = [*_RENAMED.get(name, (f"--{name.replace('_', '-')}",)), name]
+    flags = [*_flags(name), name]
     help = _help(field)
     if field.kind is Kind.BOOL:
         return click.Option(flags, is_flag=True, default=None, flag_value=True, help=help)
@@ -42,6 +45,10 @@ def _option(field: Field, name: str) -> click.Option:
         return click.Option(flags, multiple=True, type=click.IntRange(0), metavar="ID",
                             help=f"{help} May be given several times.")
     return click.Option(flags, type=_type(field), help=help)
+
+
+def _flags(name: str) -> tuple[str, ...]:
+    return _RENAMED.get(name, (f"--{name.replace('_', '-')}",))
 
 
 def _type(field: Field) -> click.ParamType:  # type: ignore[type-arg]
@@ -59,11 +66,12 @@ def _type(field: Field) -> click.ParamType:  # type: ignore[type-arg]
 
 
 def _help(field: Field) -> str:
-    """The text of the table; on the command line a time has its unit, and is no `ms …`."""
+    """The text of the table in the words of the command line: a time has its unit, options are flags."""
+    text = _OPTION.sub(lambda found: f"`{_flags(found[1])[0]}`", field.doc).replace("SETGROUPS", "`flashq limit`")
     if not field.is_time:
-        return field.doc
-    text = field.doc.removeprefix("ms").lstrip("; ")
-    return f"Time {text}" if field.doc.startswith("ms ") else text[:1].upper() + text[1:]
+        return text
+    rest = text.removeprefix("ms").lstrip("; ")
+    return f"Time {rest}" if text.startswith("ms ") else rest[:1].upper() + rest[1:]
 
 
 def taken(fields: Iterable[Field], parameters: dict[str, Any]) -> dict[str, Any]:

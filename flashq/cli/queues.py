@@ -1,16 +1,14 @@
 """`flashq queues` and `flashq stats`: what there is, and how fast it goes."""
 
-import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import click
 from rich.console import Group
-from rich.live import Live
 from rich.text import Text
 
 from flashq.cli.connection import Here, client_command
-from flashq.cli.output import harmless, number, plain, plain_table, span
-from flashq.cli.values import DURATION
+from flashq.cli.harmless import harmless
+from flashq.cli.output import number, plain, plain_table, span, tabled
+from flashq.cli.watching import watch_options, watched
 
 if TYPE_CHECKING:
     from flashq.client.results import Metrics, QueueInfo, Stats
@@ -19,14 +17,14 @@ COLUMNS = ("queue", "#waiting", "#delayed", "#active", "#dead", "#completed", "l
 
 
 @client_command("queues")
-def queues(here: Here) -> None:
+@watch_options
+def queues(here: Here, watch: bool, every: int) -> None:
     """List the queues that hold jobs or are paused, with their counts and limits."""
-    found = here.client.list_queues()
-    if here.as_json:
+    def to_json(found: "list[QueueInfo]") -> None:
         for one in found:
             here.out.json(one)
-    else:
-        here.out.table(COLUMNS, map(row, found))
+
+    watched(here, watch, every, here.client.list_queues, lambda found: tabled(COLUMNS, map(row, found)), to_json)
 
 
 def row(one: "QueueInfo") -> tuple[str, ...]:
@@ -47,40 +45,26 @@ def limits(one: "QueueInfo") -> str:
 
 
 @client_command("stats")
-@click.option("--watch", "-w", is_flag=True, help="Go on until Ctrl-C.")
-@click.option("--every", type=DURATION, default="2s", show_default=True, help="With --watch, time between looks.")
+@watch_options
 def stats(here: Here, watch: bool, every: int) -> None:
     """Show the totals of the server: jobs by state, rates, latency, and how far the disk is.
 
-    With --json and --watch there is a line for each look. `flashq top` shows the queues as well.
+    `flashq top` shows the queues as well.
     """
-    if not watch:
-        _show(here, *_look(here))
-        return
-    if every <= 0:
-        raise click.UsageError("--every: must be more than 0")
-    if here.as_json or not here.out.console.is_terminal:
-        while True:
-            _show(here, *_look(here))
-            time.sleep(every / 1000)
-    with Live(console=here.out.console, auto_refresh=False) as live:
-        while True:
-            live.update(_table(*_look(here)), refresh=True)
-            time.sleep(every / 1000)
+    watched(here, watch, every, lambda: _look(here), lambda found: _table(*found),
+            lambda found: here.out.json(_object(*found)))
 
 
 def _look(here: Here) -> "tuple[Stats, Metrics]":
     return here.client.stats(), here.client.metrics()
 
 
-def _show(here: Here, counts: "Stats", metrics: "Metrics") -> None:
-    if here.as_json:
-        shown = plain(metrics)
-        del shown["queues"]
-        here.out.json({**{key: plain(value) for key, value in vars(counts).items()
-                          if key not in ("ok", "success", "reqId")}, "metrics": shown})
-    else:
-        here.out.console.print(_table(counts, metrics))
+def _object(counts: "Stats", metrics: "Metrics") -> dict[str, Any]:
+    """Both in one; what METRICS says of the queues, STATS has too."""
+    shown = plain(metrics)
+    del shown["queues"]
+    kept = {key: value for key, value in plain(counts).items() if key not in ("ok", "success", "reqId")}
+    return {**kept, "metrics": shown}
 
 
 def _table(counts: "Stats", metrics: "Metrics") -> Group:

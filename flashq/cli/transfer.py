@@ -1,13 +1,17 @@
 """`flashq export` and `flashq import`: jobs of a running server as lines of JSON, and back."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import click
 
 from flashq.cli.connection import Here, client_command
+from flashq.cli.files import check_new, replacing
 from flashq.cli.lines import BadLine, Pusher, decoded
 from flashq.cli.output import counted, json_text, now_ms
+from flashq.cli.paging import whole_page
 from flashq.cli.push import checked, finish
 from flashq.cli.values import QUEUE_NAME
 from flashq.commands import PUSH_OPTIONS, STATES
@@ -26,11 +30,12 @@ _SET_BY_SERVER = {"ttl", "timeout", "max_attempts", "backoff"}     # an explicit
 
 @client_command("export")
 @click.argument("queues", type=QUEUE_NAME, nargs=-1, required=True, metavar="QUEUE...")
-@click.option("--output", "-o", type=click.File("wb", lazy=False), default="-", metavar="FILE",
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write into this file instead of stdout.")
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
 @click.option("--state", "-s", "states", type=click.Choice(STATES), multiple=True,
               help="Only jobs in this state. May be given several times. [all]")
-def export(here: Here, queues: tuple[str, ...], output: BinaryIO, states: tuple[str, ...]) -> None:
+def export(here: Here, queues: tuple[str, ...], output: Path | None, force: bool, states: tuple[str, ...]) -> None:
     """Write the jobs of QUEUE... as lines of JSON, oldest first, through the running server.
 
     A line is {"queue", "id", "state", "created_at", "run_at", "push"}; `push` holds the options of a push that makes
@@ -42,14 +47,26 @@ def export(here: Here, queues: tuple[str, ...], output: BinaryIO, states: tuple[
     It is no snapshot: jobs that come or go meanwhile may be in it or not. Pause the queue for an exact copy.
     `flashq journal export` and `flashq backup` copy everything, from the data directory.
     """
+    if output is None:
+        count = _write(here.client, queues, states, sys.stdout.buffer)
+    else:
+        check_new(output, force)
+        client = here.client    # before there is a file
+        with replacing(output) as unfinished, unfinished.open("wb") as file:
+            count = _write(client, queues, states, file)
+    here.out.note(f"exported {counted(count, 'job')}")
+
+
+def _write(client: "FlashQ", queues: Iterable[str], states: Collection[str], out: BinaryIO) -> int:
+    """How many jobs it wrote."""
     count = 0
     for queue in queues:
-        for job in oldest_first(here.client, queue):
+        for job in oldest_first(client, queue):
             if not states or job.state in states:
-                output.write(json_text(line_of(job)).encode("utf-8", "surrogatepass") + b"\n")
+                out.write(json_text(line_of(job)).encode() + b"\n")
                 count += 1
-    output.flush()
-    here.out.note(f"exported {counted(count, 'job')}")
+    out.flush()
+    return count
 
 
 def oldest_first(client: "FlashQ", queue: str) -> "Iterator[Job]":
@@ -60,12 +77,7 @@ def oldest_first(client: "FlashQ", queue: str) -> "Iterator[Job]":
     last = 0
     while (left := _newer_than(client, queue, last)) > 0:
         size = min(PAGE, left)
-        found: list[Job] = []
-        while len(found) < size:    # a page ends early when its jobs are large
-            page = client.get_jobs(queue, limit=size - len(found), offset=left - size + len(found)).jobs
-            if not page:
-                break
-            found += page
+        found = whole_page(client, queue, None, size, left - size).jobs
         fresh = sorted((job for job in found if job.id > last), key=lambda job: job.id)
         if not fresh:
             return

@@ -1,6 +1,7 @@
 """Kinds of values on the command line: times with a unit, JSON, names of queues that the server completes."""
 
 import json
+import math
 from typing import Any, NoReturn
 
 import click
@@ -47,7 +48,15 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
-_DECODE = json.JSONDecoder(parse_constant=_no_constant).decode      # not orjson: it makes floats of large integers
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text} is beyond all numbers")
+    return value
+
+
+# Not orjson: it makes floats of large integers.
+_DECODE = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite).decode
 
 
 def from_json(text: str) -> Any:

@@ -48,6 +48,20 @@ class Terminal:
         """Press these."""
         os.write(self._fd, keys.encode())
 
+    def interrupt(self) -> int:
+        """Press Ctrl-C until the program ends; its status. Once may be too soon: a read that begins in that moment
+        hears of no signal."""
+        pressed = [0.0]
+
+        def ended() -> bool:
+            if self.process.poll() is None and time.monotonic() - pressed[0] > 0.5:
+                pressed[0] = time.monotonic()
+                self.type("\x03")
+            return self.process.poll() is not None
+
+        self.wait(ended, "the end")
+        return self.end()
+
     @property
     def lines(self) -> list[str]:
         """What stands on the screen."""

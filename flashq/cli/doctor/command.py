@@ -11,7 +11,7 @@ from flashq.cli.connection import Here, client_command
 from flashq.cli.doctor import directory, machine, server, settings
 from flashq.cli.doctor.check import Check, Level, fail
 from flashq.cli.exits import Exit, Failure
-from flashq.cli.output import harmless
+from flashq.cli.harmless import harmless
 from flashq.cli.values import DURATION
 from flashq.config import Settings, load
 from flashq.setting_types import SettingError

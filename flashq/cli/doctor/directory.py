@@ -18,6 +18,7 @@ FREE_PERCENT = 10
 MEASURED_BYTES, MEASURED_WRITES = 4096, 100
 SLOW_MS, TOO_FAST_MS = 20.0, 0.005
 IN_MEMORY = {"tmpfs", "ramfs"}
+OF_CONTAINER = {"overlay", "aufs"}
 OVER_NETWORK = {"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"}
 
 
@@ -65,6 +66,8 @@ def file_system(directory: Path, mounts: Path = Path("/proc/self/mounts")) -> Ch
     kind = kind_of(directory.resolve(), mounts)
     if kind in IN_MEMORY:
         return fail("file system", f"{kind}: it is memory, and gone with the machine", "put --data-dir on a disk")
+    if kind in OF_CONTAINER:
+        return warn("file system", f"{kind}: the container's own layer, and gone with it", "mount a volume there")
     if kind in OVER_NETWORK:
         return warn("file system", f"{kind}: over a network, locks and syncs may promise more than they keep",
                     "put --data-dir on a local disk or a block device")

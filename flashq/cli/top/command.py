@@ -73,6 +73,8 @@ def _show(watcher: Watcher, title: str) -> None:
     seen: object = None
     with single_keys() as typed, Live(console=screen, screen=True, auto_refresh=False) as live:
         while True:
+            if watcher.crash is not None:
+                raise watcher.crash
             size = os.get_terminal_size(sys.stdout.fileno())
             watcher.names = state.names
             now = (size, watcher.changes, int(time.time()), state.selected, state.order, state.question, state.message)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from rich.console import Group
 from rich.text import Text
 
-from flashq.cli.output import harmless, number, span
+from flashq.cli.harmless import harmless
+from flashq.cli.output import number, span
 from flashq.cli.top.readings import Row, View
 from flashq.cli.top.watcher import Action
 

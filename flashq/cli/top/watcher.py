@@ -38,6 +38,7 @@ class Watcher:
         self.said = ""                      # what became of the last action
         self.names: frozenset[str] = frozenset()    # queues on the screen
         self.changes = 0                    # counts up whenever something is new
+        self.crash: Exception | None = None     # a bug: what ended the thread
         self._client = client
         self._every = every
         self._seconds = seconds
@@ -58,6 +59,12 @@ class Watcher:
         self._actions.put(action)
 
     def _run(self) -> None:
+        try:
+            self._watch()
+        except Exception as error:  # for the thread that draws, which raises it
+            self.crash = error
+
+    def _watch(self) -> None:
         """Looks at fixed times, and at once after an action."""
         due = time.monotonic()
         while True:

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from flashq import FlashQ
+from flashq import App, FlashQ, current_job
 from flashq.config import SettingError
 from flashq.server.errors import StartError
 from flashq.testing import AsyncTestServer, TestServer
+from support.tasks import eventually, working
 from support.wire import JSON
 from support.wire import Client as Raw
 
@@ -130,6 +131,7 @@ def test_pulls_and_waits_end_at_their_time(still: TestServer) -> None:
     with raw(still) as client:
         client.send("PULL", queue="q", timeout=60_000, reqId="pull")
         client.send("WAITJOB", id=id, timeout=90_000, reqId="wait")
+        assert client.call("PING", reqId="parked")["reqId"] == "parked"
 
         def next_after(seconds: int) -> str:
             still.advance(seconds=seconds)
@@ -295,3 +297,25 @@ def test_in_the_loop_of_the_test(loop: Callable[[], asyncio.AbstractEventLoop], 
 
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(program())
+
+
+def test_a_worker_beside_it(tmp_path: Path) -> None:
+    """Its jobs run in real time while the clock goes on; the server holds nothing against it."""
+    app, times = App("flashq://production.example.org"), []
+
+    @app.task
+    async def report() -> None:
+        times.append(current_job().job.created_at)
+
+    async def program() -> None:
+        async with AsyncTestServer(now=NEW_YEAR) as server:
+            await server.connect(app)
+            await report.schedule_async(cron="0 * * * *")
+            async with working(app):
+                for day in range(1, 4):
+                    await server.advance_to(NEW_YEAR + timedelta(days=day, minutes=1))
+                    await eventually(lambda day=day: len(times) == 24 * day)
+
+    asyncio.run(program())
+    first = int(NEW_YEAR.timestamp() * 1000) + HOUR
+    assert sorted(times) == [first + n * HOUR for n in range(72)]

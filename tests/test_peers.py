@@ -1,10 +1,12 @@
 """perf/peers measures what it says: jobs are counted by all threads and processes, and the comparison runs."""
 
+import importlib
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,13 +37,13 @@ print(tally.read())
 """
 
 
-def run(*flags: str, out: Path) -> dict[str, object]:
+def run(*flags: str, out: Path) -> dict[str, Any]:
     """The report of a short comparison. Whether the bar holds is no matter here."""
     command = [sys.executable, str(FOLDER / "run.py"), "--seconds", "0.2", "--turns", "1", "--out", str(out), *flags]
     done = subprocess.run(command, cwd=out.parent, env=server_environment(), capture_output=True, text=True,
                           timeout=300, check=False)
     assert done.returncode in (0, 1) and out.is_file(), done.stdout + done.stderr
-    report: dict[str, object] = json.loads(out.read_text())["contestants"]
+    report: dict[str, Any] = json.loads(out.read_text())["contestants"]
     return report
 
 
@@ -57,6 +59,19 @@ def test_our_side_runs(tmp_path: Path) -> None:
     (ours,) = report.values()
     assert ours["jobs_per_second"] > 0 and ours["pushed_per_second"] > 0
     assert ours["versions"].keys() == {"flashq-server"} and len(ours["turns"]) == 1
+
+
+def test_the_bar_is_held_against_the_best_peer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    results = importlib.import_module("results")
+
+    def turns(*rates: float) -> list[Any]:
+        return [results.Turn(1000, 1.0, rate, 1.0, 1.0) for rate in rates]
+
+    found = results.Results({"celery": turns(900, 1000, 9000), "rq": turns(500), "flashq memory": turns(10_000),
+                             "flashq commit": turns(9_990)}, tmp_path)
+    assert [(row.measured, row.passed) for row in found.rows()] == [("10.0 x celery", True), ("10.0 x celery", False)]
+    assert results.Results({"flashq memory": turns(1)}, tmp_path).rows() == []
 
 
 @pytest.mark.slow

@@ -29,7 +29,12 @@ class Contestant:
     settings: str
     durability: str
     versions: Callable[[Path], dict[str, str]]
-    environment: Mapping[str, str] = field(default_factory=dict)    # of its worker
+    worker_env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_peer(self) -> bool:
+        """Not flashQ."""
+        return self.name in environment.PACKAGES
 
 
 @contextmanager

@@ -27,8 +27,7 @@ SAID = {
         "Arguments and results": ["times - send: argument 'times' must be int, not str 'twice'", "2026-01-03 00:00:00"],
         "Settings of a task": ["True", "rain"],
         "Later, many, and by the clock": [
-            str([f"sent to {to}, {n} times" for to, n in (("a@b.c", 1), ("d@e.f", 3), ("x@y.z", 1), ("u@v.w", 2))]) + " []",
-        ],
+            f"{[f'sent to {to} times' for to in ('a@b.c, 1', 'd@e.f, 3', 'x@y.z, 1', 'u@v.w, 2')]} []"],
         "In the handler": ["3 1"],
         "One after the other, side by side": ["6561", "[1, 4]", "30", "41", "100"],
         "Middleware": ["acme"],

@@ -10,7 +10,7 @@ import click
 
 from flashq.setting_types import TIME
 
-LEVELS = ("debug", "info", "warning", "error")
+LEVELS = ("debug", "info", "warning", "error")      # those of flashq/server/logs.py
 
 
 def _queues(_ctx: click.Context, _param: click.Parameter, value: str | None) -> list[str] | dict[str, int] | None:
@@ -69,13 +69,22 @@ def command(target: str, **options: Any) -> None:
     MODULE:APP names it, as in myapp.tasks:app; the current directory is looked into as well. At SIGTERM no more jobs
     are pulled, those that run may end, and what is left goes back to its queue. A second signal does not wait.
     """
-    from flashq.server import logs
-
-    logger = logs.configure(options["log_format"], options["log_level"])
+    logger = _logger(options["log_format"], options["log_level"])
     replaced = options["max_jobs_per_child"] is not None and not options["isolate"]
     if not options["supervised"] and (options["processes"] > 1 or options["reload"] or replaced):
         sys.exit(_supervise(options, logger))
     sys.exit(_run(target, options, logger))
+
+
+def _logger(form: str, level: str) -> Any:
+    """For people, or the structured one."""
+    if form == "text":
+        from flashq.worker.console import ConsoleLogger
+
+        return ConsoleLogger(level)
+    from flashq.server import logs
+
+    return logs.configure(form, level)
 
 
 def _supervise(options: dict[str, Any], logger: Any) -> int:

@@ -31,12 +31,13 @@ class Reporter(Protocol):
 class CurrentJob:
     """A delivered job, while its handler runs. Its methods never wait, and may be used in any thread."""
 
-    __slots__ = ("_interrupt", "_reporter", "_stopped", "job", "started", "stop_reason")
+    __slots__ = ("_interrupt", "_reporter", "_stopped", "job", "runs_in", "started", "stop_reason")
 
     def __init__(self, job: "Job", reporter: Reporter) -> None:
         self.job = job
         self.stop_reason: StopReason | None = None
         self.started = 0.0                                      # monotonic seconds
+        self.runs_in: asyncio.Task[Any] | None = None           # unset: the one that is current when it begins
         self._reporter = reporter
         self._stopped: threading.Event | None = None
         self._interrupt: Callable[[], object] | None = None     # breaks the handler's wait, in its loop

@@ -22,8 +22,13 @@ class Meta(TypedDict, total=False):
     take: Take
 
 
+_NONE: Meta = {}
+
+
 def meta_of(data: Any) -> Meta:
-    """Of a job's data; empty when there is none."""
-    found = data.get(META) if isinstance(data, dict) else None
+    """Of a job's data, for reading only; empty when there is none."""
+    if not data or not isinstance(data, dict) or META not in data:
+        return _NONE
+    found = data[META]
     made: Meta = found if isinstance(found, dict) else {}      # type: ignore[assignment]  # read with care, key by key
     return made

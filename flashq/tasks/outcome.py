@@ -26,15 +26,15 @@ class Outcome:
     retry_after: int | None = None
     exception: BaseException | None = None
 
-    def call(self, job: Job) -> Call[None] | None:
-        """What tells the server; None when there is nothing to tell."""
+    def call(self, job: Job, deadline: float | None = None) -> Call[None] | None:
+        """What tells the server, within `deadline` seconds; None when there is nothing to tell."""
         if self.kind == "done":
-            return calls.ack(job, self.result)
+            return calls.ack(job, self.result, deadline=deadline)
         if self.kind == "lost":
             return None
         return calls.fail(
             job, self.error, retry=False if self.kind == "dead" else None, retry_after=self.retry_after,
-            release=True if self.kind == "released" else None)
+            release=True if self.kind == "released" else None, deadline=deadline)
 
 
 DONE = Outcome("done")

@@ -48,7 +48,7 @@ async def run_job(
     task = None
     try:
         task = app.task_of(job)
-        if app.hooks.any or tracing.wanted(job):
+        if app.hooks.any or tracing.wanted(job, current.started):
             return await _surrounded(app, task, current, executor)
         return _done(task, await _handle(app, task, current, executor))
     except (Exception, SystemExit) as error:
@@ -102,7 +102,7 @@ async def _handle(app: "App", task: "Task[..., Any]", current: CurrentJob, execu
 
 
 def _interrupt_this(current: CurrentJob) -> None:
-    task = asyncio.current_task()
+    task = current.runs_in or asyncio.current_task()
     assert task is not None
     current.interruptible(task.cancel)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from flashq.client.shapes import Job
 from flashq.tasks.context import CurrentJob
-from flashq.tasks.meta import META, meta_of
+from flashq.tasks.meta import meta_of
 
 
 @cache
@@ -27,14 +27,28 @@ def _propagator() -> Any:
     return module.TraceContextTextMapPropagator()
 
 
-def wanted(job: Job) -> bool:
+class _Provider:
+    """Whether the program has one that looks at spans. Asked once a second, as the question costs as much as a job."""
+
+    def __init__(self) -> None:
+        self.there = False
+        self._asked_at = -1.0
+
+    def ask(self, now: float) -> bool:
+        """`now` is monotonic, in seconds."""
+        if not self.there and now >= self._asked_at + 1:
+            self._asked_at = now
+            trace = _api()
+            self.there = trace is not None and not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+        return self.there
+
+
+_PROVIDER = _Provider()
+
+
+def wanted(job: Job, now: float) -> bool:
     """Whether an attempt at this job is to be traced: somebody looks at spans, or it carries a trace."""
-    trace = _api()
-    if trace is None:
-        return False
-    data = job.data
-    return (type(data) is dict and META in data) or not isinstance(
-        trace.get_tracer_provider(), trace.ProxyTracerProvider)
+    return _PROVIDER.ask(now) or ("trace" in meta_of(job.data) and _api() is not None)
 
 
 def carried() -> dict[str, str] | None:
@@ -51,7 +65,7 @@ def carried() -> dict[str, str] | None:
 def attempt(task: str, current: CurrentJob) -> Iterator[None]:
     """A span for an attempt, as a child of the one that pushed the job."""
     trace = _api()
-    if trace is None or not wanted(current.job):
+    if trace is None or not wanted(current.job, current.started):
         yield
         return
     parent = _propagator().extract(meta_of(current.job.data).get("trace") or {})

@@ -22,12 +22,13 @@ _LOG = logging.getLogger("flashq.worker")
 
 
 class Feed:
-    """Of one worker. `prefetch` is how many jobs may wait here beside those that run, None for what the speed says."""
+    """Of one worker. `prefetch` is how many jobs may wait here beside those that run, None for what the speed
+    says. Of `max_jobs` in all it pulls no more."""
 
     def __init__(
         self, client: AsyncFlashQ, lanes: Lanes, settler: Settler, concurrency: int, prefetch: int | None,
         queues: Sequence[str], weights: Sequence[int] | None, names: Sequence[str] | None,
-        versions: Sequence[int] | None,
+        versions: Sequence[int] | None, max_jobs: int | None = None,
     ) -> None:
         self._client = client
         self._lanes = lanes
@@ -38,6 +39,7 @@ class Feed:
         self._weights = weights
         self._names = names
         self._versions = versions
+        self._max_jobs = max_jobs
         self._rate = 0.0
         self._counted = 0
         self._counted_at = time.monotonic()
@@ -79,7 +81,9 @@ class Feed:
         """How many to pull now; none while a later pull would bring more at once."""
         ahead = self._ahead()
         want = min(self._concurrency + ahead - self._lanes.held, MAX_PULL, MAX_OPEN - self._settler.open)
-        return want if want >= max(1, ahead // 2) else 0
+        if want < max(1, ahead // 2):
+            return 0
+        return want if self._max_jobs is None else min(want, self._max_jobs - self._lanes.finished - self._lanes.held)
 
     def _ahead(self) -> int:
         if self._fixed is not None:

@@ -5,18 +5,21 @@ job may change for those after it in its lane is undone (cancellation), or ends 
 """
 import asyncio
 import time
+import types
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Coroutine, Generator, Iterable
 from contextvars import copy_context
+from typing import Any, TypeVar
 
 from flashq.client.shapes import Job
 from flashq.tasks.context import CurrentJob, Reporter, StopReason
 from flashq.tasks.outcome import Outcome
 
 SLICE_SECONDS = 0.002       # of running handlers that never wait, until the loop has a turn
-WOKEN_AT_ONCE = 16
+AWAKE_AT_ONCE = 16          # lanes that look for jobs, while jobs wait and handlers do as well
 
-Execute = Callable[[CurrentJob], Awaitable[Outcome]]
+T = TypeVar("T")
+Execute = Callable[[CurrentJob], Coroutine[Any, Any, Outcome]]
 Finished = Callable[[CurrentJob, Outcome], object]
 
 
@@ -35,7 +38,7 @@ class Lanes:
         self._context = copy_context()
         self._lanes: set[asyncio.Task[None]] = set()
         self._idle: list[asyncio.Future[None]] = []
-        self._waking = 0
+        self._awake = 0             # lanes that run a handler which has not waited yet, or look for a job
         self._slice_end = 0.0
         self._in_slice = False
         self._closed = False
@@ -52,7 +55,8 @@ class Lanes:
         self.waiting.extend(jobs)
         if self.waiting:
             self._empty.clear()
-            self._wake()
+            if not self._awake:
+                self._wake(1)
 
     def find(self, id: int) -> CurrentJob | None:
         """A job that runs."""
@@ -90,28 +94,28 @@ class Lanes:
 
     # -- waking -------------------------------------------------------------------------------------------------------
 
-    def _wake(self) -> None:
-        """Some lanes, which wake others in turn when there is more than they can take."""
-        wanted = min(len(self.waiting), WOKEN_AT_ONCE) - self._waking
-        while wanted > 0 and (self._idle or len(self._lanes) < self._limit):
-            self._waking += 1
-            wanted -= 1
+    def _wake(self, wanted: int) -> None:
+        """Have so many lanes awake, if there are as many jobs.
+
+        One is enough for handlers that never wait. When one does wait, others have to take its place.
+        """
+        wanted = min(wanted, self._awake + len(self.waiting))
+        while self._awake < wanted and (self._idle or len(self._lanes) < self._limit):
+            self._awake += 1
             if self._idle:
                 self._idle.pop().set_result(None)
             else:
-                self._start()
-
-    def _start(self) -> None:
-        lane = self._loop.create_task(self._run(), context=self._context.copy())
-        self._lanes.add(lane)
-        lane.add_done_callback(self._ended)
+                lane = self._loop.create_task(self._run(), context=self._context.copy())
+                self._lanes.add(lane)
+                lane.add_done_callback(self._ended)
 
     def _ended(self, lane: "asyncio.Task[None]") -> None:
         self._lanes.discard(lane)
         if not lane.cancelled() and (error := lane.exception()) is not None:
             self._loop.call_exception_handler({"message": "a lane of the worker ended", "exception": error})
+        self._awake -= 1
         if self.waiting:
-            self._wake()
+            self._wake(1)
 
     def _look_empty(self) -> None:
         if not self.waiting and not self.running:
@@ -120,13 +124,12 @@ class Lanes:
     # -- running ------------------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        clean = copy_context()
-        self._waking -= 1
+        lane, clean = asyncio.current_task(), copy_context()
         while not self._closed:
             if not self.waiting:
                 await self._sleep()
                 continue
-            await self._one(self.waiting.popleft())
+            await self._one(self.waiting.popleft(), lane)
             if copy_context() != clean:
                 return      # a handler has set context variables: the next job must not see them
             if self._over():
@@ -135,25 +138,31 @@ class Lanes:
     async def _sleep(self) -> None:
         woken = self._loop.create_future()
         self._idle.append(woken)
+        self._awake -= 1
         await woken
-        self._waking -= 1
 
-    async def _one(self, job: Job) -> None:
+    async def _one(self, job: Job, lane: "asyncio.Task[None] | None") -> None:
         current = CurrentJob(job, self._reporter)
+        current.runs_in = lane
         self.running[job.id] = current
-        if self.waiting and not self._waking:
-            self._wake()
-        try:
-            outcome = await self._execute(current)
-        finally:
-            ours = self.running.get(job.id) is current
-            if ours:
-                del self.running[job.id]
-            self.finished += 1
-            if not self.waiting and not self.running:
-                self._empty.set()
+        outcome = await noticed(self._execute(current), self)
+        ours = self.running.get(job.id) is current
+        if ours:
+            del self.running[job.id]
+        self.finished += 1
+        if not self.waiting and not self.running:
+            self._empty.set()
         if ours:
             self._tell(current, outcome)
+
+    def suspended(self) -> None:
+        """The handler of an awake lane waits: others may run."""
+        self._awake -= 1
+        self._wake(AWAKE_AT_ONCE)
+
+    def resumed(self) -> None:
+        """It has ended, and its lane looks for the next job."""
+        self._awake += 1
 
     def _over(self) -> bool:
         """Whether the loop should have a turn; all lanes that run in one of its turns share a slice of time."""
@@ -166,3 +175,30 @@ class Lanes:
 
     def _end_slice(self) -> None:
         self._in_slice = False
+
+
+@types.coroutine
+def noticed(work: Coroutine[Any, Any, T], lanes: Lanes) -> Generator[Any, Any, T]:
+    """Awaits the work, and tells the lanes if it waits for something. As `yield from`, but for that."""
+    try:
+        awaited = work.send(None)
+    except StopIteration as end:
+        done: T = end.value
+        return done
+    lanes.suspended()
+    try:
+        while True:
+            try:
+                sent = yield awaited
+            except GeneratorExit:
+                work.close()
+                raise
+            except BaseException as error:
+                awaited = work.throw(error)
+            else:
+                awaited = work.send(sent)
+    except StopIteration as end:
+        done = end.value
+        return done
+    finally:
+        lanes.resumed()

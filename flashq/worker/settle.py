@@ -1,8 +1,7 @@
 """Tells the server how attempts ended: acknowledgements without a result go together, once in a turn of the loop."""
 import asyncio
-import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from flashq.client.aio import AsyncFlashQ
@@ -28,19 +27,19 @@ class Settler:
         self._client = client
         self._loop = asyncio.get_running_loop()
         self._done: list[Job] = []
+        self._told: list[tuple[Job, Call[None]]] = []
         self._flushing = False
         self._under_way: set[asyncio.Task[None]] = set()
 
     def settle(self, job: Job, outcome: Outcome) -> None:
         """Tell it soon: with the others of this turn of the loop."""
-        if outcome is not DONE:
-            call = outcome.call(job)
-            if call is not None:
-                self.open += 1
-                self._begin(self._tell(job, call))
+        if outcome is DONE:
+            self._done.append(job)
+        elif (call := outcome.call(job, deadline=DEADLINE)) is not None:
+            self._told.append((job, call))
+        else:
             return
         self.open += 1
-        self._done.append(job)
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)
@@ -53,8 +52,11 @@ class Settler:
     def _flush(self) -> None:
         self._flushing = False
         done, self._done = self._done, []
+        told, self._told = self._told, []
         for at in range(0, len(done), MAX_BATCH):
             self._begin(self._acknowledge(done[at:at + MAX_BATCH]))
+        if told:
+            self._begin(self._tell(told))
 
     def _begin(self, work: Any) -> None:
         task = self._loop.create_task(work)
@@ -62,44 +64,39 @@ class Settler:
         task.add_done_callback(self._under_way.discard)
 
     async def _acknowledge(self, jobs: list[Job]) -> None:
+        ids, tokens = [job.id for job in jobs], [job.token or 0 for job in jobs]
         try:
-            if len(jobs) == 1:
-                await self._once(jobs[0], calls.ack(jobs[0], deadline=DEADLINE))
-                return
-            ids, tokens = [job.id for job in jobs], [job.token or 0 for job in jobs]
             self.refused += len(jobs) - await self._client.call(
                 calls.ack_batch(ids, tokens=tokens, deadline=DEADLINE))
         except FlashQError as error:
-            self._lost(jobs, error)
+            self._lost(len(jobs), error)
         finally:
             self.open -= len(jobs)
 
-    async def _tell(self, job: Job, call: Call[None]) -> None:
+    async def _tell(self, told: Sequence[tuple[Job, Call[None]]]) -> None:
         try:
-            await self._once(job, call)
-        except CommandError as error:
-            # What was wrong is the result, most likely its size: another attempt would only make it again.
-            with contextlib.suppress(FlashQError):
-                await self._once(job, calls.fail(job, f"the result was refused: {error}", retry=False))
-            _LOG.warning("job %d: %s was refused: %s", job.id, call.command, error)
-        except FlashQError as error:
-            self._lost([job], error)
+            answers = await self._client.call_many([call for _, call in told])
+            for (job, call), answer in zip(told, answers, strict=True):
+                if answer is not None:
+                    await self._not_taken(job, call, answer)
+        except ClientClosed as error:
+            self._lost(len(told), error)
         finally:
-            self.open -= 1
+            self.open -= len(told)
 
-    async def _once(self, job: Job, call: Call[None]) -> None:
-        """Refused as not found, a second sending was done by the first; else the job was another's by then."""
-        try:
-            await self._client.call(call)
-        except JobNotFound as error:
+    async def _not_taken(self, job: Job, call: Call[None], error: FlashQError) -> None:
+        """The job was another's by then; or, of a second sending, the first had told it; or something was wrong."""
+        if isinstance(error, JobNotFound | StaleToken):
             self.refused += not error.sent_again
-        except StaleToken:
-            self.refused += 1
+        elif isinstance(error, CommandError) and call.command == "ACK":
+            # It is the result, most likely its size: another attempt would only make it again.
+            _LOG.warning("job %d: its result was refused: %s", job.id, error)
+            await self._client.call_many([calls.fail(job, f"the result was refused: {error}", retry=False)])
+        else:
+            self._lost(1, error)
 
-    def _lost(self, jobs: list[Job], error: FlashQError) -> None:
-        if not isinstance(error, ClientClosed):
-            _LOG.warning("%d jobs are done, but the server could not be told, and will have them run again: %s",
-                         len(jobs), error)
+    def _lost(self, count: int, error: FlashQError) -> None:
+        _LOG.warning("the server could not be told how %d jobs ended, and will have them run again: %s", count, error)
 
     async def flush(self) -> None:
         """All ends are answered."""

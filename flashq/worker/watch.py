@@ -19,7 +19,8 @@ async def changed(directories: list[Path]) -> str:
         return path.endswith(".py") and _NOT.isdisjoint(Path(path).parts)
 
     async for changes in watchfiles.awatch(*directories, watch_filter=wanted, step=100):
-        return min(path for _, path in changes)
+        paths: list[str] = [path for _, path in changes]
+        return min(paths)
     raise asyncio.CancelledError
 
 

@@ -122,7 +122,7 @@ class Worker:
         self._lanes = Lanes(self.concurrency, self._reporter, isolated.execute if isolated else self._execute,
                             self._ended)
         self._feed = Feed(client, self._lanes, self._settler, self.concurrency, self._prefetch, self.queues,
-                          self._weights, *self._kinds())
+                          self._weights, *self._kinds(), max_jobs=self._max_jobs)
         works: tuple[Coroutine[Any, Any, Any], ...] = (
             self._feed.run(), self._stopping.wait(), Pulse(self._lanes, self._reporter).run())
         tasks = [asyncio.ensure_future(work) for work in works]
@@ -171,7 +171,7 @@ class Worker:
 
     # -- a job --------------------------------------------------------------------------------------------------------
 
-    def _execute(self, current: CurrentJob) -> Awaitable[Outcome]:
+    def _execute(self, current: CurrentJob) -> Coroutine[Any, Any, Outcome]:
         return run_job(self.app, current.job, executor=self._threads, current=current)
 
     def _ended(self, current: CurrentJob, outcome: Outcome) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from flashq.tasks.forms.base import MAP, Form, WrongValue, wrong
+from flashq.tasks.forms.base import ALL_KINDS, LIST, MAP, Form, WrongValue, wrong
 from flashq.tasks.forms.containers import Anything
 
 _PLAIN = Anything()
@@ -26,10 +26,9 @@ def foreign_form(kind: Any) -> Form | None:
 class Model(Form):
     """A pydantic model, in the form that its JSON has."""
 
-    kinds = frozenset((MAP,))
-
     def __init__(self, kind: Any) -> None:
         self.name = kind.__name__
+        self.kinds = ALL_KINDS if "root" in kind.model_fields else frozenset((MAP,))
         self._kind = kind
 
     def write(self, value: Any) -> Any:
@@ -54,6 +53,7 @@ class Structure(Form):
     def __init__(self, kind: Any) -> None:
         self.name = kind.__name__
         self._kind = kind
+        self.kinds = frozenset((LIST if kind.__struct_config__.array_like else MAP,))
         self._library = importlib.import_module("msgspec")
 
     def write(self, value: Any) -> Any:

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from flashq import App, Discard, Retry, current_job
+from flashq import App, Backoff, Discard, Retry, current_job
 from flashq.testing import AsyncTestServer, TestServer, run_pending, run_pending_async
 
 NEW_YEAR = datetime(2030, 1, 1, tzinfo=UTC)
@@ -117,6 +117,45 @@ def test_a_schedule_and_its_jobs(still: TestServer, app: App) -> None:
     assert [one.result for one in run_pending(app)] == [at_six + n * 24 * 3_600_000 for n in range(3)]
 
 
+def test_jobs_run_on_the_way_each_at_its_time(still: TestServer, app: App) -> None:
+    """A schedule that waits for the job before, and retries whose waits double, over three hours."""
+    hours: list[float] = []
+
+    def now() -> float:
+        return (still.now - NEW_YEAR) / timedelta(hours=1)
+
+    @app.task
+    def hourly() -> None:
+        hours.append(now())
+
+    @app.task(retries=3, backoff=Backoff(1800, jitter=0))
+    def patient() -> float:
+        if current_job().attempt < 3:
+            raise Retry
+        return now()
+
+    hourly.schedule(cron="0 * * * *", overlap=False)
+    handle = patient.push()
+    ran = still.run(app, hours=3)
+    assert hours == [1, 2, 3] and still.now == NEW_YEAR + timedelta(hours=3)
+    assert [one.task for one in ran] == ["patient", "patient", "hourly", "patient", "hourly", "hourly"]
+    assert handle.result(0) == 1.5
+    assert still.run(app, minutes=59) == []
+
+
+def test_a_failure_on_the_way_stops_there(still: TestServer, app: App) -> None:
+    @app.task(retries=0)
+    def broken() -> None:
+        raise ValueError("broken")
+
+    broken.push_in(60)
+    with pytest.raises(ValueError, match="broken"):
+        still.run(app, hours=1)
+    assert still.now == NEW_YEAR + timedelta(minutes=1)
+    broken.push_in(60)
+    assert [one.kind for one in still.run(app, hours=1, failures="report")] == ["failed"]
+
+
 def test_endless_work_is_told(app: App) -> None:
     @app.task
     def again() -> None:
@@ -179,6 +218,8 @@ def test_in_the_loop_of_the_test() -> None:
             await server.advance(minutes=1)
             assert [one.result for one in await run_pending_async(app)] == [8]
             assert await handle == 8
+            await double.push_in_async(60, 5)
+            assert [one.result for one in await server.run(app, minutes=2)] == [10]
             with pytest.raises(RuntimeError, match="would block the event loop"):
                 run_pending(app)
 

@@ -1,6 +1,7 @@
 """A real server as a guest in a running event loop, by a clock that is set forward step by step."""
 import asyncio
 import logging
+import math
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -110,7 +111,7 @@ class Guest:
     async def advance(self, ms: int) -> None:
         """Let so much time pass, stopping wherever something is due on the way."""
         async with self._advancing:
-            await self._advance_to(self.clock.mono + ms)
+            await self._advance_to(self.end_of(ms))
 
     async def advance_to(self, now: int) -> None:
         """Likewise, up to a time on the wall clock. ValueError when that has passed."""
@@ -118,18 +119,30 @@ class Guest:
             ms = now - self.clock.now
             if ms < 0:
                 raise ValueError(f"time only goes forward: that was {timedelta(milliseconds=-ms)} ago")
-            await self._advance_to(self.clock.mono + ms)
+            await self._advance_to(self.end_of(ms))
 
-    async def _advance_to(self, end: int) -> None:
-        server = self.server
-        if self.clock.now + end - self.clock.mono > _LAST.timestamp() * 1000:
+    def end_of(self, ms: int) -> int:
+        """Monotonic ms in so many. ValueError when that is beyond all time."""
+        if self.clock.now + ms > _LAST.timestamp() * 1000:
             raise ValueError(f"time ends here in the year {_LAST.year}")
+        return self.clock.mono + ms
+
+    async def step(self, end: int) -> bool:
+        """Let time pass until the next thing is due, at most to this monotonic time; whether it came that far."""
+        async with self._advancing:
+            await self._advance_to(end, steps=1)
+            return self.clock.mono >= end
+
+    async def _advance_to(self, end: int, steps: float = math.inf) -> None:
+        server = self.server
         self.clock.hold()
         try:
             await self._run_until(self.clock.mono)
-            while (step := self._next_step(server)) is not None and step <= end:
+            while steps > 0 and (step := self._next_step(server)) is not None and step <= end:
+                steps -= 1
                 await self._run_until(step)
-            await self._run_until(end)
+            if steps > 0:
+                await self._run_until(end)
         finally:
             self.clock.release()
         await server.settle()

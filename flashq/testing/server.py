@@ -1,13 +1,16 @@
 """TestServer and AsyncTestServer: a real server inside a test, whose time the test sets forward."""
 import os
+from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from flashq.client import AsyncFlashQ, FlashQ
 from flashq.tasks import App
-from flashq.testing import pending
 from flashq.testing.guest import Guest, moment, passing, settings_of
 from flashq.testing.loopthread import LoopThread
+from flashq.testing.pending import Failures, Ran, run_pending, run_pending_async, serves
+
+T = TypeVar("T")
 
 
 class _Base:
@@ -69,7 +72,7 @@ class TestServer(_Base):
         except BaseException:
             self.stop()
             raise
-        pending.serves(self.url, True)
+        serves(self.url, True)
         return self
 
     def stop(self) -> None:
@@ -80,7 +83,7 @@ class TestServer(_Base):
             return
         try:
             if guest is not None:
-                pending.serves(guest.url, False)
+                serves(guest.url, False)
             for client in self._clients:
                 client.close()
             for app in self._apps:
@@ -120,10 +123,26 @@ class TestServer(_Base):
         """Likewise, up to a time. ValueError when that has passed, or names no zone."""
         return self._pass(self._guest.advance_to(moment(now)))
 
-    def _pass(self, passing: Any) -> datetime:
-        assert self._thread is not None
-        self._thread.run(passing)
+    def run(
+        self, app: App, delta: timedelta | None = None, /, *, failures: Failures = "raise", **parts: float
+    ) -> list[Ran]:
+        """Let time pass as `advance`, and execute the app's jobs on the way, each when it is due; which.
+
+        As `run_pending` says, at the beginning, at each time at which something falls due, and at the end.
+        """
+        end = self._guest.end_of(passing(delta, parts))
+        ran = run_pending(app, failures=failures)
+        while not self._within(self._guest.step(end)):
+            ran += run_pending(app, failures=failures)
+        return ran + run_pending(app, failures=failures)
+
+    def _pass(self, work: Coroutine[Any, Any, None]) -> datetime:
+        self._within(work)
         return self.now
+
+    def _within(self, work: Coroutine[Any, Any, T]) -> T:
+        assert self._thread is not None
+        return self._thread.run(work)
 
 
 class AsyncTestServer(_Base):
@@ -136,7 +155,7 @@ class AsyncTestServer(_Base):
         self._clients: list[AsyncFlashQ] = []
         self._apps: list[App] = []
         self._running = await self._serve(own_loop=False)
-        pending.serves(self.url, True)
+        serves(self.url, True)
         return self
 
     async def stop(self) -> None:
@@ -144,7 +163,7 @@ class AsyncTestServer(_Base):
         guest, self._running = self._running, None
         if guest is None:
             return
-        pending.serves(guest.url, False)
+        serves(guest.url, False)
         for client in self._clients:
             await client.close()
         for app in self._apps:
@@ -178,3 +197,13 @@ class AsyncTestServer(_Base):
         """As TestServer.advance_to."""
         await self._guest.advance_to(moment(now))
         return self.now
+
+    async def run(
+        self, app: App, delta: timedelta | None = None, /, *, failures: Failures = "raise", **parts: float
+    ) -> list[Ran]:
+        """As TestServer.run."""
+        end = self._guest.end_of(passing(delta, parts))
+        ran = await run_pending_async(app, failures=failures)
+        while not await self._guest.step(end):
+            ran += await run_pending_async(app, failures=failures)
+        return ran + await run_pending_async(app, failures=failures)

@@ -15,7 +15,9 @@ import uvloop
 from flashq import App, FlashQ, current_job
 from flashq.config import SettingError
 from flashq.server.errors import StartError
+from flashq.storage.base import StorageError
 from flashq.testing import AsyncTestServer, TestServer
+from support.certificates import Certificate
 from support.tasks import eventually, working
 from support.wire import JSON
 from support.wire import Client as Raw
@@ -245,12 +247,25 @@ def test_settings_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
         TestServer(now=datetime(2030, 1, 1))
 
 
-def test_a_start_that_fails_leaves_nothing(still: TestServer) -> None:
-    port = int(still.url.rpartition(":")[2])
-    before = threading.active_count()
-    with pytest.raises(StartError, match="in use"):
-        TestServer(port=port).start()
-    assert threading.active_count() == before
+def test_over_tls_and_over_a_unix_socket(certificate: Certificate, tmp_path: Path) -> None:
+    with TestServer(tls_cert=str(certificate.cert), tls_key=str(certificate.key)) as server:
+        assert server.client().push("q")
+    with TestServer(no_tcp=True, unix_socket=str(tmp_path / "flashq.sock"), auth_tokens="t") as server:
+        assert server.url == f"flashq+unix://t@{tmp_path / 'flashq.sock'}"
+        assert server.client().push("q")
+
+
+def test_a_start_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    with TestServer(data_dir=tmp_path / "one") as server:
+        port = int(server.url.rpartition(":")[2])
+        before = threading.active_count()
+        with pytest.raises(StartError, match="in use"):
+            TestServer(port=port, data_dir=tmp_path / "two").start()
+        with pytest.raises(StorageError, match="in use by another flashq"):
+            TestServer(data_dir=tmp_path / "one").start()
+        assert threading.active_count() == before
+    with TestServer(data_dir=tmp_path / "two"):
+        pass                                # it was let go
 
 
 def test_stop_ends_its_thread_and_its_clients() -> None:

@@ -49,7 +49,7 @@ def test_the_fixtures(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("mode", "mark"), [
     ("auto", ""),
     ("strict", "import pytest\npytestmark = pytest.mark.asyncio\n"),
-])
+], ids=["auto", "strict"])
 def test_the_fixtures_of_asyncio(tmp_path: Path, mode: str, mark: str) -> None:
     (tmp_path / "test_user.py").write_text(mark + USER_ASYNC_TESTS)
     done = pytest_in(tmp_path, "-o", f"asyncio_mode={mode}")

@@ -14,7 +14,7 @@ from flashq.tasks.app import App
 from flashq.tasks.context import ClientReporter, CurrentJob
 from flashq.tasks.outcome import Outcome
 from flashq.tasks.run import run_job
-from flashq.worker.feed import Feed
+from flashq.worker.feed import PULL_MS, Feed
 from flashq.worker.isolate import Isolated, Isolation
 from flashq.worker.lanes import Lanes
 from flashq.worker.pulse import Pulse
@@ -154,7 +154,7 @@ class Worker:
         await self._lanes.close()
 
     async def _drain(self, feeding: "asyncio.Task[Any]") -> None:
-        ended = asyncio.gather(self._lanes.empty(), asyncio.wait((feeding,)))
+        ended = asyncio.gather(self._lanes.empty(), asyncio.wait((feeding,), timeout=2 * PULL_MS / 1000))
         await self._first(ended, self._hurrying.wait(), seconds=self._drain_timeout)
         if self._lanes.running:
             _LOG.warning("%d jobs still run: they are interrupted, and go back to their queues", self.running)
@@ -193,7 +193,7 @@ class Worker:
             current.stop("cancelled")
 
     def _kinds(self) -> tuple[list[str] | None, list[int] | None]:
-        """Names and versions of the jobs to ask for; of more than a pull can name, any, and unknown ones die."""
+        """Names and versions of the jobs to ask for; of more than a pull can name, any, and unknown ones go back."""
         tasks = list(self.app.tasks.values())
         if len(tasks) > MAX_NAMES:
             return None, None

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["App", "Backoff", "Chain", "CurrentJob", "Discard", "Group", "GroupHandle", "Handle", "JobStopped",
            "ManyPushed", "Middleware", "NamelessJob", "Outcome", "ResultNotReady", "Retry", "Step", "Task",
-           "UnknownTask", "UnreadableResult", "WrongArgument", "WrongData", "WrongResult", "chain", "current_job", "flow", "group",
-           "run_job"]
+           "UnknownTask", "UnreadableResult", "WrongArgument", "WrongData", "WrongResult", "chain", "current_job",
+           "flow", "group", "run_job"]
 
 _MODULES: dict[str, tuple[str, ...]] = {
     "app": ("App",),

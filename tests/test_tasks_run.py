@@ -164,6 +164,23 @@ async def test_jobs_without_a_name(server: ServerProcess, queue_name: str) -> No
         assert "has no name" in (job.progress_msg or "")
 
 
+async def test_jobs_of_unknown_tasks_are_left_to_others(server: ServerProcess, queue_name: str) -> None:
+    small, large = App(url_of(server), queue=queue_name), App(url_of(server), queue=queue_name)
+    for n in range(101):        # more than a pull can name
+        large.task(name=f"task-{n}")(lambda: None)
+    small.task(name="task-0")(lambda: None)
+    async with AsyncFlashQ(url_of(server)) as client:
+        id = await client.push(queue_name, {}, name="newer")
+        async with working(small) as worker:
+            assert await (await small.tasks["task-0"].push_async()) is None
+            assert await client.get_state(id) == "waiting"
+        async with working(large) as worker:
+            await eventually(lambda: worker.finished == 1)
+        job = await client.get_job(id)
+    assert job is not None and (job.state, job.attempts) == ("delayed", 0)
+    assert 0 < job.run_at - time.time() * 1000 <= 10_000
+
+
 async def test_a_cancellation_reaches_the_handler_at_once(app: App) -> None:
     seen: list[str] = []
 

@@ -38,6 +38,15 @@ PROGRAM = """
         time.sleep(seconds)
         return "blocked"
 
+    @app.task
+    async def stubborn(seconds: float) -> None:
+        Path(f"began-{{os.getpid()}}-{{time.monotonic_ns()}}").touch()
+        while True:
+            try:
+                await asyncio.sleep(seconds)
+            except asyncio.CancelledError:
+                pass
+
     @app.task(retries=0)
     def broken() -> None:
         raise ValueError("no")
@@ -108,7 +117,7 @@ def test_sigterm_lets_running_jobs_end_and_releases_what_waits(
     assert len(began(tmp_path)) == 2
 
 
-@pytest.mark.parametrize("name", ["wait", "block"])
+@pytest.mark.parametrize("name", ["wait", "block", "stubborn"])
 def test_what_does_not_end_in_time_goes_back_uncounted(
     start_worker: StartWorker, client: FlashQ, queue_name: str, tmp_path: Path, name: str
 ) -> None:

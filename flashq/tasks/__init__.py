@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from flashq.tasks.errors import (
         Discard,
         JobStopped,
+        NamelessJob,
         ResultNotReady,
         Retry,
         UnknownTask,
@@ -25,16 +26,16 @@ if TYPE_CHECKING:
     from flashq.tasks.task import ManyPushed, Task
 
 __all__ = ["App", "Backoff", "Chain", "CurrentJob", "Discard", "Group", "GroupHandle", "Handle", "JobStopped",
-           "ManyPushed", "Middleware", "Outcome", "ResultNotReady", "Retry", "Step", "Task", "UnknownTask",
-           "UnreadableResult", "WrongArgument", "WrongData", "WrongResult", "chain", "current_job", "flow", "group",
-           "run_job"]
+           "ManyPushed", "Middleware", "NamelessJob", "Outcome", "ResultNotReady", "Retry", "Step", "Task",
+           "UnknownTask", "UnreadableResult", "WrongArgument", "WrongData", "WrongResult", "chain", "current_job",
+           "flow", "group", "run_job"]
 
 _MODULES: dict[str, tuple[str, ...]] = {
     "app": ("App",),
     "context": ("CurrentJob", "current_job"),
     "errors": (
-        "Discard", "JobStopped", "ResultNotReady", "Retry", "UnknownTask", "UnreadableResult", "WrongArgument",
-        "WrongData", "WrongResult",
+        "Discard", "JobStopped", "NamelessJob", "ResultNotReady", "Retry", "UnknownTask", "UnreadableResult",
+        "WrongArgument", "WrongData", "WrongResult",
     ),
     "flows": ("Chain", "Group", "GroupHandle", "Step", "chain", "flow", "group"),
     "handle": ("Handle",),

@@ -2,6 +2,7 @@
 import asyncio
 import contextlib
 import ssl
+import threading
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, ParamSpec, TypeVar, Unpack, overload
@@ -11,7 +12,7 @@ from flashq.client.endpoint import Endpoint, parse
 from flashq.client.shapes import Job
 from flashq.client.sync import FlashQ
 from flashq.tasks.context import ClientReporter, Reporter
-from flashq.tasks.errors import UnknownTask
+from flashq.tasks.errors import NamelessJob, UnknownTask
 from flashq.tasks.hooks import After, Before, Hooks, Middleware, OnError
 from flashq.tasks.options import TaskSettings, check_names
 from flashq.tasks.plan import Plan, carry_out, carry_out_async, refuse_in_loop
@@ -46,6 +47,7 @@ class App:
         self._tls = tls
         self._defaults: TaskSettings = defaults
         self._sync: FlashQ | None = None
+        self._lock = threading.Lock()
         self._by_loop: weakref.WeakKeyDictionary[Loop, AsyncFlashQ] = weakref.WeakKeyDictionary()
 
     # -- tasks --------------------------------------------------------------------------------------------------------
@@ -75,7 +77,7 @@ class App:
         self.tasks[task.name] = task
 
     def task_of(self, job: Job) -> Task[..., Any]:
-        """The task of a job: by its name, or the only one of its queue. UnknownTask."""
+        """The task of a job: by its name, or the only one of its queue. UnknownTask, NamelessJob."""
         if job.name is not None:
             task = self.tasks.get(job.name)
             if task is None:
@@ -83,7 +85,7 @@ class App:
             return task
         of_queue = [task for task in self.tasks.values() if task.queue == job.queue]
         if len(of_queue) != 1:
-            raise UnknownTask(f"the job has no name, and queue '{job.queue}' has {len(of_queue)} tasks, not one")
+            raise NamelessJob(f"the job has no name, and queue '{job.queue}' has {len(of_queue)} tasks, not one")
         return of_queue[0]
 
     def check(self) -> None:
@@ -130,9 +132,10 @@ class App:
     def sync_client(self, what: str) -> FlashQ:
         """The client for threads. RuntimeError in an event loop, naming what was called there."""
         refuse_in_loop(what)
-        if self._sync is None:
-            self._sync = FlashQ(self._given, token=self._token, tls=self._tls)
-        return self._sync
+        with self._lock:
+            if self._sync is None:
+                self._sync = FlashQ(self._given, token=self._token, tls=self._tls)
+            return self._sync
 
     def async_client(self) -> AsyncFlashQ:
         """The client of the running event loop."""
@@ -173,7 +176,8 @@ class App:
 
     def close(self) -> None:
         """Hang up what `push` and the like have opened. They open it again."""
-        client, self._sync = self._sync, None
+        with self._lock:
+            client, self._sync = self._sync, None
         if client is not None:
             client.close()
 

@@ -25,7 +25,11 @@ class UnreadableResult(TypeError):
 
 
 class UnknownTask(LookupError):
-    """A job whose name is none of the app's tasks."""
+    """A job whose name is none of the app's tasks. It is none of this worker's business: it goes back to its queue."""
+
+
+class NamelessJob(LookupError):
+    """A job without a name, in a queue of which the app has not exactly one task."""
 
 
 class ResultNotReady(FlashQError, TimeoutError):

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 from flashq.client.shapes import Job
 from flashq.tasks import tracing
 from flashq.tasks.context import CurrentJob, Reporter, _current
-from flashq.tasks.errors import Discard, JobStopped, Retry, UnknownTask, WrongData, WrongResult
+from flashq.tasks.errors import Discard, JobStopped, NamelessJob, Retry, UnknownTask, WrongData, WrongResult
 from flashq.tasks.inputs import data_of
 from flashq.tasks.options import milliseconds
 from flashq.tasks.outcome import DONE, Outcome, error_text
 
-_FINAL = (Discard, UnknownTask, WrongData, WrongResult)      # another attempt would only repeat them
+UNKNOWN_MS = 10_000     # until a job is delivered again whose task this worker does not know
+_FINAL = (Discard, NamelessJob, WrongData, WrongResult)      # another attempt would only repeat them
 
 if TYPE_CHECKING:
     from flashq.tasks.app import App
@@ -132,6 +133,8 @@ def _decide(task: "Task[..., Any] | None", current: CurrentJob, error: BaseExcep
     if isinstance(error, Retry):
         after = None if error.in_ is None else milliseconds(error.in_, "in_")
         return Outcome("failed" if error.count else "released", error=text, retry_after=after, exception=error)
+    if isinstance(error, UnknownTask):
+        return Outcome("released", error=text, retry_after=UNKNOWN_MS, exception=error)
     final = isinstance(error, _FINAL) or (task is not None and isinstance(error, task.no_retry))
     return Outcome("dead" if final else "failed", error=text, exception=error)
 

@@ -10,6 +10,7 @@ from flashq.client.calls import jobs as calls
 from flashq.client.errors import ClientClosed, DeadlineExceeded, FlashQError
 from flashq.client.shapes import Job
 from flashq.worker.lanes import Lanes
+from flashq.worker.pulse import Pulse
 from flashq.worker.settle import Settler
 
 MAX_PULL = 1000
@@ -26,12 +27,13 @@ class Feed:
     says. Of `max_jobs` in all it pulls no more."""
 
     def __init__(
-        self, client: AsyncFlashQ, lanes: Lanes, settler: Settler, concurrency: int, prefetch: int | None,
+        self, client: AsyncFlashQ, lanes: Lanes, pulse: Pulse, settler: Settler, concurrency: int, prefetch: int | None,
         queues: Sequence[str], weights: Sequence[int] | None, names: Sequence[str] | None,
         versions: Sequence[int] | None, max_jobs: int | None = None,
     ) -> None:
         self._client = client
         self._lanes = lanes
+        self._pulse = pulse
         self._settler = settler
         self._concurrency = concurrency
         self._fixed = prefetch
@@ -69,6 +71,7 @@ class Feed:
                     self._settler.release(jobs)
                 else:
                     self._lanes.add(jobs)
+                    self._pulse.arrived(jobs)
             except ClientClosed:
                 raise
             except DeadlineExceeded as error:

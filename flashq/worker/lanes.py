@@ -16,6 +16,7 @@ from flashq.tasks.context import CurrentJob, Reporter, StopReason
 from flashq.tasks.outcome import Outcome
 
 SLICE_SECONDS = 0.002       # of running handlers that never wait, until the loop has a turn
+CLOSE_SECONDS = 1.0
 AWAKE_AT_ONCE = 16          # lanes that look for jobs, while jobs wait and handlers do as well
 
 T = TypeVar("T")
@@ -84,13 +85,16 @@ class Lanes:
         """Nothing waits or runs."""
         await self._empty.wait()
 
-    async def close(self) -> None:
-        """End the lanes, whatever they do; nobody is told how their jobs ended."""
+    async def close(self) -> bool:
+        """End the lanes; nobody is told how their jobs ended. Whether that went well: a handler may not heed it."""
         self._closed = True
         self.running.clear()
         for lane in self._lanes:
             lane.cancel()
-        await asyncio.gather(*self._lanes, return_exceptions=True)
+        if not self._lanes:
+            return True
+        _, left = await asyncio.wait(set(self._lanes), timeout=CLOSE_SECONDS)
+        return not left
 
     # -- waking -------------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,8 @@
 """Heartbeats: in time for jobs with a stall_timeout, and for others so that a lost reservation is noticed."""
 import asyncio
+import contextlib
 import time
+from collections.abc import Iterable
 from functools import partial
 
 from flashq.client.calls import jobs as calls
@@ -20,11 +22,20 @@ class Pulse:
         self._lanes = lanes
         self._reporter = reporter
         self._beaten: dict[int, float] = {}
+        self._news = asyncio.Event()
+
+    def arrived(self, jobs: Iterable[Job]) -> None:
+        """These were delivered: some may want a heartbeat before the next look."""
+        if any(job.stall_timeout for job in jobs):
+            self._news.set()
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            await asyncio.sleep(self._beat())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._beat()):
+                    await self._news.wait()
+            self._news.clear()
 
     def _beat(self) -> float:
         """Seconds until the next look."""

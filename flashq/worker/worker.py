@@ -14,7 +14,7 @@ from flashq.tasks.app import App
 from flashq.tasks.context import ClientReporter, CurrentJob
 from flashq.tasks.outcome import Outcome
 from flashq.tasks.run import run_job
-from flashq.worker.feed import Feed
+from flashq.worker.feed import PULL_MS, Feed
 from flashq.worker.isolate import Isolated, Isolation
 from flashq.worker.lanes import Lanes
 from flashq.worker.pulse import Pulse
@@ -69,7 +69,8 @@ class Worker:
         self._isolation = isolation
         self._on_ready = on_ready
         self._on_outcome = on_outcome
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._running: Mapping[int, CurrentJob] = {}
+        self._all_ended = True
         self._stopping = asyncio.Event()
         self._hurrying = asyncio.Event()
         self._threads = Threads(concurrency)
@@ -78,15 +79,18 @@ class Worker:
 
     def run_forever(self) -> None:
         """Run in this thread until SIGTERM or SIGINT, on uvloop. A second signal does not wait for what runs."""
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        try:
             runner.run(self._with_signals())
+        finally:
+            if self._all_ended:     # else closing would wait for a handler that does not heed its cancellation
+                runner.close()
 
     async def run(self) -> None:
         """Run in this loop until `stop`, or until cancelled; then what runs may end within `drain_timeout`.
 
         FlashQError when the server cannot be reached within 30 s, or refuses the token.
         """
-        self._loop = asyncio.get_running_loop()
         client = self.app.new_async_client(on_told=self._told)
         try:
             await client.connect()
@@ -105,7 +109,7 @@ class Worker:
     @property
     def running(self) -> int:
         """Jobs that run now."""
-        return len(self._lanes.running)
+        return len(self._running)
 
     # -- a run --------------------------------------------------------------------------------------------------------
 
@@ -121,10 +125,12 @@ class Worker:
         isolated = None if self._isolation is None else Isolated(self._isolation, self._reporter)
         self._lanes = Lanes(self.concurrency, self._reporter, isolated.execute if isolated else self._execute,
                             self._ended)
-        self._feed = Feed(client, self._lanes, self._settler, self.concurrency, self._prefetch, self.queues,
+        self._running = self._lanes.running
+        pulse = Pulse(self._lanes, self._reporter)
+        self._feed = Feed(client, self._lanes, pulse, self._settler, self.concurrency, self._prefetch, self.queues,
                           self._weights, *self._kinds(), max_jobs=self._max_jobs)
         works: tuple[Coroutine[Any, Any, Any], ...] = (
-            self._feed.run(), self._stopping.wait(), Pulse(self._lanes, self._reporter).run())
+            self._feed.run(), self._stopping.wait(), pulse.run())
         tasks = [asyncio.ensure_future(work) for work in works]
         if self._on_ready is not None:
             self._on_ready()
@@ -151,10 +157,10 @@ class Worker:
             async with asyncio.timeout(FLUSH_SECONDS):
                 await self._reporter.flush()
                 await self._settler.flush()
-        await self._lanes.close()
+        self._all_ended = await self._lanes.close()
 
     async def _drain(self, feeding: "asyncio.Task[Any]") -> None:
-        ended = asyncio.gather(self._lanes.empty(), asyncio.wait((feeding,)))
+        ended = asyncio.gather(self._lanes.empty(), asyncio.wait((feeding,), timeout=2 * PULL_MS / 1000))
         await self._first(ended, self._hurrying.wait(), seconds=self._drain_timeout)
         if self._lanes.running:
             _LOG.warning("%d jobs still run: they are interrupted, and go back to their queues", self.running)
@@ -168,6 +174,7 @@ class Worker:
         await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     # -- a job --------------------------------------------------------------------------------------------------------
 
@@ -193,7 +200,7 @@ class Worker:
             current.stop("cancelled")
 
     def _kinds(self) -> tuple[list[str] | None, list[int] | None]:
-        """Names and versions of the jobs to ask for; of more than a pull can name, any, and unknown ones die."""
+        """Names and versions of the jobs to ask for; of more than a pull can name, any, and unknown ones go back."""
         tasks = list(self.app.tasks.values())
         if len(tasks) > MAX_NAMES:
             return None, None

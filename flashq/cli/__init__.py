@@ -1,6 +1,7 @@
 """The `flashq` command. A subcommand's module loads when it is run, so that `--help` and `--version` answer at once."""
 
 import importlib
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -105,3 +106,13 @@ def main() -> None:
     Start one with `flashq serve`; `flashq COMMAND --help` tells the rest. The other commands ask the server at
     $FLASHQ_URL, or 127.0.0.1:6789.
     """
+    _fill_standard_files()
+
+
+def _fill_standard_files() -> None:
+    """Where a shell closed stdin, stdout or stderr (`<&-`) their numbers would go to sockets, which libuv abhors."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)      # takes the smallest that is free

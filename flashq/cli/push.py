@@ -39,7 +39,7 @@ def command(here: Here, queue: str, data: str | None, file: BinaryIO | None, tex
     line brings by --with-options win.
     """
     options = taken(FIELDS, parameters)
-    stream = sys.stdin.buffer if data == STDIN and file is None else file
+    stream = _stdin() if data == STDIN and file is None else file
     if file is not None and data is not None:
         raise click.UsageError("DATA and --file exclude each other")
     if stream is None:
@@ -57,6 +57,12 @@ def command(here: Here, queue: str, data: str | None, file: BinaryIO | None, tex
         return queue, cast("PushOptions", {**options, **_job(line, text, with_options)})
 
     finish(here, Pusher(here.client, here.out, read_line, durability).run(stream))
+
+
+def _stdin() -> BinaryIO:
+    if sys.stdin is None:
+        raise click.UsageError("there is no stdin to read lines from")
+    return sys.stdin.buffer
 
 
 def _value(data: str) -> Any:

@@ -81,6 +81,20 @@ def test_what_destroys_needs_a_yes(cli: Cli, queue_name: str) -> None:
     assert cli("drain", "bad name", "--yes", status=1).error.endswith("[INVALID_QUEUE_NAME]")
 
 
+def test_clean_takes_old_jobs_of_one_state(cli: Cli, queue_name: str) -> None:
+    cli("push", queue_name, "-", input="1\n2\n3\n4\n")
+    cli("pull", queue_name, "--count", 2, "--ack")
+    refused = cli("clean", queue_name, "--state", "waiting", "--older", "1m", "--limit", 1, status=2)
+    assert "those of 2 waiting jobs" in refused.error and "older than 1m, at most 1" in refused.error
+    assert cli("clean", queue_name, "--state", "waiting", "--older", "1h", "--yes").out == \
+        f"removed 0 jobs of queue {queue_name}\n"
+    assert cli("clean", queue_name, "-s", "waiting", "--older", "0", "-n", 1, "-y", "--json").object["removed"] == 1
+    assert [job["data"] for job in cli("jobs", queue_name, "--json").objects] == [4, 2, 1]
+    assert cli("clean", queue_name, "-s", "completed", "--older", "0", "-y", "--json").object["removed"] == 2
+    assert "--state" in cli("clean", queue_name, "--older", "1m", status=2).error
+    assert "--state" in cli("clean", queue_name, "--older", "1m", "--state", "active", status=2).error
+
+
 # --- cron
 
 

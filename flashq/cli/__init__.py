@@ -40,6 +40,7 @@ SECTIONS: Mapping[str, Table] = {
         "resume": ("flashq.cli.control:resume", "Hand out the jobs of a paused queue again."),
         "limit": ("flashq.cli.control:limit", "Set and show a queue's limits."),
         "drain": ("flashq.cli.control:drain", "Remove a queue's waiting and delayed jobs."),
+        "clean": ("flashq.cli.control:clean", "Remove old jobs of a queue that are in one state."),
         "obliterate": ("flashq.cli.control:obliterate", "Remove a queue with all that belongs to it."),
         "export": ("flashq.cli.transfer:export", "Write jobs of a running server as lines of JSON."),
         "import": ("flashq.cli.transfer:import_", "Push the jobs of such a file."),

@@ -38,7 +38,8 @@ class Page:
         """The block with what its commands print now; paths and the port as the page has them."""
         command = block.splitlines()[0].removeprefix("$ ")
         text = f"$ {command}\n{self._top()}" if command == "flashq top" else self.shell.transcript(block)
-        return text.replace(str(self.directory), "/srv/flashq").replace(f":{self.port}", ":6789")
+        text = text.replace(str(self.directory), "/srv/flashq").replace("--port 0", "--port 6789")
+        return text.replace(f":{self.port}", ":6789")
 
     def _top(self) -> str:
         """While a worker is busy: with more to do than it can in that time."""

@@ -1,5 +1,6 @@
 """`flashq doctor`: each check at its edge, and the whole of it against real servers in good and bad health."""
 
+import socket
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,12 +11,15 @@ import pytest
 from conftest import StartServer
 from flashq.cli.doctor import directory, machine, server, settings
 from flashq.cli.doctor.check import Check, Level
+from flashq.cli.doctor.running import running as find_running
+from flashq.client import Endpoint
 from flashq.client.results import Metrics, StoreInfo
 from flashq.config import Settings, load
 from support.certificates import Certificate
 from support.cli import Cli, Ran, cli_of
 from support.clients import url_of
 from support.server import ServerProcess
+from support.tools import lacking
 
 GIB = 1024**3
 
@@ -41,6 +45,11 @@ def on_a_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLASHQ_SEGMENT_SIZE", "64KB")
 
 
+def need_proc() -> None:
+    if not Path("/proc/net/tcp").exists():
+        lacking("this system has no /proc")
+
+
 # --- the whole
 
 
@@ -49,11 +58,11 @@ def test_a_healthy_server(start_server: StartServer, tmp_path: Path) -> None:
     running = start_server()
     data = tmp_path / "flashq-data"
     cli = cli_of(running)
-    done = cli("doctor", "--data-dir", data)
+    done = cli("doctor")
     assert f"in use by process {running.pid}" in done.out and "0 fail" in done.out
     for section in ("settings", "machine", "data directory", "server"):
         assert section in done.lines
-    checks = found(cli("doctor", "--data-dir", data, "--json"))
+    checks = found(cli("doctor", "--json"))
     assert {"version", "settings", "durability", "access", "open files", "memory", "clock", "data directory",
             "file system", "disk space", "disk sync", "server", "round trip", "storage", "dead letters",
             "active jobs"} <= set(checks)
@@ -77,7 +86,7 @@ def test_what_stands_still_is_named(start_server: StartServer) -> None:
     with running.client() as worker:
         worker.ok("PUSH", queue="slow", data=1)
         worker.ok("PULL", queue="slow")
-        done = cli("doctor", "--long", "1ms", "--json", env={"FLASHQ_DURABILITY": "memory"})
+        done = cli("doctor", "--long", "1ms", "--json")
     checks = found(done)
     assert checks["dead letters"]["text"] == "1: dead (1)"
     assert "flashq dlq list dead" in checks["dead letters"]["remedy"]
@@ -88,6 +97,28 @@ def test_what_stands_still_is_named(start_server: StartServer) -> None:
     assert checks["storage"]["level"] == checks["durability"]["level"] == "warn"
     assert done.objects[-1]["fail"] == 0 and done.objects[-1]["warn"] >= 6
     cli("doctor", "--strict", status=1)
+
+
+@pytest.mark.usefixtures("on_a_disk")
+def test_the_settings_of_the_running_server_count(start_server: StartServer, tmp_path: Path) -> None:
+    """Not those of the environment that the command has, nor its directory."""
+    need_proc()
+    running = start_server("--durability", "interval", "--lease", "7s", env={"FLASHQ_MAX_QUEUES": "77"})
+    checks = found(cli_of(running)("doctor", "--json", env={"FLASHQ_DURABILITY": "memory"}))
+    assert checks["settings"]["text"].startswith(f"of process {running.pid}, the server: ")
+    for text in ("--durability interval", "--lease 7s", "FLASHQ_MAX_QUEUES=77"):
+        assert text in checks["settings"]["text"]
+    assert checks["durability"]["text"].startswith("interval")
+    assert f"{tmp_path}/flashq-data, in use by process {running.pid}" in checks["data directory"]["text"]
+    limit = Path(f"/proc/{running.pid}/limits").read_text().split("Max open files")[1].split()[0]
+    assert f"{int(limit):,}" in checks["open files"]["text"]
+    assert "of this environment" in found(cli_of(running)("doctor", "--json", "--offline"))["settings"]["text"]
+
+
+def test_a_process_that_is_no_flashq_has_no_settings() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        assert find_running(Endpoint(port=listening.getsockname()[1])) is None
+    assert find_running(Endpoint(port=1)) is None and find_running(Endpoint(path="/f.sock")) is None
 
 
 @pytest.mark.usefixtures("on_a_disk")
@@ -125,7 +156,7 @@ def test_a_missing_token_and_a_certificate(start_server: StartServer, certificat
 
 def test_the_user_files_and_memory() -> None:
     assert levels([machine.user(0), machine.user(1000)]) == ["warn", "ok"]
-    files = [machine.files(1024, 960), machine.files(1024, 961), machine.files(-1, 10**6)]
+    files = [machine.files(1024, 960), machine.files(1024, 961), machine.files(None, 10**6)]
     assert levels(files) == ["ok", "warn", "ok"]
     assert levels([machine.memory(60, 100), machine.memory(85, 100), machine.memory(86, 100)]) == ["ok", "ok", "warn"]
 
@@ -166,8 +197,11 @@ def test_access(flags: dict[str, Any], expected: list[str]) -> None:
 
 def test_durability_and_what_is_given() -> None:
     assert levels(map(settings.durability, ("commit", "interval", "memory"))) == ["ok", "ok", "warn"]
-    text = settings.given({"AUTH_TOKENS": "s3cret", "FLASHQ_LEASE": "5s", "OTHER": "x"})
-    assert text == "AUTH_TOKENS=…, FLASHQ_LEASE=5s"
+    environment = {"AUTH_TOKENS": "s3cret", "FLASHQ_LEASE": "5s", "PORT": "7", "OTHER": "x"}
+    flags = {"port": "8", "insecure": True, "host": None}
+    assert settings.given(flags, environment) == "--port 8, AUTH_TOKENS=…, --insecure, FLASHQ_LEASE=5s"
+    assert "s3cret" not in settings.given({"auth_tokens": "s3cret"}, {})
+    assert settings.given({}, {}) == "all at their defaults"
 
 
 def test_tls_files(certificate: Certificate, tmp_path: Path) -> None:
@@ -252,4 +286,4 @@ def test_many_queues_are_named_by_the_greatest(server: ServerProcess) -> None:
 
 
 def test_the_settings_of_a_first_start_are_fine() -> None:
-    assert "fail" not in levels(settings.checks(Settings(), {}))
+    assert "fail" not in levels(settings.checks(Settings(), ""))

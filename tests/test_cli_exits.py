@@ -1,6 +1,7 @@
 """The exit statuses: each one of the table really comes about, on real servers; and how the failures are told."""
 
 import json
+import os
 import socket
 from pathlib import Path
 
@@ -46,6 +47,22 @@ def test_nobody_listens_is_told_at_once(cli: Cli, tmp_path: Path) -> None:
 @pytest.mark.parametrize("url", ["http://x", "flashq://a:b@x", "flashq://x?colour=red", "flashq://x?tls=1&ca=/none.pem"])
 def test_a_wrong_url_is_a_usage_error(cli: Cli, url: str) -> None:
     assert "flashq URL" in cli("queues", "--url", url, status=2).error
+
+
+@pytest.mark.parametrize("words", [["job", "{}"], ["push", "{}"], ["kv", "get", "{}"], ["push", "q", "--job-id", "{}"],
+                                   ["cancel", "{}", "{}"], ["cron", "rm", "{}"], ["push", "q", "{}", "--text"]])
+def test_arguments_that_are_no_utf8(cli: Cli, words: list[str]) -> None:
+    bad = os.fsdecode(b"a\xff")
+    done = cli(*(word.format(bad) for word in words), status=2)
+    assert "Error: " in done.err and "Traceback" not in done.err
+    done.err.encode()       # nothing that a terminal could not take
+
+
+@pytest.mark.parametrize("words", [["dlq", "retry", "q", "{}"], ["push", "q", "1", "--depends-on", "{}"],
+                                   ["cron", "add", "n", "q", "* * * * *", "--data", "{}"], ["kv", "set", "k", "{}"],
+                                   ["pull", "q", "--ack", "--result", "{}"], ["push", "q", "1", "--priority", "{}"]])
+def test_integers_beyond_all_limits(cli: Cli, words: list[str]) -> None:
+    assert "Invalid value" in cli(*(word.format(2**70) for word in words), status=2).error
 
 
 def test_a_silent_server_and_one_that_speaks_something_else() -> None:

@@ -191,6 +191,17 @@ def test_many_lines(cli: Cli, queue_name: str, tmp_path: Path) -> None:
     assert len(cli("jobs", queue_name, "--all", "--json").lines) == 5000
 
 
+def test_a_bad_line_holds_up_none_of_many(cli: Cli, queue_name: str) -> None:
+    """Of their batches some are under way when one is refused as a whole, and others are not yet."""
+    lines = [f'{{"data":{number}}}' for number in range(20_000)]
+    lines[5] = lines[1500] = lines[19_999] = '{"data":0,"priority":"high"}'
+    done = cli("push", queue_name, "-", "--with-options", "--json", input="\n".join(lines), status=1)
+    assert [one["line"] for one in done.objects[:-1]] == [6, 1501, 20_000]
+    assert done.objects[-1] == {"pushed": 19_997, "refused": 3, "passed_over": {}}
+    found = {job["data"] for job in cli("jobs", queue_name, "--all", "--json").objects}
+    assert found == set(range(20_000)) - {5, 1500, 19_999}
+
+
 def test_a_refusal_of_all_lines_stops_at_once(cli: Cli) -> None:
     done = cli("push", "bad name", "-", input="1\n2\n", status=1)
     assert done.error == ("line 1: Queue name must contain only alphanumeric characters, underscores, hyphens, or dots "

@@ -5,13 +5,15 @@ import re
 import threading
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from flashq.cli.events import Tail
+from flashq.cli.exits import Failure
 from flashq.cli.output import now_ms
-from flashq.cli.transfer import oldest_first
+from flashq.cli.paging import oldest_first
 from flashq.client import FlashQ
 from flashq.commands import STATES
 from support.cli import Cli, cli_of
@@ -77,6 +79,20 @@ def test_what_destroys_needs_a_yes(cli: Cli, queue_name: str) -> None:
     assert cli("obliterate", queue_name, "-y", "--json").object == {"queue": queue_name, "removed": 1}
     assert queue_name not in cli("cron", "list").out
     assert cli("drain", "bad name", "--yes", status=1).error.endswith("[INVALID_QUEUE_NAME]")
+
+
+def test_clean_takes_old_jobs_of_one_state(cli: Cli, queue_name: str) -> None:
+    cli("push", queue_name, "-", input="1\n2\n3\n4\n")
+    cli("pull", queue_name, "--count", 2, "--ack")
+    refused = cli("clean", queue_name, "--state", "waiting", "--older", "1m", "--limit", 1, status=2)
+    assert "those of 2 waiting jobs" in refused.error and "older than 1m, at most 1" in refused.error
+    assert cli("clean", queue_name, "--state", "waiting", "--older", "1h", "--yes").out == \
+        f"removed 0 jobs of queue {queue_name}\n"
+    assert cli("clean", queue_name, "-s", "waiting", "--older", "0", "-n", 1, "-y", "--json").object["removed"] == 1
+    assert [job["data"] for job in cli("jobs", queue_name, "--json").objects] == [4, 2, 1]
+    assert cli("clean", queue_name, "-s", "completed", "--older", "0", "-y", "--json").object["removed"] == 2
+    assert "--state" in cli("clean", queue_name, "--older", "1m", status=2).error
+    assert "--state" in cli("clean", queue_name, "--older", "1m", "--state", "active", status=2).error
 
 
 # --- cron
@@ -263,20 +279,40 @@ def test_a_line_that_export_did_not_write(cli: Cli, line: str, said: str) -> Non
     assert "line 1: " in done.err and said in done.err
 
 
-def test_an_export_of_a_queue_that_changes_has_each_job_once(server: ServerProcess, cli: Cli, queue_name: str) -> None:
-    """Jobs come at one end and go at the other while it is read: all that were there all the time are in it."""
-    cli("push", queue_name, "-", input="".join(f"{n}\n" for n in range(1000)))
-    found = []
-    with FlashQ(cli.url) as client, server.client() as other:
-        for job in oldest_first(client, queue_name):
-            found.append(job.data)
-            if len(found) in (150, 350, 500):
-                other.ok("PUSHB", queue=queue_name, jobs=[{"data": -1} for _ in range(30)])
-                taken = other.ok("PULLB", queue=queue_name, count=100)["jobs"]
-                for one in taken:
-                    other.ok("CANCEL", id=one["id"])
-    kept = [data for data in found if data >= 0]
-    assert kept == sorted(set(kept)) and set(range(300, 1000)) <= set(kept)
+class Busy(FlashQ):
+    """Before it asks for a page others push to the queue, take its oldest jobs away, and remove some in the middle."""
+
+    pushed = 30
+
+    def get_jobs(self, queue: str, state: str | None = None, **options: Any) -> Any:  # type: ignore[override]
+        if options["limit"] > 1:
+            self.push_batch(queue, [{"data": -1}] * self.pushed)
+            for job in self.pull_batch(queue, 5, timeout=0):
+                self.cancel(job)
+            for job in super().get_jobs(queue, "waiting", limit=7, offset=100).jobs:
+                self.cancel(job)
+        return super().get_jobs(queue, state, **options)
+
+
+@pytest.mark.parametrize(("size", "pushed"), [(1, 30), (1, 250), (30_000, 3)])
+def test_an_export_of_a_queue_that_changes_has_each_job_once(
+    cli: Cli, queue_name: str, size: int, pushed: int
+) -> None:
+    """All that were there all the time are in it, once, and in their order; no end of jobs that came later."""
+    cli("push", queue_name, "-", input="".join(f'[{n}, "{"x" * size}"]\n' for n in range(700)))
+    with Busy(cli.url) as client:
+        client.pushed = pushed
+        found = [job.data[0] for job in oldest_first(client, queue_name)]
+        assert found == sorted(set(found))
+        left = {job.data[0] for job in client.jobs(queue_name) if job.data != -1}
+    assert len(left) > 200 and left <= set(found)
+
+
+def test_a_queue_that_changes_too_fast_is_told(cli: Cli, queue_name: str) -> None:
+    cli("push", queue_name, "-", input="1\n" * 600)
+    with Busy(cli.url) as client, pytest.raises(Failure, match="pause it"):
+        client.pushed = 1000
+        list(oldest_first(client, queue_name))
 
 
 # --- times

@@ -1,5 +1,6 @@
 """What a terminal, a pipe and a shell make of the commands: bars, questions, colours, completion, broken pipes."""
 
+import json
 import os
 import re
 import signal
@@ -186,6 +187,27 @@ def test_a_reader_that_goes_away_is_no_error(server: ServerProcess, cli: Cli, qu
         said = process.stderr.read().decode()
         assert process.wait(30) == 141
     assert "Traceback" not in said and "Broken" not in said and "Exception" not in said
+
+
+def test_an_output_that_is_no_utf8_still_says_all(server: ServerProcess, cli: Cli, queue_name: str,
+                                                  tmp_path: Path) -> None:
+    cli("push", queue_name, '"caf\u00e9 \u2192"')
+    env = server_environment({"FLASHQ_URL": url_of(server), "PYTHONIOENCODING": "ascii"})
+
+    def printed(*words: str) -> str:
+        done = subprocess.run([*FLASHQ, "jobs", queue_name, *words], cwd=tmp_path, env=env, capture_output=True,
+                              text=True, timeout=60, check=True)
+        return done.stdout
+
+    assert "caf? ?" in printed() and json.loads(printed("--json"))["data"] == "caf\u00e9 \u2192"
+
+
+def test_without_a_stdin(server: ServerProcess, tmp_path: Path, queue_name: str) -> None:
+    env = server_environment({"FLASHQ_URL": url_of(server)})
+    for words, said in (("push x -", "no stdin"), ("drain x", "no terminal")):
+        done = subprocess.run(["sh", "-c", f"{sys.executable} -m flashq {words} <&-"], cwd=tmp_path, env=env,
+                              capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
 
 
 def test_ctrl_c_in_a_pipe_is_silent(server: ServerProcess, tmp_path: Path, queue_name: str) -> None:

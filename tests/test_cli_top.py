@@ -30,7 +30,7 @@ def top(tmp_path: Path) -> Iterator[Top]:
     started: list[Terminal] = []
 
     def start(server: ServerProcess, *words: str, **options: Any) -> Terminal:
-        env = {"FLASHQ_URL": url_of(server)}
+        env = {"FLASHQ_URL": url_of(server), **options.pop("env", {})}
         started.append(Terminal("top", "--every", "100ms", *words, directory=tmp_path, env=env, **options))
         return started[-1]
 
@@ -95,7 +95,7 @@ def test_keys_pause_resume_and_retry(busy: ServerProcess, top: Top) -> None:
 
 
 def test_it_follows_the_size_of_the_terminal(busy: ServerProcess, top: Top) -> None:
-    terminal = top(busy)
+    terminal = top(busy, env={"COLUMNS": "33", "LINES": "7"})      # as some shells export them once
     terminal.wait_for("q quit")
     for columns, rows in ((132, 40), (60, 12), (30, 5)):
         terminal.resize(columns, rows)

@@ -1,6 +1,7 @@
 """The `flashq` command. A subcommand's module loads when it is run, so that `--help` and `--version` answer at once."""
 
 import importlib
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,7 @@ SECTIONS: Mapping[str, Table] = {
         "resume": ("flashq.cli.control:resume", "Hand out the jobs of a paused queue again."),
         "limit": ("flashq.cli.control:limit", "Set and show a queue's limits."),
         "drain": ("flashq.cli.control:drain", "Remove a queue's waiting and delayed jobs."),
+        "clean": ("flashq.cli.control:clean", "Remove old jobs of a queue that are in one state."),
         "obliterate": ("flashq.cli.control:obliterate", "Remove a queue with all that belongs to it."),
         "export": ("flashq.cli.transfer:export", "Write jobs of a running server as lines of JSON."),
         "import": ("flashq.cli.transfer:import_", "Push the jobs of such a file."),
@@ -108,3 +110,13 @@ def main() -> None:
     Start one with `flashq serve`; `flashq COMMAND --help` tells the rest. The other commands ask the server at
     $FLASHQ_URL, or 127.0.0.1:6789.
     """
+    _fill_standard_files()
+
+
+def _fill_standard_files() -> None:
+    """Where a shell closed stdin, stdout or stderr (`<&-`) their numbers would go to sockets, which libuv abhors."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)      # takes the smallest that is free

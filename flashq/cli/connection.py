@@ -146,7 +146,7 @@ def ask(text: str, yes: bool) -> None:
     """Have something destroyed only when the user said so: by --yes, or at a terminal."""
     if yes:
         return
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise click.UsageError(f"{text} There is no terminal to ask at: say --yes if that is meant.")
     if not click.confirm(text + " Go on?", err=True):
         raise Failure(Exit.REFUSED, "nothing was done")

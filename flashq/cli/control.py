@@ -1,18 +1,19 @@
-"""Steering whole queues: `pause`, `resume`, `limit`, and what destroys, `drain` and `obliterate`."""
+"""Steering whole queues: `pause`, `resume`, `limit`, and what destroys, `drain`, `clean` and `obliterate`."""
 
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from flashq.cli.connection import Here, ask, client_command, yes_option
-from flashq.cli.output import counted, plain
+from flashq.cli.output import counted, plain, span
 from flashq.cli.queues import limits
-from flashq.cli.values import QUEUE_NAME
+from flashq.cli.values import DURATION, QUEUE_NAME
 
 if TYPE_CHECKING:
     from flashq.client.results import QueueInfo
 
 COUNT = click.IntRange(0, 2**32 - 1)
+CLEANED = ("waiting", "delayed", "completed", "failed")
 ONE = click.IntRange(1, 2**32 - 1)
 
 
@@ -91,6 +92,23 @@ def drain(here: Here, queue: str, yes: bool) -> None:
     count = here.client.count(queue)
     ask(f"This removes {counted(count, 'waiting or delayed job')} of queue {queue} for good.", yes)
     removed = here.client.drain(queue)
+    here.out.said(f"removed {counted(removed, 'job')} of queue {queue}", queue=queue, removed=removed)
+
+
+@client_command("clean")
+@click.argument("queue", type=QUEUE_NAME)
+@click.option("--state", "-s", type=click.Choice(CLEANED), required=True, help="Only jobs in this state.")
+@click.option("--older", type=DURATION, required=True,
+              help="Only jobs that were pushed longer ago; of completed ones, that were done longer ago.")
+@click.option("--limit", "-n", type=click.IntRange(1), help="Remove at most so many, the oldest first.")
+@yes_option
+def clean(here: Here, queue: str, state: str, older: int, limit: int | None, yes: bool) -> None:
+    """Remove the jobs of QUEUE that are in one state and old, for good. Asks first."""
+    there = here.client.get_jobs(queue, state, limit=1).total
+    most = there if limit is None else min(there, limit)
+    ask(f"This removes those of {counted(there, f'{state} job')} of queue {queue} for good that are older than "
+        f"{span(older)}, at most {most:,}.", yes)
+    removed = here.client.clean(queue, older, state, limit=limit)
     here.out.said(f"removed {counted(removed, 'job')} of queue {queue}", queue=queue, removed=removed)
 
 

@@ -46,7 +46,7 @@ def _row(job: "Job") -> tuple[str, ...]:
 
 @client_command("retry")
 @click.argument("queue", type=QUEUE_NAME)
-@click.argument("ids", type=click.IntRange(0), nargs=-1, metavar="[ID]...")
+@click.argument("ids", type=click.IntRange(0, 2**63 - 1), nargs=-1, metavar="[ID]...")
 def retry(here: Here, queue: str, ids: tuple[int, ...]) -> None:
     """Let the dead letters of QUEUE run again, all or those named by ID, with no attempt counted."""
     if not ids:

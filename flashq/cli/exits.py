@@ -1,5 +1,6 @@
 """What the `flashq` command ends with: every exit status once, and which failure has which."""
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -8,7 +9,6 @@ from enum import IntEnum
 from typing import IO, Any, NoReturn
 
 import click
-import orjson
 
 from flashq.cli.harmless import harmless
 from flashq.errors import AUTH_REQUIRED, INVALID_TOKEN
@@ -55,7 +55,7 @@ class Failure(click.ClickException):
         """One line on stderr: for people, or with `--json` an object."""
         if self.as_json:
             shown = {"error": self.message, "code": self.code or None, "field": self.field, "status": self.exit_code}
-            click.echo(orjson.dumps(shown), err=True)
+            click.echo(json.dumps(shown), err=True)
             return
         notes = "; field ".join(filter(None, (self.code, self.field)))
         line = harmless(" ".join(self.message.split()))
@@ -72,6 +72,8 @@ def failure_of(error: Exception) -> Failure | None:
         return Failure(Exit.ACCESS if access else Exit.REFUSED, error.text, error.code, error.field)
     if isinstance(error, DeadlineExceeded):
         return Failure(Exit.NO_ANSWER, str(error))
+    if isinstance(error, UnicodeEncodeError):
+        return Failure(Exit.USAGE, "an argument is no UTF-8")
     if isinstance(error, StorageError):
         return Failure(Exit.REFUSED, str(error))
     if isinstance(error, FlashQError):

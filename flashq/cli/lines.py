@@ -2,17 +2,16 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import msgpack  # type: ignore[import-untyped]
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from flashq.cli.exits import Exit, Failure, failure_of
 from flashq.cli.output import Output, console, counted
-from flashq.cli.values import from_json
+from flashq.cli.values import from_json, sent_size
 
 if TYPE_CHECKING:
     from flashq.client import FlashQ, PushInterrupted, PushOptions
@@ -112,7 +111,7 @@ class Pusher:
         """What would have a whole batch refused."""
         if line.count(b"[") + line.count(b"{") >= DEEPEST and depth(job) > DEEPEST:
             raise BadLine("it is nested deeper than the server takes")
-        if packed_size(job) > self._largest:
+        if sent_size(job) > self._largest:
             raise BadLine(f"it is larger than the {self._largest} bytes that the server takes")
 
     def _push(self, queue: str, items: list[Item]) -> None:
@@ -157,16 +156,6 @@ class Pusher:
             self._out.json({"line": number, "code": code or None, "error": text})
         else:
             self._out.note(f"line {number}: {text}{f' [{code}]' if code else ''}")
-
-
-def packed_size(job: Mapping[str, Any]) -> int:
-    """In bytes. BadLine when it has no form in MessagePack."""
-    try:
-        return len(msgpack.packb(job))
-    except OverflowError:
-        raise BadLine("it holds an integer beyond 64 bits") from None
-    except UnicodeEncodeError:
-        raise BadLine("it holds half of a surrogate pair") from None
 
 
 def depth(value: Any) -> int:

@@ -2,7 +2,9 @@
 taken for a command to the terminal."""
 
 import dataclasses
+import io
 import json
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -19,7 +21,7 @@ from flashq.cli.harmless import harmless
 WIDE = 10_000       # columns of output that is no terminal: nothing is cut that a program may want to read
 CUT = 60            # characters of a payload in a table
 _UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"))
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=vars).encode
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class _Console(Console):
@@ -100,11 +102,14 @@ class Output:
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
+        self._ascii = "utf" not in (sys.stdout.encoding or "").lower()
+        if self._ascii and not as_json and isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")    # a terminal that lacks an arrow still shows the rest
         self.console = console()
 
     def json(self, value: Any) -> None:
         """One object on one line."""
-        click.echo(json_text(value))
+        click.echo(json.dumps(plain(value), separators=(",", ":")) if self._ascii else json_text(value))
 
     def line(self, text: str, style: str = "") -> None:
         """For people."""

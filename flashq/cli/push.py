@@ -7,10 +7,10 @@ import click
 
 from flashq.cli.connection import Here, client_command
 from flashq.cli.exits import Exit, Failure
-from flashq.cli.lines import BadLine, Pusher, Tally, decoded, packed_size, utf8
+from flashq.cli.lines import BadLine, Pusher, Tally, decoded, utf8
 from flashq.cli.output import counted
 from flashq.cli.push_options import push_options, taken
-from flashq.cli.values import QUEUE_NAME, from_json
+from flashq.cli.values import QUEUE_NAME, from_json, sent_size
 from flashq.commands import BY_NAME, PUSH_OPTIONS
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def command(here: Here, queue: str, data: str | None, file: BinaryIO | None, tex
     line brings by --with-options win.
     """
     options = taken(FIELDS, parameters)
-    stream = sys.stdin.buffer if data == STDIN and file is None else file
+    stream = _stdin() if data == STDIN and file is None else file
     if file is not None and data is not None:
         raise click.UsageError("DATA and --file exclude each other")
     if stream is None:
@@ -59,6 +59,12 @@ def command(here: Here, queue: str, data: str | None, file: BinaryIO | None, tex
     finish(here, Pusher(here.client, here.out, read_line, durability).run(stream))
 
 
+def _stdin() -> BinaryIO:
+    if sys.stdin is None:
+        raise click.UsageError("there is no stdin to read lines from")
+    return sys.stdin.buffer
+
+
 def _value(data: str) -> Any:
     try:
         return from_json(data)
@@ -68,8 +74,8 @@ def _value(data: str) -> Any:
 
 def _one(here: Here, queue: str, data: Any, options: dict[str, Any]) -> None:
     try:
-        packed_size({**options, "data": data})
-    except BadLine as error:
+        sent_size(data)
+    except ValueError as error:
         raise click.UsageError(f"DATA cannot be sent: {error}") from None
     id = here.client.push(queue, data, **options)
     here.out.said(str(id), id=id)

@@ -42,7 +42,7 @@ def _option(field: Field, name: str) -> click.Option:
     if field.kind is Kind.TAGS:
         return click.Option(flags, multiple=True, metavar="TEXT", help=f"{help} May be given several times.")
     if field.kind is Kind.ID_LIST:
-        return click.Option(flags, multiple=True, type=click.IntRange(0), metavar="ID",
+        return click.Option(flags, multiple=True, type=click.IntRange(0, 2**63 - 1), metavar="ID",
                             help=f"{help} May be given several times.")
     return click.Option(flags, type=_type(field), help=help)
 

@@ -1,7 +1,7 @@
 """`flashq export` and `flashq import`: jobs of a running server as lines of JSON, and back."""
 
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -11,7 +11,7 @@ from flashq.cli.connection import Here, client_command
 from flashq.cli.files import check_new, replacing
 from flashq.cli.lines import BadLine, Pusher, decoded
 from flashq.cli.output import counted, json_text, now_ms
-from flashq.cli.paging import whole_page
+from flashq.cli.paging import oldest_first
 from flashq.cli.push import checked, finish
 from flashq.cli.values import QUEUE_NAME
 from flashq.commands import PUSH_OPTIONS, STATES
@@ -19,7 +19,6 @@ from flashq.commands import PUSH_OPTIONS, STATES
 if TYPE_CHECKING:
     from flashq.client import FlashQ, Job, PushOptions
 
-PAGE = 200
 TO_BE_DONE = ("waiting", "delayed", "active")
 WAITS = "waiting-children"
 # Of a push, what a Job does not show, or shows under another name or with another meaning.
@@ -44,7 +43,7 @@ def export(here: Here, queues: tuple[str, ...], output: Path | None, force: bool
     \b
     Not carried: ids, attempts so far and their history, progress, logs and results; what a job waits for
     (depends_on, flows); debounce windows and push keys; pauses, limits and cron entries of the queue.
-    It is no snapshot: jobs that come or go meanwhile may be in it or not. Pause the queue for an exact copy.
+    It is no snapshot: of jobs that are pushed, done or removed meanwhile some are in it. Each is in it once.
     `flashq journal export` and `flashq backup` copy everything, from the data directory.
     """
     if output is None:
@@ -67,37 +66,6 @@ def _write(client: "FlashQ", queues: Iterable[str], states: Collection[str], out
                 count += 1
     out.flush()
     return count
-
-
-def oldest_first(client: "FlashQ", queue: str) -> "Iterator[Job]":
-    """The jobs of a queue, each once, though it is listed from the other end and changes meanwhile.
-
-    New jobs come at the front of the list, and shift all others; where old ones went, the place is looked for anew.
-    """
-    last = 0
-    while (left := _newer_than(client, queue, last)) > 0:
-        size = min(PAGE, left)
-        found = whole_page(client, queue, None, size, left - size).jobs
-        fresh = sorted((job for job in found if job.id > last), key=lambda job: job.id)
-        if not fresh:
-            return
-        yield from fresh
-        last = fresh[-1].id
-
-
-def _newer_than(client: "FlashQ", queue: str, id: int) -> int:
-    """How many jobs of a queue have a greater id; they are at the front of its list."""
-    low, high = 0, client.get_jobs(queue, limit=1).total
-    if id == 0:
-        return high
-    while low < high:
-        middle = (low + high) // 2
-        page = client.get_jobs(queue, limit=1, offset=middle).jobs
-        if page and page[0].id > id:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 
 def line_of(job: "Job") -> dict[str, Any]:

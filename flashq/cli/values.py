@@ -39,9 +39,14 @@ class Json(click.ParamType):  # type: ignore[type-arg]
         if not isinstance(value, str):
             return value
         try:
-            return from_json(value)
+            found = from_json(value)
         except ValueError as error:
             self.fail(f"{value!r} is no JSON ({error}); a text is written as '\"text\"'", param, ctx)
+        try:
+            sent_size(found)
+        except ValueError as error:
+            self.fail(f"it cannot be sent: {error}", param, ctx)
+        return found
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -65,6 +70,18 @@ def from_json(text: str) -> Any:
         return _DECODE(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def sent_size(value: Any) -> int:
+    """Bytes of a value on its way to the server. ValueError when it has no form in MessagePack."""
+    import msgpack  # type: ignore[import-untyped]
+
+    try:
+        return len(msgpack.packb(value))
+    except OverflowError:
+        raise ValueError("it holds an integer beyond 64 bits") from None
+    except UnicodeEncodeError:
+        raise ValueError("it holds half of a surrogate pair") from None
 
 
 class QueueName(click.ParamType):  # type: ignore[type-arg]

@@ -3,13 +3,15 @@
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import click
 from rich.text import Text
 
-from flashq.cli.connection import Here, client_command
+from flashq.cli.connection import Here, client_command, endpoint_of
 from flashq.cli.doctor import directory, machine, server, settings
 from flashq.cli.doctor.check import Check, Level, fail
+from flashq.cli.doctor.running import running
 from flashq.cli.exits import Exit, Failure
 from flashq.cli.harmless import harmless
 from flashq.cli.values import DURATION
@@ -21,7 +23,7 @@ NAME_WIDTH = 22
 
 
 @client_command("doctor")
-@click.option("--data-dir", metavar="PATH", help="The data directory to look at. [$FLASHQ_DATA_DIR, ./flashq-data]")
+@click.option("--data-dir", metavar="PATH", help="The data directory to look at, in place of what the settings say.")
 @click.option("--long", type=DURATION, default="1h", show_default=True,
               help="Jobs that are active, or wait alone, for longer are named.")
 @click.option("--offline", is_flag=True, help="Leave the server out: for a machine before the first start.")
@@ -29,9 +31,10 @@ NAME_WIDTH = 22
 def command(here: Here, data_dir: str | None, long: int, offline: bool, strict: bool) -> None:
     """Look for what would hurt in production: on this machine, in the settings, in the data directory, at the server.
 
-    Each line is ok, warn or fail, with what to do. Settings are those that a server started from this environment would
-    have. Status 1 when something failed. Nothing is changed; for the time of a sync, 400 KB are written into a file
-    without a name in the data directory.
+    Each line is ok, warn or fail, with what to do. Status 1 when something failed. Settings are those of the server, if
+    it runs on this machine and Linux shows them to this user; else those that one started from this environment would
+    have. Nothing is changed; for the time of a sync, 400 KB are written into a file without a name in the data
+    directory.
     """
     found: Counter[Level] = Counter()
     for section, checks in _sections(here, data_dir, long, offline):
@@ -47,15 +50,21 @@ def command(here: Here, data_dir: str | None, long: int, offline: bool, strict: 
 
 
 def _sections(here: Here, data_dir: str | None, long: int, offline: bool) -> Iterator[tuple[str, Iterable[Check]]]:
-    try:
-        chosen = load({"data_dir": data_dir}, os.environ)
-    except SettingError as error:
-        yield "settings", [fail("settings", str(error), "no server starts with this: see docs/settings.md")]
-        chosen = Settings()
+    seen = None if offline else running(endpoint_of(here.url))
+    if seen is not None:
+        chosen, uid, files = seen.settings, seen.uid, seen.open_files
+        yield "settings", settings.checks(chosen, f"of process {seen.pid}, the server: {seen.given}")
     else:
-        yield "settings", settings.checks(chosen, os.environ)
-    yield "machine", machine.checks(chosen)
-    yield "data directory", directory.checks(chosen)
+        uid, files = os.geteuid(), machine.open_files()
+        try:
+            chosen = load({}, os.environ)
+        except SettingError as error:
+            yield "settings", [fail("settings", str(error), "no server starts with this: see docs/settings.md")]
+            chosen = Settings()
+        else:
+            yield "settings", settings.checks(chosen, f"of this environment: {settings.given({}, os.environ)}")
+    yield "machine", machine.checks(chosen, uid, files)
+    yield "data directory", directory.checks(chosen if data_dir is None else replace(chosen, data_dir=data_dir))
     if not offline:
         yield "server", server.checks(here, long)
 

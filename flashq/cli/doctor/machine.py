@@ -26,12 +26,12 @@ _STATUS_AT, _TIMEX_BYTES = 40, 256      # of its struct, on 64-bit Linux
 STRICT_OVERCOMMIT = 2
 
 
-def checks(settings: Settings) -> Iterator[Check]:
-    """All of them."""
+def checks(settings: Settings, uid: int, open_files: int | None) -> Iterator[Check]:
+    """All of them; the user and the limit of open files (None for none) are the server's."""
     yield ok("version", f"flashq {__version__}, Python {platform.python_version()}, {platform.system()} "
              f"{platform.release()}, {os.cpu_count()} processors")
-    yield user(os.geteuid())
-    yield files(resource.getrlimit(resource.RLIMIT_NOFILE)[1], settings.max_connections)
+    yield user(uid)
+    yield files(open_files, settings.max_connections)
     yield memory(settings.memory_limit, memory_bytes())
     yield clock(time.time())
     yield from synchronised()
@@ -45,15 +45,21 @@ def user(uid: int) -> Check:
     return ok("user", f"uid {uid}")
 
 
-def files(hard: int, connections: int) -> Check:
-    """The server lifts its own limit up to the hard one; a connection takes a file."""
+def open_files() -> int | None:
+    """What a server started from here would have: it lifts its limit up to the hard one."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return None if hard == resource.RLIM_INFINITY else hard
+
+
+def files(limit: int | None, connections: int) -> Check:
+    """A connection takes one."""
     wanted = connections + SPARE_FILES
-    if hard == resource.RLIM_INFINITY:
+    if limit is None:
         return ok("open files", "no limit")
-    if hard < wanted:
-        return warn("open files", f"at most {hard:,}, and --max-connections wants {wanted:,}",
+    if limit < wanted:
+        return warn("open files", f"at most {limit:,}, and --max-connections wants {wanted:,}",
                     "LimitNOFILE= of the systemd unit, `ulimit -Hn`, or a smaller --max-connections")
-    return ok("open files", f"{hard:,}, enough for {connections:,} connections")
+    return ok("open files", f"{limit:,}, enough for {connections:,} connections")
 
 
 def memory(limit: int, there: int) -> Check:

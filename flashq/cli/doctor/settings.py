@@ -1,4 +1,4 @@
-"""Checks of the settings that a server started from this environment would have."""
+"""Checks of the settings: of the running server, or those that one started from this environment would have."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -12,23 +12,27 @@ from flashq.server.tls import server_context
 SHORTEST_TOKEN = 16     # characters
 
 
-def checks(settings: Settings, environment: Mapping[str, str]) -> Iterator[Check]:
-    """All of them."""
-    yield ok("settings", given(environment))
+def checks(settings: Settings, source: str) -> Iterator[Check]:
+    """All of them; `source` tells whose they are, and what was given."""
+    yield ok("settings", source)
     yield durability(settings.durability)
     yield from access(settings)
     if settings.tls_cert:
         yield from tls(settings.tls_cert, settings.tls_key)
 
 
-def given(environment: Mapping[str, str]) -> str:
-    """What the environment sets; tokens are not shown."""
+def given(flags: Mapping[str, object], environment: Mapping[str, str]) -> str:
+    """What flags and environment set; tokens are not shown."""
     found = []
     for one in SETTINGS:
         name = next((name for name in one.env if environment.get(name)), None)
-        if name is not None:
-            found.append(f"{name}={'…' if one.name == 'auth_tokens' else environment[name]}")
-    return ", ".join(found) or "the defaults, as far as the environment goes"
+        value = flags.get(one.name)
+        shown = "…" if one.name == "auth_tokens" else (environment.get(name or "") if value is None else value)
+        if value is not None:
+            found.append(one.flag if value is True else f"{one.flag} {shown}")
+        elif name is not None:
+            found.append(f"{name}={shown}")
+    return ", ".join(found) or "all at their defaults"
 
 
 def durability(chosen: str) -> Check:

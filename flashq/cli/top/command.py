@@ -44,8 +44,8 @@ def command(here: Here, every: int, count: int | None) -> None:
     if here.as_json:
         _lines(here, every, count)
         return
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise click.UsageError("top needs a terminal: say --json, or use `flashq stats --watch`")
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) or here.out.console.is_dumb_terminal:
+        raise click.UsageError("top needs a terminal, and not a dumb one: say --json, or use `flashq stats --watch`")
     title = f"flashQ {here.client.connect().version}  {endpoint_of(here.url)}"
     watcher = Watcher(here.client, every / 1000, min(here.seconds, CALL_SECONDS))
     watcher.start()

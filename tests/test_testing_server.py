@@ -17,6 +17,7 @@ from flashq.config import SettingError
 from flashq.server.errors import StartError
 from flashq.storage.base import StorageError
 from flashq.testing import AsyncTestServer, TestServer
+from flashq.testing.guest import Guest
 from support.certificates import Certificate
 from support.tasks import eventually, working
 from support.wire import JSON
@@ -334,3 +335,14 @@ def test_a_worker_beside_it(tmp_path: Path) -> None:
     asyncio.run(program())
     first = int(NEW_YEAR.timestamp() * 1000) + HOUR
     assert sorted(times) == [first + n * HOUR for n in range(72)]
+
+
+def test_a_storage_that_failed_is_told(tmp_path: Path) -> None:
+    async def fail(guest: Guest) -> None:
+        guest.server.hub.fail("the disk is gone")
+
+    with TestServer(data_dir=tmp_path) as server:
+        assert server._thread is not None
+        server._thread.run(fail(server._guest))
+        with pytest.raises(RuntimeError, match="storage of the test server has failed: the disk is gone"):
+            server.advance(days=1)

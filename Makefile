@@ -14,7 +14,7 @@ ASAN_ENV = LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" PYTHONMALLOC=malloc 
 SOURCES := setup.py pyproject.toml $(shell find flashq include -name '*.pyx' -o -name '*.pxd' -o -name '*.h' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-asan test-full torture bench bench-commands bench-durability lint format generate clean
+.PHONY: help run build test test-asan test-full torture bench bench-commands bench-durability bench-peers lint format docs generate clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -48,6 +48,9 @@ bench-durability: build ## measure the journal beside the memory mode and the di
 bench-commands: build ## measure single jobs, pages, ties and bulk removal beside a million jobs
 	$(BIN)/python perf/commands.py $(ARGS)
 
+bench-peers: build ## measure one worker beside Celery, RQ, arq and Dramatiq; needs redis-server, installs them under build/
+	$(BIN)/python perf/peers/run.py $(ARGS)
+
 lint: $(VENV)/.installed ## ruff, cython-lint, mypy
 	$(BIN)/ruff check .
 	PATH="$(abspath $(BIN)):$$PATH" cython-lint flashq
@@ -57,7 +60,11 @@ format: $(VENV)/.installed ## put imports and layout in order
 	$(BIN)/ruff check --fix --select I .
 	$(BIN)/ruff format .
 
-generate: $(VENV)/.installed ## write again what is made from the tables: reference pages, parts of the client
+docs: build/docs/.installed ## the pages of docs/ as a site in build/site; every link is checked
+	NO_MKDOCS_2_WARNING=1 build/docs/venv/bin/mkdocs build $(ARGS)
+	@echo "open build/site/index.html"
+
+generate: build ## write again what is made from the tables: reference pages, parts of the client
 	$(BIN)/python -m flashq.generate
 
 clean: ## remove what the other targets made
@@ -74,6 +81,15 @@ $(VENV)/.installed: pyproject.toml .ci/preflight.py
 	@$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb")); print(*p["build-system"]["requires"], *p["project"]["dependencies"], *p["project"]["optional-dependencies"]["dev"], sep="\n")' > $(VENV)/requirements.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt
 	@FLASHQ_MODULES=none $(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+# An environment of its own: the server and its tests need none of this.
+build/docs/.installed: pyproject.toml
+	@echo "installing mkdocs into build/docs/venv"
+	@mkdir -p build/docs
+	@$(PYTHON) -m venv --clear build/docs/venv
+	@$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' > build/docs/requirements.txt
+	@build/docs/venv/bin/pip install --quiet --disable-pip-version-check -r build/docs/requirements.txt
 	@touch $@
 
 build/.built: $(VENV)/.installed $(SOURCES)

@@ -100,6 +100,11 @@ class Field:
     choices: tuple[str, ...] = ()
 
     @property
+    def is_time(self) -> bool:
+        """Whether it is a span of time: its text then begins with the unit, ms."""
+        return self.kind is Kind.U64 and self.doc.startswith("ms")
+
+    @property
     def range(self) -> tuple[float, float]:
         """Smallest and largest number."""
         low, high = RANGES.get(self.kind, (float("-inf"), float("inf")))

@@ -23,6 +23,7 @@ from flashq.errors import ERRORS, ErrorCode
 from flashq.events import EVENT_TYPES
 from flashq.fields import Command, Field, Kind, ReplyField, field_rule
 from flashq.job_shape import JOB_EXAMPLE, JOB_FIELDS, OPTIONAL_JOB_FIELDS
+from flashq.markdown import table
 from flashq.setting_types import SIZE, SWITCH, TIME, Setting
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -70,11 +71,20 @@ def settings_page() -> str:
     for section in dict.fromkeys(one.section for one in SETTINGS):
         parts.append(f"## {section}\n")
         rows = [_setting_row(one) for one in SETTINGS if one.section == section]
-        parts.append(_table(("flag", "variable", "default", "meaning"), rows))
+        parts.append(table(("flag", "variable", "default", "meaning"), rows))
     return "\n".join(parts)
 
 
-PAGES: dict[str, Callable[[], str]] = {"commands.md": commands_page, "settings.md": settings_page}
+def cli_page() -> str:
+    """The text of docs/cli-reference.md."""
+    from flashq import generate_cli  # loads every command, also those that need the extensions
+
+    return generate_cli.page(NOTE.format("flashq/cli"))
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "commands.md": commands_page, "settings.md": settings_page, "cli-reference.md": cli_page,
+}
 
 
 # -- commands ---------------------------------------------------------------------------------------------------
@@ -97,7 +107,7 @@ def _command(command: Command) -> str:
     parts.append(f"**Errors**: {_codes(command.errors)}\n" if command.errors else "**Errors**: none of its own\n")
     parts.append(f"**Sent again**: {command.resend}\n")
     request, reply = command.example
-    parts.append(f"```\n→ {_json(request)}\n← {_json(reply)}\n```\n")
+    parts.append(f"```text\n→ {_json(request)}\n← {_json(reply)}\n```\n")
     return "\n".join(parts)
 
 
@@ -120,7 +130,7 @@ def _reply(command: Command) -> str:
 
 def _field_table(fields: Iterable[Field]) -> str:
     rows = [(_names(one), _kind(one), _default(one), one.doc) for field in fields for one in (field, *_parts(field))]
-    return _table(("field", "type", "default", "meaning"), rows)
+    return table(("field", "type", "default", "meaning"), rows)
 
 
 def _parts(field: Field) -> Iterable[Field]:
@@ -160,20 +170,20 @@ def _job() -> str:
 
 
 def _keys(keys: Iterable[ReplyField]) -> str:
-    return _table(("key", "type", "meaning"), [(f"`{one.name}`", one.type, one.doc) for one in keys])
+    return table(("key", "type", "meaning"), [(f"`{one.name}`", one.type, one.doc) for one in keys])
 
 
 def _events() -> str:
     rows = [(f"`{one.name}`", one.doc) for one in EVENT_TYPES]
     head = "## Events\n\nWhat SUBSCRIBE hears of. An event is told once the change behind it is durable.\n"
-    return head + "\n" + _table(("type", "when"), rows)
+    return head + "\n" + table(("type", "when"), rows)
 
 
 def _errors() -> str:
     rows = [(f"`{error.code}`", f"`{_text(error)}`", error.doc) for error in ERRORS]
     every = ", ".join(dict.fromkeys(f"`{error.code}`" for error in ANY_COMMAND_ERRORS))
     head = f"## Errors\n\nAny command may be refused with {every},\nor because the frame cannot be read.\n"
-    return head + "\n" + _table(("code", "text", "when"), rows)
+    return head + "\n" + table(("code", "text", "when"), rows)
 
 
 def _text(error: ErrorCode) -> str:
@@ -215,11 +225,6 @@ def _with_unit(value: int, size: bool) -> str:
 
 
 # -- files ------------------------------------------------------------------------------------------------------
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
 def stale(docs: Path = DOCS) -> list[str]:

@@ -13,8 +13,9 @@ PAGE = ROOT / "docs" / "performance.md"
 SERVER = "# Performance"                            # perf/run.py
 COMMANDS = "## Commands beside a million jobs"      # perf/commands.py
 DURABILITY = "## Durability"                        # perf/durability.py
+PEERS = "## Beside other queues"                    # perf/peers/run.py
 BY_HAND = "## How sure this is"
-PARTS = (SERVER, COMMANDS, DURABILITY, BY_HAND)
+PARTS = (SERVER, COMMANDS, DURABILITY, PEERS, BY_HAND)
 
 
 @dataclass

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgpack
 import pytest
+from click import UsageError
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +24,7 @@ from flashq._bench.loadgen import BenchError, Generator
 from flashq._bench.replies import read_reply
 from flashq._bench.traffic import Work
 from flashq._bench.workload import Bench, Result, Target
-from flashq.cli.bench import command
+from flashq.cli.bench import command, place
 from support.server import ServerProcess
 
 ECHO = [sys.executable, str(Path(__file__).parent.parent / "perf" / "echo.py")]
@@ -381,7 +382,19 @@ def test_command_names_the_server_that_is_not_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     done = CliRunner().invoke(command, ["push", "--port", str(port)])
-    assert done.exit_code == 1 and f"127.0.0.1:{port}" in done.output
+    assert done.exit_code == 3 and f"127.0.0.1:{port}" in done.output
+
+
+def test_the_place_comes_from_the_url_unless_it_is_named() -> None:
+    nothing = dict.fromkeys(("host", "port", "unix", "token"))
+    assert place("flashq://s3cret@there:7000", nothing) == {
+        "host": "there", "port": 7000, "unix": "", "token": "s3cret"}
+    named = place("flashq://s3cret@there:7000", {**nothing, "port": 7001, "token": "other"})
+    assert named == {"host": "there", "port": 7001, "unix": "", "token": "other"}
+    assert place("flashq+unix:///f.sock", nothing)["unix"] == "/f.sock"
+    assert place("flashq+unix:///f.sock", {**nothing, "port": 1})["unix"] == ""
+    with pytest.raises(UsageError, match="TLS"):
+        place("flashq://there?tls=1", nothing)
 
 
 def test_the_generators_limit_is_told() -> None:

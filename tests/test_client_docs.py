@@ -1,9 +1,6 @@
 """docs/client.md is so: its programs run in order against a server, and print what they should."""
 
-import contextlib
-import io
 import re
-from typing import Any
 
 import pytest
 
@@ -13,11 +10,12 @@ from flashq.client.link import FIRST_WAIT, LONGEST_WAIT
 from flashq.client.methods import METHODS, Again
 from flashq.client.setup import DEADLINE
 from flashq.client.streams import STREAM_LIMIT
+from support import pages
 from support.clients import url_of
-from support.server import PROJECT_ROOT, ServerProcess
+from support.server import ServerProcess
 
-PAGE = (PROJECT_ROOT / "docs" / "client.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^## ([^\n]+)\n|^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+PATH = pages.DOCS / "client.md"
+PAGE = PATH.read_text(encoding="utf-8")
 
 SAID = {
     "Quick start": ["{'sent': 'a@b.c'}", str([f"{n}@b.c" for n in range(10)])],
@@ -32,20 +30,7 @@ SAID = {
 
 def test_programs(server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLASHQ_URL", url_of(server))
-    names: dict[str, Any] = {}
-    section, printed = "", dict[str, str]()
-    for title, program in BLOCKS:
-        section = title or section
-        if program:
-            out = io.StringIO()
-            with contextlib.redirect_stdout(out):
-                exec(compile(program.replace("flashq://127.0.0.1:6789", url_of(server)), section, "exec"), names)
-            printed[section] = printed.get(section, "") + out.getvalue()
-    assert {section for section, text in printed.items() if text} == set(SAID)
-    for section, lines in SAID.items():
-        said = printed[section].splitlines()
-        assert len(said) == len(lines), section
-        assert all(got.startswith(line) for got, line in zip(said, lines, strict=True)), (section, said)
+    pages.check(pages.printed(PATH, url_of(server)), SAID)
 
 
 def test_numbers() -> None:

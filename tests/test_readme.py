@@ -14,16 +14,13 @@ from typing import Any
 import pytest
 
 from conftest import StartServer
+from support.clients import url_of
+from support.pages import blocks
 from support.server import PROJECT_ROOT, ServerProcess, server_environment
 from support.tools import need_tool
 
 README = PROJECT_ROOT / "README.md"
 JOURNAL = PROJECT_ROOT / "docs" / "journal.md"
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    """The fenced blocks of a page in one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
 def shell(lines: str, port: int) -> list[Any]:
@@ -43,6 +40,19 @@ def test_the_first_job_by_nc(server: ServerProcess) -> None:
     pull_again = lines.splitlines()[1]
     (nothing,) = shell(pull_again, server.ready["port"])
     assert (nothing["ok"], nothing["job"]) == (True, None)
+
+
+def test_the_first_job_by_the_command_line(server: ServerProcess, tmp_path: Path) -> None:
+    (lines,) = (block for block in blocks(README, "sh") if "flashq push" in block)
+    program = tmp_path / ".venv" / "bin" / "flashq"
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m flashq "$@"\n')
+    program.chmod(0o755)
+    done = subprocess.run(["sh", "-ec", lines], cwd=tmp_path, env=server_environment({"FLASHQ_URL": url_of(server)}),
+                          capture_output=True, text=True, timeout=60, check=True)
+    pushed, pulled, _head, *queues = done.stdout.splitlines()
+    assert pulled == f'{pushed} {{"to":"a@b.c"}}'
+    assert any(line.split()[0] == "emails" for line in queues)
 
 
 def test_the_commands_on_a_data_directory(start_server: StartServer, tmp_path: Path) -> None:
@@ -101,5 +111,7 @@ def test_flags_exist(page: str) -> None:
     text = (PROJECT_ROOT / page).read_text(encoding="utf-8")
     example = (PROJECT_ROOT / "examples" / "count_stdlib_tokens.py").read_text(encoding="utf-8")
     known = {setting.flag for setting in SETTINGS} | set(re.findall(r"\"(--[a-z-]+)\"", example)) | {"--help"}
+    reference = (PROJECT_ROOT / "docs" / "cli-reference.md").read_text(encoding="utf-8")
+    known |= set(re.findall(r"^\| `[^`]*?(--[a-z-]+)", reference, re.MULTILINE))
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
     assert named and named <= known

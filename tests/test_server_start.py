@@ -15,6 +15,7 @@ import flashq
 from conftest import StartServer
 from support.certificates import Certificate, make_certificate
 from support.command import refused
+from support.pages import blocks
 from support.server import PROJECT_ROOT, START_SECONDS, ServerProcess, server_environment
 from support.tools import need_tool
 from support.wire import JSON, AsyncClient, Client, Codec
@@ -75,7 +76,7 @@ def test_the_banner_names_a_command_that_pushes(tmp_path: Path, start_server: St
 
 
 def test_the_client_in_the_readme(server: ServerProcess, tmp_path: Path) -> None:
-    (program,) = re.findall(r"```python\n(.*?)```", (PROJECT_ROOT / "README.md").read_text(), re.DOTALL)
+    (program,) = (one for one in blocks(PROJECT_ROOT / "README.md", "python") if "import socket" in one)
     assert set(re.findall(r"^import (\w+)$", program, re.MULTILINE)) == {"msgpack", "socket", "struct"}
     written = [line for line in program.splitlines() if line.strip()]
     assert len(written) <= 20

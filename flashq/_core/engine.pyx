@@ -22,7 +22,7 @@ from flashq._core.retention cimport retention_open
 from flashq._core.scratch cimport scratch_close, scratch_open, scratch_reset
 from flashq._core.state cimport COMPLETED, NEVER, NO_LIMIT, Limits, Peer, Queue
 from flashq._core.status cimport OK
-from flashq._core.timers cimport timers_run
+from flashq._core.timers cimport timers_punctual, timers_run
 from flashq._core.transcode cimport transcode
 from flashq._core.waiters cimport waiters_release, waiters_serve
 from flashq._core.wire cimport wire_job_read, wire_scan
@@ -143,6 +143,12 @@ cdef class Engine:
     def next_deadline(self):
         """Monotonic ms at which `run_due` should be called next, at the latest; None when nothing waits for time."""
         return None if self.core.next_deadline == <uint64_t>NEVER else self.core.next_deadline
+
+    @property
+    def next_punctual(self):
+        """Likewise, but for what nobody notices: memory that is given back, names that are forgotten."""
+        cdef uint64_t when = timers_punctual(&self.core)
+        return None if when == <uint64_t>NEVER else when
 
     @property
     def epoch(self):

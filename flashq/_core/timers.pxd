@@ -1,6 +1,6 @@
 """What is due: jobs, parked pulls, owners, retention and idle queues, in slices of a budget."""
 from flashq._core.state cimport Core
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 
 cdef enum:
     SWEEP_MS = 10000            # idle queues are looked for this often
@@ -13,3 +13,4 @@ cdef enum:
 cdef void memory_watch(Core* core) noexcept nogil              # ends each event: empty pages are not kept for ever
 
 cdef bint timers_run(Core* core, uint32_t budget) noexcept nogil
+cdef uint64_t timers_punctual(Core* core) noexcept nogil

@@ -96,7 +96,8 @@ cdef void give_pages_back(Core* core) noexcept nogil:
         core.trim_at = core.mono + <uint64_t>(TRIM_STEP_MS if core.memory.idle_pages else TRIM_WINDOW_MS)
 
 
-cdef uint64_t earliest(Core* core) noexcept nogil:
+cdef uint64_t timers_punctual(Core* core) noexcept nogil:
+    """When something comes due that somebody would notice, in monotonic ms; NEVER without any."""
     cdef uint64_t when = <uint64_t>NEVER
     cdef Entry* first = heap_first(&core.timers)
     cdef uint32_t shard
@@ -112,6 +113,12 @@ cdef uint64_t earliest(Core* core) noexcept nogil:
         when = core.pass_at
     if core.limbo.count and core.mono + LIMBO_RETRY_MS < when:
         when = core.mono + LIMBO_RETRY_MS
+    return when
+
+
+cdef uint64_t earliest(Core* core) noexcept nogil:
+    """Likewise, or something to be tidied up."""
+    cdef uint64_t when = timers_punctual(core)
     if core.trim_at < when:
         when = core.trim_at
     if core.queue_count and core.sweep_at < when:

@@ -13,6 +13,8 @@ from rich.table import Table
 from flashq._bench.frames import DEFAULT_SIZE, Frames, payload
 from flashq._bench.loadgen import BenchError
 from flashq._bench.workload import PERCENTILES, Bench, Result, Target
+from flashq.cli.connection import URL_HELP, endpoint_of
+from flashq.cli.exits import Exit, Failure
 
 MAX_COUNT = 50_000_000
 FILL_BATCH = 1000
@@ -63,12 +65,14 @@ class Live:
 
 @click.command(name="bench", context_settings={"max_content_width": 110})
 @click.argument("mode", type=click.Choice(["push", "process", "latency", "echo"]), default="push")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where the server listens.")
-@click.option("--port", type=click.IntRange(1, 65535), default=6789, show_default=True, help="Its port.")
-@click.option("--unix", default="", metavar="PATH", help="Its Unix socket, instead of host and port.")
-@click.option("--token", default="", envvar="FLASHQ_TOKEN", help="Say AUTH with this token. [$FLASHQ_TOKEN]")
+@click.option("--url", "-u", metavar="URL", help=URL_HELP)
+@click.option("--host", help="Where the server listens, instead of what the URL says.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Its port, likewise.")
+@click.option("--unix", metavar="PATH", help="Its Unix socket, likewise.")
+@click.option("--token", envvar="FLASHQ_TOKEN", help="Say AUTH with this token, likewise. [$FLASHQ_TOKEN]")
 @click.option("--pid", type=int, help="The server's process, for its CPU. [found when it runs on this machine]")
-@click.option("--connections", "-c", type=click.IntRange(1, 10_000), default=10, show_default=True)
+@click.option("--connections", "-c", type=click.IntRange(1, 10_000), default=10, show_default=True,
+              help="Connections to the server.")
 @click.option("--depth", "-d", type=click.IntRange(1, 10_000), default=1, show_default=True,
               help="Requests in flight on each connection.")
 @click.option("--batch", "-b", type=click.IntRange(1, 1000), default=1, show_default=True,
@@ -85,7 +89,7 @@ class Live:
 @click.option("--queue", default="flashq-bench", show_default=True, help="A queue that nobody else uses.")
 @click.option("--keep", is_flag=True, help="Leave what was pushed in the queue.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def command(mode: str, as_json: bool, **options: Any) -> None:
+def command(mode: str, as_json: bool, url: str | None, **options: Any) -> None:
     """Measure a running server; every reply is checked.
 
     \b
@@ -94,12 +98,14 @@ def command(mode: str, as_json: bool, **options: Any) -> None:
     latency  from push to delivery: one job at a time to a worker that waits in PULL
     echo     the same frames to a server that sends back what it gets (perf/echo.py)
     """
+    options |= place(url, options)
     console = Console(stderr=as_json)
     try:
         result, limit = measure(mode, options, Live(console, shown=console.is_terminal))
     except (BenchError, OSError) as error:
         server = options["unix"] or f"{options['host']}:{options['port']}"
-        raise click.ClickException(f"{server}: {error}") from None
+        status = Exit.NO_CONNECTION if isinstance(error, OSError) else Exit.REFUSED
+        raise Failure(status, f"{server}: {error}") from None
     if as_json:
         click.echo(json.dumps({"mode": mode, **public(options), "result": result.as_dict()}, indent=2))
     else:
@@ -107,6 +113,16 @@ def command(mode: str, as_json: bool, **options: Any) -> None:
         console.print(table(mode, result))
         if limit:
             console.print("[yellow]The generator was the limit: the server can do more.[/yellow]")
+
+
+def place(url: str | None, options: dict[str, Any]) -> dict[str, Any]:
+    """Where the server is, and the token: what was given one by one, else what the URL says."""
+    there = endpoint_of(url)
+    if there.tls:
+        raise click.UsageError("the load generator speaks no TLS: name a listener without")
+    named = options["host"] is not None or options["port"] is not None
+    said = {"host": there.host, "port": there.port, "unix": "" if named else there.path, "token": there.token or ""}
+    return {name: value if options[name] is None else options[name] for name, value in said.items()}
 
 
 def public(options: dict[str, Any]) -> dict[str, Any]:

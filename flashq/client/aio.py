@@ -2,9 +2,10 @@
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any, Generic, Self, TypeVar
 
+from flashq.client import many
 from flashq.client.async_commands import AsyncCommands
 from flashq.client.bulk import CHUNKS_IN_FLIGHT, PAGE, BulkPush, Chunk, Durability, NewOnes, pages
 from flashq.client.call import Call
@@ -66,6 +67,13 @@ class AsyncFlashQ(AsyncCommands):
         seconds = self._setup.timed(call)
         packed = self._setup.packer.pack(call.fields)
         return call.result(await self._answer(call, packed, seconds))
+
+    async def call_many(self, calls: Sequence[Call[T]]) -> list[T | FlashQError]:
+        """Carry out calls together, in their order, each of which is answered by itself: its result, or its error.
+
+        It costs less than awaiting each of them.
+        """
+        return await many.carry_out(self._open()[1], self._setup, calls)
 
     def _open(self) -> tuple[Core, Link]:
         """Begun by the first call, in its loop."""

@@ -29,8 +29,9 @@ class Held:
     def delivered(self, jobs: Iterable[dict[str, Any]]) -> None:
         """A pull brought these."""
         for job in jobs:
-            self._forget_earlier(job["id"])
             self._own[job["id"]] = None
+            if self._earlier:
+                self._forget_earlier(job["id"])
         while len(self._own) > MAX_HELD:
             del self._own[next(iter(self._own))]
 
@@ -38,7 +39,8 @@ class Held:
         """These were acknowledged, or failed, or taken away."""
         for id in fields["ids"] if "ids" in fields else (fields["id"],):
             self._own.pop(id, None)
-            self._forget_earlier(id)
+            if self._earlier:
+                self._forget_earlier(id)
 
     def refused(self, fields: dict[str, Any], code: str) -> None:
         """An end was refused: the job is no longer this client's if it is not active, or another's by now."""

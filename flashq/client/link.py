@@ -4,6 +4,7 @@ import contextlib
 import random
 import socket
 import ssl
+from collections.abc import Sequence
 from typing import Any, cast
 
 from flashq.client.core import Core, Request
@@ -92,14 +93,20 @@ class Link:
 
     def ask(self, request: Request, seconds: float) -> asyncio.TimerHandle:
         """Take a request. The timer ends it, and is to be cancelled when it is answered."""
-        self.core.submit(request)
+        return self.ask_all((request,), seconds)
+
+    def ask_all(self, requests: Sequence[Request], seconds: float) -> asyncio.TimerHandle:
+        """Take several, with one timer."""
+        for request in requests:
+            self.core.submit(request)
         self._wanted.set()
         if self.core.outgoing:
             self.flush_soon()
-        return self.loop.call_later(seconds, self._expire, request, seconds)
+        return self.loop.call_later(seconds, self._expire, requests, seconds)
 
-    def _expire(self, request: Request, seconds: float) -> None:
-        if self.core.expire(request, seconds, self.cause):
+    def _expire(self, requests: Sequence[Request], seconds: float) -> None:
+        silent = [self.core.expire(request, seconds, self.cause) for request in requests]
+        if any(silent):
             self.drop("the connection was silent")
 
     def flush_soon(self) -> None:

@@ -15,6 +15,7 @@ from flashq._core.connection import Connection
 from flashq.config import Settings, is_loopback
 from flashq.server import listeners, logs, tls
 from flashq.server.banner import Place, banner
+from flashq.server.clock import Clock
 from flashq.server.durable import Beginning, begin
 from flashq.server.errors import StartError
 from flashq.server.storekeeper import StoreKeeper
@@ -54,9 +55,13 @@ async def serve(settings: Settings, beginning: Beginning, log: Any) -> int:
 
 
 class Server:
-    """One server process: owns the engine, the hub of its connections, the journal and the listeners."""
+    """One server: owns the engine, the hub of its connections, the journal and the listeners.
 
-    def __init__(self, settings: Settings, beginning: Beginning, log: Any) -> None:
+    `clock` stands in for the machine's clocks and for the timers of the loop. `start` is for a process of its own,
+    `listen` for a guest in somebody else's.
+    """
+
+    def __init__(self, settings: Settings, beginning: Beginning, log: Any, clock: Clock | None = None) -> None:
         self.settings = settings
         self.log = log
         self.beginning = beginning
@@ -66,40 +71,56 @@ class Server:
         self._signals = 0
         self._woken = asyncio.Event()
         loop = asyncio.get_running_loop()
-        wired = wire(beginning.engine, settings, loop, self._on_hub_event, beginning.journal)
-        self.hub, self._background = wired.hub, wired.background
+        wired = wire(beginning.engine, settings, clock or loop, self._on_hub_event, beginning.journal,
+                     None if clock is None else clock.read)
+        self.hub, self.rooms, self._background = wired.hub, wired.dispatcher.rooms, wired.background
         self.hub.on_failure = self._on_failure
         self._keeper: StoreKeeper | None = None
         if beginning.journal is not None:
             self._keeper = StoreKeeper(beginning.journal, wired, settings, log)
 
     async def start(self) -> None:
-        """Listen, and say so. StartError when something is in the way; `close` then takes back what was done."""
-        settings = self.settings
+        """Take the process over, listen, and say so. StartError as `listen` says."""
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(self._on_unhandled)
+        loop.set_exception_handler(self.on_unhandled)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal, number)
-        files = listeners.raise_file_limit(settings.max_connections)
+        files = listeners.raise_file_limit(self.settings.max_connections)
+        await self.listen()
+        secure = bool(self.settings.tls_cert)
+        self._announce(secure)
+        self._warn(files, secure)
+
+    async def listen(self) -> None:
+        """Serve. StartError when something is in the way; `close` then takes back what was done."""
+        settings = self.settings
         context = tls.server_context(settings.tls_cert, settings.tls_key)
         if self._keeper is not None:
-            self._keeper.open(self.beginning, loop)
-            await self._keeper.settle()
+            self._keeper.open(self.beginning, asyncio.get_running_loop())
+        await self.settle()
         if not settings.no_tcp:
             self._tcp = await listeners.open_tcp(self._connection, settings.host, settings.port, context)
         if settings.unix_socket:
             self._unix = listeners.UnixListener(settings.unix_socket)
             await self._unix.open(self._connection)
-        self._announce(context is not None)
-        self._warn(files, context is not None)
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Host and port of the TCP listener; None without one."""
+        return None if self._tcp is None else listeners.address(self._tcp)
+
+    async def settle(self) -> None:
+        """What has happened so far is on disk, where there is one, or the storage has failed."""
+        if self._keeper is not None:
+            await self._keeper.settle()
 
     def _connection(self) -> Connection:
         return Connection(self.hub)
 
     def _announce(self, secure: bool) -> None:
         place = Place(unix=self._unix.path if self._unix is not None else None, tls=secure)
-        if self._tcp is not None:
-            place.host, place.port = listeners.address(self._tcp)
+        if self.address is not None:
+            place.host, place.port = self.address
         if self.settings.log_format != "json":
             # Stdout carries nothing else; a server whose stdout was closed runs all the same.
             with contextlib.suppress(OSError, ValueError):
@@ -120,14 +141,14 @@ class Server:
     async def run(self) -> None:
         """Wait for the first signal or the end of the storage, then drain."""
         await self._woken.wait()
-        await self._drain()
+        await self.drain()
 
     @property
     def status(self) -> int:
         """What the process ends with."""
         return 0 if self.hub.failure is None else os.EX_IOERR
 
-    async def _drain(self) -> None:
+    async def drain(self) -> None:
         """Take no more connections, answer what is parked, and let the replies leave: at most `drain_timeout`."""
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -179,7 +200,8 @@ class Server:
         self.log.info("signal", signal=signal.Signals(number).name, hurry=self._signals > 1)
         self._woken.set()
 
-    def _on_unhandled(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    def on_unhandled(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An exception that reached the loop is told in the log."""
         self.unhandled += 1
         error = context.get("exception")
         self.log.error("unhandled", message=context.get("message"), exc_info=error)

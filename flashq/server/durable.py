@@ -13,6 +13,7 @@ from flashq._core import fieldtable
 from flashq._core.engine import Engine
 from flashq._core.replay import Replay
 from flashq.config import Settings
+from flashq.server.clock import Reading, machine_clock
 from flashq.server.kept import SERVER_SPACE
 from flashq.storage.journal import Journal as LocalJournal
 from flashq.storage.memory import MemoryStore
@@ -98,12 +99,7 @@ class Beginning:
     segments: int = 0       # of the journal that were read
 
 
-def machine_clock() -> tuple[int, int]:
-    """Wall and monotonic ms."""
-    return int(time.time() * 1000), int(time.monotonic() * 1000)
-
-
-def begin(settings: Settings, log: Any, clock: Callable[[], tuple[int, int]] = machine_clock) -> Beginning:
+def begin(settings: Settings, log: Any, clock: Reading = machine_clock) -> Beginning:
     """The engine of these settings, with everything that its data directory holds. StorageError."""
     fieldtable.load(commands.COMMANDS, commands.PUSH_OPTIONS)
     seed = int.from_bytes(os.urandom(8), "little") or 1
@@ -136,7 +132,7 @@ def boot_epoch(seconds: float) -> int:
 
 
 def _recover(
-    engine: Engine, journal: Journal, settings: Settings, log: Any, clock: Callable[[], tuple[int, int]]
+    engine: Engine, journal: Journal, settings: Settings, log: Any, clock: Reading
 ) -> tuple[Entries, int]:
     started = time.monotonic()
     engine.tick(*clock())               # what is still open of a window depends on the time

@@ -7,6 +7,7 @@ from flashq._core.engine import Engine
 from flashq._core.hub import Hub
 from flashq.config import DURABILITIES, Settings
 from flashq.server.background import Background
+from flashq.server.clock import Reading
 from flashq.server.dispatch import Dispatcher
 
 
@@ -25,7 +26,7 @@ def wire(
     loop: Any,
     log: Callable[..., object],
     store: Any = None,
-    clock: Callable[[], tuple[int, int]] | None = None,
+    clock: Reading | None = None,
 ) -> Wired:
     """The hub of these settings, with its cold tier and what the clock sets off there.
 

@@ -13,7 +13,7 @@ COMMANDS = {
 }
 
 
-@click.command(name="journal", cls=LazyGroup, table=COMMANDS, context_settings=CONTEXT)
+@click.command(name="journal", cls=LazyGroup, sections={"Commands": COMMANDS}, context_settings=CONTEXT)
 def command() -> None:
     """Look into the data directory of a server, which may be running: all but `compact` only read.
 

@@ -1,9 +1,7 @@
 """`flashq journal export`: the jobs of a data directory as they are at its end, for other programs."""
 
-import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,14 +9,14 @@ import click
 from rich.console import Console
 
 from flashq._core.replay import DamagedRecord
+from flashq.cli.files import check_new, replacing
 from flashq.cli.journal.common import Bar, data_directory, note_of, running
 from flashq.cli.journal.sqlite import write_tables
 from flashq.cli.journal.state import State
-from flashq.storage.base import DamageError, StorageError
+from flashq.storage.base import DamageError
 from flashq.storage.journal.live import read_live
 from flashq.storage.journal.reading import Recovered
 
-FILE_MODE = 0o600
 OFTEN = 1000  # jobs between two looks at the bar
 
 
@@ -38,16 +36,16 @@ def command(directory: Path, output: Path | None, database: Path | None, force: 
     if output is not None and database is not None:
         raise click.UsageError("--output and --sqlite exclude each other")
     target = output or database
-    if target is not None and target.exists() and not force:
-        raise click.UsageError(f"{target} is there already: take another name, or say --force")
+    if target is not None:
+        check_new(target, force)
     pid = running(directory)
     with Bar() as bar:
         state, found = load(directory, bar)
         if database is not None:
-            with _replacing(database) as unfinished:
+            with replacing(database) as unfinished:
                 write_tables(unfinished, state, found, directory, lambda ids: _shown(ids, state, bar))
         elif output is not None:
-            with _replacing(output) as unfinished, unfinished.open("wb") as out:
+            with replacing(output) as unfinished, unfinished.open("wb") as out:
                 _write_lines(out, state, bar)
         else:
             _write_lines(sys.stdout.buffer, state, bar)
@@ -82,20 +80,6 @@ def _shown(ids: Iterator[int], state: State, bar: Bar) -> Iterator[int]:
 def _write_lines(out: BinaryIO, state: State, bar: Bar) -> None:
     for id in _shown(state.ids(), state, bar):
         out.write(state.job(id) + b"\n")
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A file beside it that takes its name when all went well; only this user may read it."""
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE))
-        yield unfinished
-        os.replace(unfinished, path)
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _tell(state: State, found: Recovered, pid: str | None) -> None:

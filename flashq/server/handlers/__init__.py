@@ -49,9 +49,14 @@ class Rooms:
     alarm: Alarm    # rung when a task may have become due earlier
 
     @property
+    def punctual(self) -> tuple[Task, ...]:
+        """What is to be done at times that somebody notices."""
+        return self.cron, self.syncs, self.waits
+
+    @property
     def tasks(self) -> tuple[Task, ...]:
-        """What is to be done at times."""
-        return self.cron, self.kv, self.statistics, self.syncs, self.waits
+        """What is to be done at times: also what tidies up, or counts, now and then."""
+        return *self.punctual, self.kv, self.statistics
 
     @property
     def keeping(self) -> tuple[KeepingRoom, ...]:

@@ -1,0 +1,156 @@
+"""How results are printed: lines of JSON for programs; tables and times for people, with nothing that a job says
+taken for a command to the terminal."""
+
+import dataclasses
+import io
+import json
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from flashq.cli.exits import leave_pipe
+from flashq.cli.harmless import harmless
+
+WIDE = 10_000       # columns of output that is no terminal: nothing is cut that a program may want to read
+CUT = 60            # characters of a payload in a table
+_UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"))
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        leave_pipe()
+
+
+def console(stderr: bool = False) -> Console:
+    """For people; without colours when it is no terminal or NO_COLOR is set, as rich has it."""
+    made = _Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not made.is_terminal:
+        made.width = WIDE
+    return made
+
+
+def json_text(value: Any) -> str:
+    """Compact JSON on one line; what the client's results are made of included. Large integers stay as they are."""
+    return _encode(plain(value))
+
+
+def plain(value: Any) -> Any:
+    """Results of the client as dicts, with keys that a newer server adds as well."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {key: plain(item) for key, item in vars(value).items()}
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+def short(value: Any, width: int = CUT) -> str:
+    """A payload in a cell."""
+    text = harmless(_encode(plain(value)))
+    return text if len(text) <= width else text[:width - 1] + "…"
+
+
+def now_ms() -> int:
+    """By this machine's clock."""
+    return int(time.time() * 1000)
+
+
+def span(ms: float) -> str:
+    """A length of time, in its two largest units: 2d 4h, 3m 5s, 820 ms."""
+    if ms < 1000:
+        return f"{max(ms, 0):.0f} ms"
+    rest, parts = int(ms), list[str]()
+    for size, unit in _UNITS:
+        if rest >= size or parts:
+            parts.append(f"{rest // size}{unit}")
+            rest %= size
+    return " ".join(part for part in parts[:2] if not part.startswith("0") or len(parts) == 1)
+
+
+def moment(ms: int) -> str:
+    """A time of the server, in UTC."""
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def when(ms: int) -> str:
+    """The same, and how far off that is."""
+    away = ms - now_ms()
+    return f"{moment(ms)} ({'in ' + span(away) if away > 0 else span(-away) + ' ago'})"
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """`1 job`, `2,000 jobs`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def number(value: float) -> str:
+    """With commas."""
+    return f"{value:,.0f}" if isinstance(value, int) or value >= 100 else f"{value:,.1f}"
+
+
+class Output:
+    """Of one command: results on stdout, notes on stderr."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self._ascii = "utf" not in (sys.stdout.encoding or "").lower()
+        if self._ascii and not as_json and isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")    # a terminal that lacks an arrow still shows the rest
+        self.console = console()
+
+    def json(self, value: Any) -> None:
+        """One object on one line."""
+        click.echo(json.dumps(plain(value), separators=(",", ":")) if self._ascii else json_text(value))
+
+    def line(self, text: str, style: str = "") -> None:
+        """For people."""
+        self.console.print(Text(harmless(text), style=style), soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """Beside the result: on stderr."""
+        click.echo(harmless(text), err=True)
+
+    def said(self, text: str, **values: Any) -> None:
+        """A result either way: a sentence, or the values as an object."""
+        if self.as_json:
+            self.json(values)
+        else:
+            self.line(text)
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], headed: bool = True) -> None:
+        """Rows below each other; `tabled` says what columns are."""
+        self.console.print(tabled(columns, rows, headed))
+
+    def facts(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Names and values, one below the other."""
+        made = Table.grid(padding=(0, 2))
+        made.add_column(style="bold")
+        made.add_column(overflow="fold")
+        for name, value in rows:
+            made.add_row(Text(name), Text(harmless(value)))
+        self.console.print(made)
+
+
+def tabled(columns: Sequence[str], rows: Iterable[Sequence[str]], headed: bool = True) -> Table:
+    """A table of texts. Columns whose name begins with `#` are numbers."""
+    made = plain_table()
+    made.show_header = headed
+    for name in columns:
+        made.add_column(name.lstrip("#"), justify="right" if name.startswith("#") else "left", no_wrap=True)
+    for row in rows:
+        made.add_row(*(Text(harmless(cell)) for cell in row))
+    return made
+
+
+def plain_table() -> Table:
+    """Without lines, so that it can be cut and sorted."""
+    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")

@@ -1,0 +1,1 @@
+"""`flashq top`: what it reads, what it makes of that, the screen and the keys."""

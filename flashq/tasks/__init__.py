@@ -1,0 +1,59 @@
+"""Tasks: functions that workers run. App, its tasks, flows of them, and what handlers may say."""
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flashq.tasks.app import App
+    from flashq.tasks.context import CurrentJob, current_job
+    from flashq.tasks.errors import (
+        Discard,
+        JobStopped,
+        NamelessJob,
+        ResultNotReady,
+        Retry,
+        UnknownTask,
+        UnreadableResult,
+        WrongArgument,
+        WrongData,
+        WrongResult,
+    )
+    from flashq.tasks.flows import Chain, Group, GroupHandle, Step, chain, flow, group
+    from flashq.tasks.handle import Handle
+    from flashq.tasks.hooks import Middleware
+    from flashq.tasks.options import Backoff
+    from flashq.tasks.outcome import Outcome
+    from flashq.tasks.run import run_job
+    from flashq.tasks.task import ManyPushed, Task
+
+__all__ = ["App", "Backoff", "Chain", "CurrentJob", "Discard", "Group", "GroupHandle", "Handle", "JobStopped",
+           "ManyPushed", "Middleware", "NamelessJob", "Outcome", "ResultNotReady", "Retry", "Step", "Task",
+           "UnknownTask", "UnreadableResult", "WrongArgument", "WrongData", "WrongResult", "chain", "current_job",
+           "flow", "group", "run_job"]
+
+_MODULES: dict[str, tuple[str, ...]] = {
+    "app": ("App",),
+    "context": ("CurrentJob", "current_job"),
+    "errors": (
+        "Discard", "JobStopped", "NamelessJob", "ResultNotReady", "Retry", "UnknownTask", "UnreadableResult",
+        "WrongArgument", "WrongData", "WrongResult",
+    ),
+    "flows": ("Chain", "Group", "GroupHandle", "Step", "chain", "flow", "group"),
+    "handle": ("Handle",),
+    "hooks": ("Middleware",),
+    "options": ("Backoff",),
+    "outcome": ("Outcome",),
+    "run": ("run_job",),
+    "task": ("ManyPushed", "Task"),
+}
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _MODULES.items():
+        if name in names:
+            found: object = getattr(importlib.import_module(f"flashq.tasks.{module}"), name)
+            return found
+    raise AttributeError(f"module 'flashq.tasks' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,63 @@
+"""What tasks raise, and what handlers raise to say how a job goes on."""
+from datetime import timedelta
+
+from flashq.client.errors import FlashQError
+
+
+class WrongArgument(TypeError):
+    """An argument that the task does not take, or not in this form. `parameter` names it, if one is to blame."""
+
+    def __init__(self, task: str, text: str, parameter: str | None = None) -> None:
+        super().__init__(f"{task}: {text}")
+        self.parameter = parameter
+
+
+class WrongData(WrongArgument):
+    """The data of a delivered job are no arguments of its task."""
+
+
+class WrongResult(TypeError):
+    """What a handler returned is not what its return annotation says, or cannot be kept."""
+
+
+class UnreadableResult(TypeError):
+    """A kept result is not what the task's return annotation says: another version of the task wrote it."""
+
+
+class UnknownTask(LookupError):
+    """A job whose name is none of the app's tasks. It is none of this worker's business: it goes back to its queue."""
+
+
+class NamelessJob(LookupError):
+    """A job without a name, in a queue of which the app has not exactly one task."""
+
+
+class ResultNotReady(FlashQError, TimeoutError):
+    """The job had not ended when the time to wait for it was over. It goes on."""
+
+
+class JobStopped(Exception):
+    """Raised by `check_cancelled` in a handler whose work is for nothing: `reason` says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the job was stopped: {reason}")
+        self.reason = reason
+
+
+class Retry(Exception):
+    """Raise it to have the job tried again: after `in_` seconds, or as its backoff says.
+
+    It counts as a failed attempt, and the last attempt stays the last; with `count=False` it does not.
+    """
+
+    def __init__(self, reason: str = "", *, in_: float | timedelta | None = None, count: bool = True) -> None:
+        super().__init__(reason or "the handler asked for another attempt")
+        self.in_ = in_
+        self.count = count
+
+
+class Discard(Exception):
+    """Raise it to give a job up: it is a dead letter at once, with this reason."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason or "the handler gave the job up")

@@ -1,0 +1,96 @@
+"""A pushed job, as its producer sees it: wait for the result, look at its state, cancel it."""
+import time
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from flashq.client.call import Call
+from flashq.client.calls import management, reading
+from flashq.client.refusals import Timeout
+from flashq.client.shapes import Job, State
+from flashq.tasks.errors import ResultNotReady
+from flashq.tasks.plan import Plan
+
+if TYPE_CHECKING:
+    from flashq.tasks.task import Task
+
+R = TypeVar("R")
+T = TypeVar("T")
+WAIT_MS = 30_000        # of one request; the handle asks again until its own time is over
+
+
+class Handle(Generic[R]):
+    """Of one job. `await handle` is the same as `await handle.result_async()`."""
+
+    __slots__ = ("id", "task")
+
+    def __init__(self, task: "Task[..., R]", id: int) -> None:
+        self.task = task
+        self.id = id
+
+    def __repr__(self) -> str:
+        return f"<Handle {self.id} of {self.task.name}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Handle) and other.id == self.id and other.task.app is self.task.app
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def result(self, timeout: float | None = None) -> R:
+        """What the handler returned, once it has; `timeout` in seconds, None waits for ever.
+
+        ResultNotReady after that; refusals.JobFailed, JobCancelled or JobExpired when there will be none.
+        """
+        return self.task.app.carry_out(self.plan_result(timeout), "result")
+
+    async def result_async(self, timeout: float | None = None) -> R:
+        """The same in an event loop."""
+        return await self.task.app.carry_out_async(self.plan_result(timeout))
+
+    def __await__(self) -> Generator[Any, None, R]:
+        return self.result_async().__await__()
+
+    def state(self) -> State:
+        """Of the job, now."""
+        return self.task.app.carry_out(one(reading.get_state(self.id)), "state")
+
+    async def state_async(self) -> State:
+        """The same in an event loop."""
+        return await self.task.app.carry_out_async(one(reading.get_state(self.id)))
+
+    def job(self) -> Job | None:
+        """The job as the server shows it, with progress and history; None once it is not kept any more."""
+        return self.task.app.carry_out(one(reading.get_job(self.id)), "job")
+
+    async def job_async(self) -> Job | None:
+        """The same in an event loop."""
+        return await self.task.app.carry_out_async(one(reading.get_job(self.id)))
+
+    def cancel(self) -> None:
+        """Remove the job; a handler that runs is interrupted. refusals.JobNotFound or CannotCancel when it ended."""
+        self.task.app.carry_out(one(management.cancel(self.id)), "cancel")
+
+    async def cancel_async(self) -> None:
+        """The same in an event loop."""
+        await self.task.app.carry_out_async(one(management.cancel(self.id)))
+
+    def plan_result(self, timeout: float | None) -> Plan[R]:
+        """The calls of `result`."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = WAIT_MS if end is None else max(0, min(WAIT_MS, int((end - time.monotonic()) * 1000)))
+            try:
+                plain = yield reading.wait_job(self.id, timeout=left)
+            except Timeout:
+                if end is not None and time.monotonic() >= end:
+                    raise ResultNotReady(f"job {self.id} of {self.task.name} has not ended within {timeout:g} s"
+                                         ) from None
+                continue
+            result: R = self.task.parameters.read_result(plain)
+            return result
+
+
+def one(call: Call[T]) -> Plan[T]:
+    """A plan of one call."""
+    reply: T = yield call
+    return reply

@@ -1,0 +1,210 @@
+"""The Worker: pulls jobs of an app's tasks, runs their handlers, tells how they ended, drains when it is to stop."""
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any
+
+import uvloop
+
+from flashq.client.aio import AsyncFlashQ
+from flashq.client.streams import Cancelled, Told
+from flashq.tasks.app import App
+from flashq.tasks.context import ClientReporter, CurrentJob
+from flashq.tasks.outcome import Outcome
+from flashq.tasks.run import run_job
+from flashq.worker.feed import PULL_MS, Feed
+from flashq.worker.isolate import Isolated, Isolation
+from flashq.worker.lanes import Lanes
+from flashq.worker.pulse import Pulse
+from flashq.worker.settle import Settler
+from flashq.worker.threads import Threads
+
+CONCURRENCY = 10
+DRAIN_SECONDS = 30.0
+INTERRUPT_SECONDS = 2.0     # for handlers that were interrupted, to clean up
+FLUSH_SECONDS = 10.0        # for the server to answer the last of what it is told
+MAX_NAMES = 100             # that a pull can ask for
+MAX_QUEUES = 100
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_LOG = logging.getLogger("flashq.worker")
+
+OnOutcome = Callable[[CurrentJob, Outcome], object]
+
+
+class Worker:
+    """Runs jobs of the app's tasks. `queues`: all of its tasks', or these in their order, or `{queue: weight}`.
+
+    `concurrency`: jobs at once. `prefetch`: jobs that wait here besides; unset, as many as are done in 50 ms.
+    `drain_timeout`: seconds for what runs when it is to stop; the rest goes back to its queue, uncounted. `max_jobs`:
+    after which it stops by itself. `isolation`: each job runs in a process of its own. `on_ready` is called
+    when it is connected, `on_outcome` hears how each attempt ended.
+    """
+
+    def __init__(
+        self, app: App, *, queues: Sequence[str] | Mapping[str, int] | None = None, concurrency: int = CONCURRENCY,
+        prefetch: int | None = None, drain_timeout: float = DRAIN_SECONDS, max_jobs: int | None = None,
+        isolation: Isolation | None = None, on_ready: Callable[[], object] | None = None,
+        on_outcome: OnOutcome | None = None,
+    ) -> None:
+        if concurrency < 1:
+            raise ValueError("concurrency must be at least 1")
+        if prefetch is not None and prefetch < 0:
+            raise ValueError("prefetch must not be negative")
+        if drain_timeout < 0:
+            raise ValueError("drain_timeout must not be negative")
+        self.app = app
+        self.queues = list(queues) if queues else list(dict.fromkeys(task.queue for task in app.tasks.values()))
+        if not 0 < len(self.queues) <= MAX_QUEUES:
+            raise ValueError(f"a worker needs 1 to {MAX_QUEUES} queues: the app has no tasks" if not self.queues else
+                             f"a worker pulls from at most {MAX_QUEUES} queues, not {len(self.queues)}")
+        app.check()
+        self.concurrency = concurrency
+        self.finished = 0
+        self._weights = list(queues.values()) if isinstance(queues, Mapping) else None
+        self._prefetch = prefetch
+        self._drain_timeout = drain_timeout
+        self._max_jobs = max_jobs
+        self._isolation = isolation
+        self._on_ready = on_ready
+        self._on_outcome = on_outcome
+        self._running: Mapping[int, CurrentJob] = {}
+        self._all_ended = True
+        self._stopping = asyncio.Event()
+        self._hurrying = asyncio.Event()
+        self._threads = Threads(concurrency)
+
+    # -- from outside -------------------------------------------------------------------------------------------------
+
+    def run_forever(self) -> None:
+        """Run in this thread until SIGTERM or SIGINT, on uvloop. A second signal does not wait for what runs."""
+        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        try:
+            runner.run(self._with_signals())
+        finally:
+            if self._all_ended:     # else closing would wait for a handler that does not heed its cancellation
+                runner.close()
+
+    async def run(self) -> None:
+        """Run in this loop until `stop`, or until cancelled; then what runs may end within `drain_timeout`.
+
+        FlashQError when the server cannot be reached within 30 s, or refuses the token.
+        """
+        client = self.app.new_async_client(on_told=self._told)
+        try:
+            await client.connect()
+            with self.app.adopted(client):
+                await self._work(client)
+        finally:
+            await client.close()
+            self._threads.shutdown()
+
+    def stop(self, hurry: bool = False) -> None:
+        """Pull no more, and end when what runs has ended; `hurry`: do not wait for it. In the worker's loop."""
+        self._stopping.set()
+        if hurry:
+            self._hurrying.set()
+
+    @property
+    def running(self) -> int:
+        """Jobs that run now."""
+        return len(self._running)
+
+    # -- a run --------------------------------------------------------------------------------------------------------
+
+    async def _with_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in SIGNALS:
+            loop.add_signal_handler(number, lambda: self.stop(hurry=self._stopping.is_set()))
+        await self.run()
+
+    async def _work(self, client: AsyncFlashQ) -> None:
+        self._reporter = ClientReporter(client.call)
+        self._settler = Settler(client)
+        isolated = None if self._isolation is None else Isolated(self._isolation, self._reporter)
+        self._lanes = Lanes(self.concurrency, self._reporter, isolated.execute if isolated else self._execute,
+                            self._ended)
+        self._running = self._lanes.running
+        pulse = Pulse(self._lanes, self._reporter)
+        self._feed = Feed(client, self._lanes, pulse, self._settler, self.concurrency, self._prefetch, self.queues,
+                          self._weights, *self._kinds(), max_jobs=self._max_jobs)
+        works: tuple[Coroutine[Any, Any, Any], ...] = (
+            self._feed.run(), self._stopping.wait(), pulse.run())
+        tasks = [asyncio.ensure_future(work) for work in works]
+        if self._on_ready is not None:
+            self._on_ready()
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            await self._end(tasks)
+            if isolated is not None:
+                await isolated.close()
+
+    async def _end(self, tasks: "list[asyncio.Task[Any]]") -> None:
+        """What waits goes back, what runs may end, and the server hears of all of it."""
+        feeding, stopping, pulse = tasks
+        stopping.cancel()
+        self._feed.stop()
+        self._settler.release(self._lanes.take_waiting())
+        await self._drain(feeding)
+        for task in (feeding, pulse):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FLUSH_SECONDS):
+                await self._reporter.flush()
+                await self._settler.flush()
+        self._all_ended = await self._lanes.close()
+
+    async def _drain(self, feeding: "asyncio.Task[Any]") -> None:
+        ended = asyncio.gather(self._lanes.empty(), asyncio.wait((feeding,), timeout=2 * PULL_MS / 1000))
+        await self._first(ended, self._hurrying.wait(), seconds=self._drain_timeout)
+        if self._lanes.running:
+            _LOG.warning("%d jobs still run: they are interrupted, and go back to their queues", self.running)
+            self._lanes.stop("shutdown")
+            await self._first(self._lanes.empty(), seconds=INTERRUPT_SECONDS)
+        self._settler.release(current.job for current in self._lanes.running.values())      # threads that heed no one
+        self._lanes.running.clear()
+
+    async def _first(self, *works: Awaitable[object], seconds: float) -> None:
+        tasks = [asyncio.ensure_future(work) for work in works]
+        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # -- a job --------------------------------------------------------------------------------------------------------
+
+    def _execute(self, current: CurrentJob) -> Coroutine[Any, Any, Outcome]:
+        return run_job(self.app, current.job, executor=self._threads, current=current)
+
+    def _ended(self, current: CurrentJob, outcome: Outcome) -> None:
+        self._settler.settle(current.job, outcome)
+        self.finished += 1
+        self._feed.room()
+        if self._on_outcome is not None:
+            self._on_outcome(current, outcome)
+        if self._max_jobs is not None and self.finished >= self._max_jobs:
+            self.stop()
+
+    def _told(self, one: Told) -> None:
+        if not isinstance(one, Cancelled):
+            return
+        current = self._lanes.find(one.id)
+        if current is None:
+            self._lanes.drop(one.id)
+        elif current.job.token == one.token:
+            current.stop("cancelled")
+
+    def _kinds(self) -> tuple[list[str] | None, list[int] | None]:
+        """Names and versions of the jobs to ask for; of more than a pull can name, any, and unknown ones go back."""
+        tasks = list(self.app.tasks.values())
+        if len(tasks) > MAX_NAMES:
+            return None, None
+        versions = [task.version for task in tasks]
+        named = any(version is not None for version in versions)
+        return [task.name for task in tasks], [version or 0 for version in versions] if named else None
+

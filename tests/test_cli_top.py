@@ -1,0 +1,242 @@
+"""`flashq top` at a pseudo-terminal against a real server; its readings, its screen and its keys one by one."""
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from rich.text import Text
+
+from conftest import StartServer
+from flashq.cli.top.keys import Keys
+from flashq.cli.top.readings import History, Reading, Row, View
+from flashq.cli.top.screen import ORDERS, State, draw
+from flashq.client.results import Metrics, QueueInfo, StoreInfo
+from support.cli import cli_of
+from support.clients import url_of
+from support.server import ServerProcess
+from support.terminal import ALTERNATE, Terminal, row_of
+
+Top = Callable[..., Terminal]
+
+
+@pytest.fixture
+def top(tmp_path: Path) -> Iterator[Top]:
+    """Starts `flashq top` at a terminal; it is ended at the end of the test."""
+    started: list[Terminal] = []
+
+    def start(server: ServerProcess, *words: str, **options: Any) -> Terminal:
+        env = {"FLASHQ_URL": url_of(server), **options.pop("env", {})}
+        started.append(Terminal("top", "--every", "100ms", *words, directory=tmp_path, env=env, **options))
+        return started[-1]
+
+    yield start
+    for terminal in started:
+        terminal.close()
+
+
+@pytest.fixture
+def busy(start_server: StartServer) -> ServerProcess:
+    """A server of its own with queues in different states."""
+    server = start_server()
+    cli = cli_of(server)
+    cli("push", "emails", "-", input="1\n2\n3\n")
+    cli("push", "reports", "1", "--delay", "1h")
+    cli("push", "webhooks", "-", "--max-attempts", 1, input="1\n2\n")
+    cli("pull", "webhooks", "--count", 2, "--fail", "no luck")
+    return server
+
+
+# --- at a terminal
+
+
+def test_the_screen_at_80x24(busy: ServerProcess, top: Top) -> None:
+    terminal = top(busy)
+    terminal.wait_for("webhooks")
+    terminal.wait(lambda: "-" not in row_of(terminal, "emails")[5:7], "the second reading")
+    assert terminal.lines[0].startswith("flashQ 0.1.0  flashq://127.0.0.1:") and terminal.lines[0].endswith("UTC")
+    assert terminal.lines[2] == "waiting 3   delayed 1   active 0   dead 2   in 3 queues"
+    assert terminal.lines[3] == "storage commit, ok, 0 bytes not written"
+    assert terminal.lines[5].split() == ["QUEUE", "waiting", "delayed", "active", "dead", "done/s", "oldest", "limits"]
+    assert row_of(terminal, "emails")[1:6] == ["3", "0", "0", "0", "0.0"]
+    assert row_of(terminal, "webhooks")[4] == "2"
+    assert "q quit" in terminal.lines[23] and all(len(line) <= 80 for line in terminal.lines)
+    terminal.type("q")
+    assert terminal.end() == 0 and terminal.restored()
+    assert ALTERNATE[0] in terminal.seen
+
+
+def test_keys_pause_resume_and_retry(busy: ServerProcess, top: Top) -> None:
+    terminal, cli = top(busy), cli_of(busy)
+    terminal.wait_for("webhooks")
+    terminal.type("p")
+    terminal.wait_for("emails is paused")
+    terminal.wait(lambda: row_of(terminal, "emails")[-1] == "paused", "the row")
+    assert {one["name"]: one["paused"] for one in cli("queues", "--json").objects}["emails"] is True
+    terminal.type("p")
+    terminal.wait_for("emails is not paused")
+    terminal.type("\x1b[B\x1b[B")       # down, down
+    terminal.type("r")
+    terminal.wait_for("Let 2 dead letters of webhooks run again? y/n")
+    terminal.type("n")
+    terminal.wait(lambda: "run again?" not in terminal.text, "the answer")
+    assert len(cli("dlq", "list", "webhooks", "--json").lines) == 2
+    terminal.type("r")
+    terminal.wait_for("run again?")
+    terminal.type("y")
+    terminal.wait_for("let 2 jobs of webhooks run again")
+    terminal.type("kr")
+    terminal.wait_for("reports has no dead letters")
+    assert cli("dlq", "list", "webhooks", "--json").lines == []
+
+
+def test_it_follows_the_size_of_the_terminal(busy: ServerProcess, top: Top) -> None:
+    terminal = top(busy, env={"COLUMNS": "33", "LINES": "7"})      # as some shells export them once
+    terminal.wait_for("q quit")
+    for columns, rows in ((132, 40), (60, 12), (30, 5)):
+        terminal.resize(columns, rows)
+        def drawn(rows: int = rows) -> bool:
+            return terminal.lines[0].startswith("flashQ") and "select" in terminal.lines[rows - 1]
+
+        terminal.wait(drawn, f"{columns}x{rows}")
+    terminal.type("q")
+    assert terminal.end() == 0 and terminal.restored()
+
+
+def test_a_lost_server_shows_and_comes_back(start_server: StartServer, top: Top) -> None:
+    first = start_server()
+    cli_of(first)("push", "emails", "-", input="1\n2\n")
+    terminal = top(first, "--deadline", "500ms")
+    terminal.wait_for("emails")
+    port = str(first.address[1])
+    first.stop()
+    terminal.wait_for("NO CONNECTION for")
+    assert row_of(terminal, "emails")[1] == "2"     # the last that is known stays
+    second = start_server("--port", port)
+    terminal.wait(lambda: "NO CONNECTION" not in terminal.text, "the server")
+    cli_of(second)("push", "emails", "3")
+    terminal.wait(lambda: row_of(terminal, "emails")[1] == "3", "the new job")
+    terminal.type("q")
+    assert terminal.end() == 0 and terminal.restored()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+def test_the_terminal_is_restored_after_a_signal(busy: ServerProcess, top: Top, number: int, status: int) -> None:
+    terminal = top(busy)
+    terminal.wait_for("q quit")
+    assert not terminal.restored()
+    terminal.process.send_signal(number)
+    assert terminal.end() == status and terminal.restored()
+    assert "Traceback" not in terminal.text
+
+
+def test_it_ends_while_the_server_is_lost(start_server: StartServer, top: Top) -> None:
+    server = start_server()
+    terminal = top(server, "--deadline", "500ms")
+    terminal.wait_for("no queue holds a job")
+    server.stop()
+    terminal.wait_for("NO CONNECTION for")
+    terminal.type("q")
+    assert terminal.end() == 0 and terminal.restored()
+
+
+def test_without_a_terminal(busy: ServerProcess) -> None:
+    cli = cli_of(busy)
+    assert "needs a terminal" in cli("top", status=2).error
+    first, second = cli("top", "--json", "--every", "50ms", "--count", 2).objects
+    assert first["pushed_rate"] is None and second["pushed_rate"] == 0
+    rows = {row["name"]: row for row in second["rows"]}
+    assert (rows["webhooks"]["dead"], rows["emails"]["waiting"]) == (2, 3) and rows["emails"]["oldest_ms"] > 0
+
+
+# --- readings
+
+
+def metrics(pushed: int, completed: int = 0, failed: int = 0) -> Metrics:
+    store = StoreInfo("commit", "ok", 0, 0, 0, 0, 0)
+    return Metrics(pushed, completed, failed, 0.0, 12.0, store, [])
+
+
+def queue(name: str, completed: int) -> QueueInfo:
+    return QueueInfo(name, 5, 1, 2, False, None, None, completed, 3)
+
+
+def test_rates_are_taken_over_the_last_readings() -> None:
+    history = History()
+    first = history.add(Reading(10.0, metrics(100, 50), [queue("a", 50)], {"a": 700}))
+    assert (first.pushed_rate, first.rows[0].done_rate, first.rows[0].oldest_ms) == (None, None, 700)
+    view = first
+    for second in range(1, 10):
+        view = history.add(Reading(10.0 + second, metrics(100 + 20 * second, 50 + 10 * second, second),
+                                   [queue("a", 50 + 10 * second)], {}))
+    assert (view.pushed_rate, view.done_rate, view.dead_rate) == (20.0, 10.0, 1.0)
+    assert view.rows[0] == Row("a", 2, 3, 1, 2, 140, 10.0, None, False, "")
+
+
+def test_a_server_that_began_anew_has_no_rates_below_zero() -> None:
+    history = History()
+    history.add(Reading(1.0, metrics(1000, 900), [queue("a", 900)], {}))
+    assert history.add(Reading(2.0, metrics(3, 0), [queue("a", 0)], {})).pushed_rate is None
+    assert history.add(Reading(3.0, metrics(5, 1), [queue("a", 1)], {})).done_rate == 1.0
+
+
+# --- the screen
+
+
+def some_view(rows: int) -> View:
+    made = tuple(Row(f"queue-{n:03}", n, 0, 0, n % 2, 0, None, n, n % 3 == 0, "") for n in range(rows))
+    return View(1.0, 2.0, None, 3.0, 1, 2, 3, 4, "commit", "ok", 5, made)
+
+
+def text_of(view: View | None, error: str | None, state: State, width: int, height: int) -> list[Text]:
+    return [line for line in draw(view, error, 0.0, "flashQ", state, width, height).renderables
+            if isinstance(line, Text)]
+
+
+@given(width=st.integers(10, 200), height=st.integers(3, 60), rows=st.integers(0, 100), moved=st.integers(-200, 200),
+       order=st.sampled_from(sorted(ORDERS)), error=st.none() | st.text(max_size=100))
+def test_the_screen_fits_any_terminal(width: int, height: int, rows: int, moved: int, order: str,
+                                      error: str | None) -> None:
+    view, state = some_view(rows), State(order=order)
+    text_of(view, error, state, width, height)
+    state.move(state.rows(view), moved)
+    lines = text_of(view, error, state, width, height)
+    assert len(lines) == height and all(line.cell_len <= width for line in lines)
+    console = Console(width=width, height=height, force_terminal=True, color_system=None)
+    with console.capture() as capture:
+        console.print(draw(view, error, 0.0, "flashQ", state, width, height))
+    assert capture.get().count("\n") == height
+    if rows and height > 12:
+        assert any(line.plain.startswith(str(state.selected)[:9]) for line in lines)
+        assert state.selected in state.names and len(state.names) <= height
+
+
+def test_before_the_first_reading_there_is_a_screen_too() -> None:
+    lines = text_of(None, "refused", State(), 80, 24)
+    assert "NO CONNECTION" in lines[1].plain and len(lines) == 24
+
+
+# --- keys
+
+
+def test_keys_have_names() -> None:
+    assert Keys().feed(b"q\x1b[A\x1b[B\x1bOA\x1b[5~kjP\x1b[1;5C") == [
+        "q", "up", "down", "up", "page-up", "up", "down", "P"]
+    assert Keys().feed("é\x01".encode()) == []
+
+
+@given(st.lists(st.sampled_from([b"q", b"\x1b[A", b"\x1bOB", b"\x1b[6~", b"j"]), max_size=8), st.data())
+def test_keys_may_come_in_pieces(pressed: list[bytes], data: st.DataObject) -> None:
+    raw, keys = b"".join(pressed), Keys()
+    cut = data.draw(st.integers(0, len(raw)))
+    parts = [part for part in (raw[:cut], raw[cut:]) if part]
+    assert [key for part in parts for key in keys.feed(part)] == Keys().feed(raw)
+
+
+def test_an_escape_alone_is_a_key_after_a_while() -> None:
+    keys = Keys()
+    assert keys.feed(b"\x1b") == [] and keys.feed(b"") == ["escape"] and keys.feed(b"") == []

@@ -1,0 +1,92 @@
+"""Chains, groups and flows: the order, the results that are handed on, and what a failure does to those that wait."""
+
+import pytest
+
+from flashq import App, Discard
+from flashq.client import FlashQ, refusals
+from flashq.tasks import WrongArgument, chain, flow, group
+from support.clients import url_of
+from support.server import ServerProcess
+from support.tasks import working
+
+
+@pytest.fixture
+def app(server: ServerProcess, queue_name: str) -> App:
+    app = App(url_of(server), queue=queue_name)
+
+    @app.task
+    async def add(a: int, b: int) -> int:
+        return a + b
+
+    @app.task(queue=f"{queue_name}-2")
+    def square(n: int) -> int:
+        return n * n
+
+    @app.task
+    def total(numbers: list[int], label: str = "sum") -> str:
+        return f"{label} {sum(numbers)}"
+
+    @app.task
+    async def broken() -> int:
+        raise Discard("no luck")
+
+    return app
+
+
+async def test_a_chain_hands_results_on(app: App) -> None:
+    add, square, total = app.tasks["add"], app.tasks["square"], app.tasks["total"]
+    async with working(app):
+        first = add.using(remove_on_complete=True).step(1, 2)
+        assert await (await chain(first, square.step(), add.step(b=5)).push_async()).result_async(20) == 14
+        steps = chain(add.step(1, 2), group(square.step(), add.step(b=1), square.step(9)), total.step(label="all"))
+        assert await (await steps.push_async()) == "all 94"
+        assert await (await add.step(2, 2).push_async()) == 4
+        assert await (await chain(add.step(1, 1), square.step(5)).push_async()) == 25     # nothing is missing
+
+
+async def test_groups_and_their_callbacks(app: App) -> None:
+    add, square, total = app.tasks["add"], app.tasks["square"], app.tasks["total"]
+    async with working(app, concurrency=50):
+        handle = await group(square.step(2), add.step(1, 1), square.step(3)).push_async()
+        assert await handle.results_async(20) == [4, 2, 9]
+        assert await (await group(*(square.step(n) for n in range(200))).then(total.step()).push_async()
+                      ) == f"sum {sum(n * n for n in range(200))}"
+        assert await (await flow(total.step(), [add.step(1, 2), square.step(3)]).push_async()) == "sum 12"
+        assert await (await flow(square.step(7), [add.step(1, 2)]).push_async()) == 49
+
+
+async def test_a_failure_takes_those_along_that_wait(app: App) -> None:
+    add, total, broken = app.tasks["add"], app.tasks["total"], app.tasks["broken"]
+    async with working(app):
+        for steps in (chain(broken.step(), add.step(b=1), total.step([1])), flow(total.step(), [broken.step()])):
+            last = await steps.push_async()
+            with pytest.raises(refusals.JobFailed):
+                await last.result_async(20)
+            job = await last.job_async()
+            assert job is not None and job.reason == "dependency_failed"
+
+
+async def test_what_does_not_fit_is_refused_before_anything_is_pushed(app: App, server: ServerProcess) -> None:
+    add, square, total = app.tasks["add"], app.tasks["square"], app.tasks["total"]
+    with pytest.raises(WrongArgument, match="missing a required argument: 'b'"):
+        await chain(add.step(1)).push_async()
+    with pytest.raises(WrongArgument, match="may lack one argument"):
+        await chain(square.step(1), add.step()).push_async()
+    with pytest.raises(WrongArgument, match="argument 'n' must be int"):
+        square.step("x")
+    with pytest.raises(ValueError, match="ends with a step"):
+        chain(square.step(1), group(total.step()))
+    with FlashQ(url_of(server)) as client:
+        assert client.get_jobs(app.queue).total == 0
+    await app.close_async()
+
+
+async def test_a_part_that_the_server_refuses_takes_the_others_back(app: App, server: ServerProcess) -> None:
+    add, square = app.tasks["add"], app.tasks["square"]
+    bad = square.using(unique="taken", on_duplicate="error")
+    await bad.push_async(1)
+    with pytest.raises(refusals.DuplicateKey):
+        await chain(add.step(1, 2), add.step(b=3), bad.step()).push_async()
+    with FlashQ(url_of(server)) as client:
+        assert client.get_jobs(app.queue).total == 0
+    await app.close_async()

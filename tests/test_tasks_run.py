@@ -281,6 +281,26 @@ async def test_progress_log_and_the_job_itself(app: App, server: ServerProcess) 
         current_job()
 
 
+async def test_a_task_that_is_called_works_on_the_job_of_its_caller(app: App) -> None:
+    @app.task
+    async def inner(job: CurrentJob, n: int, m: int = 2) -> tuple[int, int, int]:
+        return job.id, n, m
+
+    @app.task
+    def last(n: int, job: CurrentJob) -> tuple[int, int]:
+        return job.id, n
+
+    @app.task
+    async def outer(job: CurrentJob) -> bool:
+        assert last(1) == last(n=1) == (job.id, 1)
+        return await inner(1) == await inner(n=1) == await inner.function(job, 1) == (job.id, 1, 2)
+
+    async with working(app):
+        assert await (await outer.push_async()) is True
+    with pytest.raises(LookupError):
+        await inner(n=1)
+
+
 async def test_hooks_run_around_the_handler(app: App) -> None:
     seen: list[Any] = []
     tenant: contextvars.ContextVar[str] = contextvars.ContextVar("tenant")

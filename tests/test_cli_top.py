@@ -215,6 +215,14 @@ def test_the_screen_fits_any_terminal(width: int, height: int, rows: int, moved:
         assert state.selected in state.names and len(state.names) <= height
 
 
+@pytest.mark.parametrize("count", [0, 99_999, 999_999, 12_345_678, 5_000_000_000])
+def test_large_numbers_keep_their_columns(count: int) -> None:
+    row = Row("x" * 60, count, count, count, count, count, float(count), 10**10, False, "paused")
+    view = View(1.0, 1.0, 1.0, 1.0, count, count, count, count, "commit", "ok", 0, (row,))
+    cells = text_of(view, None, State(), 80, 24)[6].plain.split()
+    assert len(cells) == 8 and cells[-1] == "paused"
+
+
 def test_before_the_first_reading_there_is_a_screen_too() -> None:
     lines = text_of(None, "refused", State(), 80, 24)
     assert "NO CONNECTION" in lines[1].plain and len(lines) == 24

@@ -39,16 +39,25 @@ def top(tmp_path: Path) -> Iterator[Top]:
         terminal.close()
 
 
-@pytest.fixture
-def busy(start_server: StartServer) -> ServerProcess:
-    """A server of its own with queues in different states."""
-    server = start_server()
+def fill(server: ServerProcess) -> ServerProcess:
+    """With queues in different states."""
     cli = cli_of(server)
     cli("push", "emails", "-", input="1\n2\n3\n")
     cli("push", "reports", "1", "--delay", "1h")
     cli("push", "webhooks", "-", "--max-attempts", 1, input="1\n2\n")
     cli("pull", "webhooks", "--count", 2, "--fail", "no luck")
     return server
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """One with such queues, for tests that only look."""
+    running = ServerProcess(tmp_path_factory.mktemp("server"))
+    try:
+        yield fill(running)
+        running.stop()
+    finally:
+        running.kill()
 
 
 # --- at a terminal
@@ -70,8 +79,9 @@ def test_the_screen_at_80x24(busy: ServerProcess, top: Top) -> None:
     assert ALTERNATE[0] in terminal.seen
 
 
-def test_keys_pause_resume_and_retry(busy: ServerProcess, top: Top) -> None:
-    terminal, cli = top(busy), cli_of(busy)
+def test_keys_pause_resume_and_retry(start_server: StartServer, top: Top) -> None:
+    server = fill(start_server())
+    terminal, cli = top(server), cli_of(server)
     terminal.wait_for("webhooks")
     terminal.type("p")
     terminal.wait_for("emails is paused")

@@ -158,12 +158,12 @@ class Keeper:
 
     def _make(self, size: int, has_time: Callable[[], bool]) -> tuple[int, SegmentHead]:
         """A new segment, open, with room for `size` bytes; filled as far as there is time."""
-        spare = self._take_spare()
-        if spare is None:
-            spare = self._reserve(size)
-            self._fill(spare, has_time)
+        taken = self._take_spare()
+        spare = taken or self._reserve(size)
         head = SegmentHead(self._epoch, self._number + 1, size, int.from_bytes(os.urandom(4)))
         try:
+            if taken is None:
+                self._fill(spare, has_time)
             return self._name(spare, head), head
         except BaseException:
             if spare.exists():      # else it has its name, and stays empty

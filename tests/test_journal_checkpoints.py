@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from flashq.storage.base import DamageError, FormatError, StorageError
+from flashq.storage.journal import Journal
 from flashq.storage.journal import keeper as keeping
 from flashq.storage.journal.format import CHECKPOINT_MAGIC, HEAD_BYTES, checkpoint_name
 from flashq.storage.journal.reader import Checkpoint
@@ -443,6 +444,27 @@ def test_one_that_fails_at_its_end_says_why(directory: Path, monkeypatch: pytest
         assert reason == f"cannot write a checkpoint into {directory}: Input/output error"
         opened.committed()
     assert complete(directory) == (0, position + 1)
+
+
+def test_what_is_put_after_its_end_is_hurried_too(directory: Path) -> None:
+    """A loop hands over what a turn has recorded at the end of it, which may be after the checkpoint's own end."""
+    hurried: list[int] = []
+
+    class Hurried(Journal):
+        def hurry(self) -> None:
+            super().hurry()
+            hurried.append(self.put_position)
+
+    with Opened(directory, durability="interval", sync_interval_ms=1_000_000, journal=Hurried) as opened:
+        position = opened.put()
+        done: list[str | None] = []
+        opened.journal.checkpoint_begin(position, 1)
+        opened.until(lambda: opened.journal.checkpoint_write(state(position)))
+        opened.journal.checkpoint_end(position + 1, done.append)
+        opened.until(lambda: position in hurried)
+        assert done == []
+        opened.put()
+        opened.until(lambda: done == [None])
 
 
 def test_a_spare_makes_room_for_a_checkpoint(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,30 @@ def test_a_start_takes_the_spare_of_the_last(directory: Path, full_disk: FullDis
         opened.committed()
         opened.until(lambda: opened.journal.full)
     assert read(directory)[0].position == 2
+
+
+def test_what_could_not_be_filled_is_used_all_the_same(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system may reserve space and refuse to write there: each attempt must not leave a file behind."""
+    refused: list[int] = []
+    real = keeping.fill
+
+    def refuse(fd: int, size: int, wanted: Callable[[], bool]) -> None:
+        if len(refused) == 3:
+            return real(fd, size, wanted)
+        refused.append(fd)
+        raise NO_SPACE
+
+    with Opened(directory) as opened:
+        opened.ready()
+        monkeypatch.setattr(keeping, "fill", refuse)
+        opened.until(lambda: opened.journal._keeper is not None and opened.journal._keeper.give_up_spare())
+        for _ in range(20):
+            opened.committed(10, b"x" * 6000)
+        opened.journal._keeper.recover_spares()     # type: ignore[union-attr]
+        opened.until(lambda: len(refused) == 3 and not opened.journal.full)
+        opened.ready()
+        assert len(list(directory.glob("spare-*"))) == 1
+        assert opened.journal.failed is None
 
 
 def test_space_is_looked_at_before_it_is_taken(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from flashq.storage.base import DamageError, StorageError
+from flashq.storage.journal import backup as backups
+from flashq.storage.journal import shrinking
 from flashq.storage.journal.facts import Survey
 from flashq.storage.journal.format import GROUP_HEAD
 from flashq.storage.journal.live import TRIES, Reads, owner, read_live, steadily
 from flashq.storage.journal.logscan import Walk
-from flashq.storage.journal.reader import Segment
+from flashq.storage.journal.reader import RawFile, Segment
 from flashq.storage.journal.survey import survey
 from support.journal import SEGMENT, Kept, Opened, flip, frame, groups, positions, segment
 
@@ -204,6 +206,55 @@ def test_a_survey_leaves_out_what_goes_meanwhile(opened: Opened) -> None:
     assert found.damages == [] and found.gone >= 2
     assert [facts.path.exists() for facts in found.segments] == [True] * len(found.segments)
     assert found.position > 0
+
+
+def test_a_checkpoint_that_goes_while_a_survey_reads_it_is_no_damage(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its space is given back piece by piece, under the eyes of who has it open."""
+    monkeypatch.setattr(shrinking, "PIECE_BYTES", 1000)
+    first = opened.committed()
+    assert opened.checkpoint(frame(first, b"x" * 5000)) is None
+    (old,) = opened.directory.glob("*.ckpt")
+    last = opened.committed()
+
+    def look(path: Path, _offset: int, _frames: memoryview) -> None:
+        if path == old:
+            fd = os.open(path, os.O_RDONLY)
+            assert opened.checkpoint(frame(last, b"all of it")) is None
+            opened.until(lambda: os.fstat(fd).st_size <= 1000)
+            os.close(fd)
+
+    found = survey(opened.directory, look, nothing)
+    assert (found.damages, found.gone, found.checkpoints) == ([], 1, [])
+    again = steadily(opened.directory, lambda: survey(opened.directory, lambda *_: None, nothing))
+    assert (again.damages, again.position) == ([], last)
+
+
+def test_a_checkpoint_that_goes_while_it_is_copied_begins_the_backup_anew(
+    opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shrinking, "PIECE_BYTES", 1000)
+    first = opened.committed()
+    assert opened.checkpoint(frame(first, b"x" * 5000)) is None
+    last = opened.committed()
+    gone: list[Path] = []
+
+    class Late(RawFile):
+        """It is asked for its size after it went."""
+
+        def __init__(self, path: Path) -> None:
+            super().__init__(path)
+            if path.suffix == ".ckpt" and not gone:
+                gone.append(path)
+                assert opened.checkpoint(frame(last, b"all of it")) is None
+                opened.until(lambda: os.fstat(self.fd).st_size <= 1000)
+                self.size = os.fstat(self.fd).st_size
+
+    monkeypatch.setattr(backups, "RawFile", Late)
+    copied = backups.backup(opened.directory, tmp_path / "copy", nothing)
+    assert (len(gone), copied.position) == (1, last)
+    assert copied.checkpoint is not None and copied.checkpoint != gone[0].name
 
 
 def test_a_survey_that_finds_nothing_any_more_begins_anew(opened: Opened) -> None:

@@ -1,6 +1,9 @@
 """A loop with nothing else to do writes and syncs a group itself when the disk is quick: the same log, no thread."""
 
 import os
+import re
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -94,6 +97,32 @@ def test_what_the_loop_wrote_is_stated_as_durable_before_long(directory: Path, o
         opened.until(lambda at=position: groups(segment(directory, 1))[-1].durable == at)
         marker = groups(segment(directory, 1))[-1]
         assert (marker.base, marker.last, marker.frames) == (position, position, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="looks into /proc at which signals a thread blocks")
+def test_no_signal_interrupts_the_loop_while_it_writes(opened: Opened) -> None:
+    """A sync that ended with EINTR would end the log."""
+    status = Path(f"/proc/self/task/{threading.get_native_id()}/status")
+    seen: set[int] = set()
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.is_set():
+            found = re.search(r"SigBlk:\t(\w+)", status.read_text())
+            assert found is not None
+            seen.add(int(found[1], 16) >> signal.SIGTERM - 1 & 1)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        deadline = time.monotonic() + 20
+        while seen != {0, 1}:
+            assert time.monotonic() < deadline
+            asleep(opened)
+    finally:
+        over.set()
+        thread.join()
+    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_after_a_slow_sync_the_thread_does_it(directory: Path, quick: Callable[[int], None]) -> None:

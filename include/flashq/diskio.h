@@ -114,14 +114,22 @@ static inline void fq_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *loc
 #endif
 }
 
+/* No signal interrupts this thread until `fq_signals_on`: on some file systems one would end a sync with EINTR. */
+static inline void fq_signals_off(sigset_t *before) {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, before);
+}
+
+static inline void fq_signals_on(const sigset_t *before) { pthread_sigmask(SIG_SETMASK, before, NULL); }
+
 /* A thread that no signal interrupts. */
 static inline int fq_thread_start(pthread_t *thread, void *(*main)(void *), void *given) {
-    sigset_t all, before;
+    sigset_t before;
     int error;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    fq_signals_off(&before);
     error = pthread_create(thread, NULL, main, given);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    fq_signals_on(&before);
     return error;
 }
 

@@ -85,7 +85,7 @@ def _copy(source: Path, target: Path, advance: Advance) -> Copied:
     _clear(target)      # what an earlier try left
     copy = _Copy(target, advance, found.checkpoint_bytes + sum(part.end for part in parts))
     if found.checkpoint is not None:
-        copy.whole(source / found.checkpoint)
+        copy.whole(source / found.checkpoint, found.checkpoint_bytes)
     if parts:
         for number in range(found.needed, parts[0].head.number):    # numbers have no gap; these hold nothing of use
             copy.empty(SegmentHead(parts[0].head.epoch, number, 0, parts[0].head.salt), parts[0].base)
@@ -110,13 +110,13 @@ class _Copy:
         self._total = total
         self._names: list[str] = []
 
-    def whole(self, path: Path) -> None:
-        """A file as it is."""
+    def whole(self, path: Path, size: int) -> None:
+        """A file that was read with this size: one that is taken away meanwhile becomes shorter."""
         file = RawFile(path)
         try:
             fd = self._create(path.name)
             try:
-                self._bytes(file, fd, 0, file.size)
+                self._bytes(file, fd, 0, size)
                 self._sync(fd)
             finally:
                 os.close(fd)

@@ -214,10 +214,10 @@ class CheckpointTask:
 
     def _await_log(self, position: int) -> bool:
         """Whether the log is durable up to there; False when this was given up meanwhile."""
-        self._log.hurry()
         while self._log.durable < position and not self._aborted:
             if self._log.failure is not None:
                 raise OSError(errno.EIO, "the log has failed")
+            self._log.hurry()       # again and again: the loop may not have put all of it yet
             with self._changed:
                 self._changed.wait(LOOK_SECONDS)
         return not self._aborted

@@ -1,5 +1,6 @@
 """Mirror of include/flashq/diskio.h."""
 from libc.stdint cimport uint64_t
+from posix.signal cimport sigset_t
 
 cdef extern from "pthread.h" nogil:
     ctypedef struct pthread_t:
@@ -27,6 +28,8 @@ cdef extern from "flashq/diskio.h" nogil:
     void give_back_ "fq_give_back"(int fd, uint64_t offset, uint64_t size) noexcept
     int cond_open "fq_cond_open"(pthread_cond_t* cond) noexcept
     void cond_wait_until "fq_cond_wait_until"(pthread_cond_t* cond, pthread_mutex_t* lock, uint64_t deadline) noexcept
+    void signals_off "fq_signals_off"(sigset_t* before) noexcept
+    void signals_on "fq_signals_on"(const sigset_t* before) noexcept
     int thread_start "fq_thread_start"(pthread_t* thread, void* (*main)(void*) noexcept nogil, void* given) noexcept
     int bell_open "fq_bell_open"(int* ends) noexcept
     void bell_ring "fq_bell_ring"(int end) noexcept

@@ -124,12 +124,8 @@ class Keeper:
     def _serve(self) -> bool:
         """Do what is to be done; whether there was no space for some of it."""
         self._close_retired()
-        with self._lock:
-            covered, self._covered = self._covered, None
         try:
-            if covered is not None:
-                self._let_go(*covered)
-                covered = None
+            self._tidy_up()
             while size := self._writer.wanted_size(self._size):
                 self._close_retired()   # the one before must be gone when the log leaves another
                 self._offer(size)
@@ -138,8 +134,6 @@ class Keeper:
         except OSError as error:
             if error.errno not in NO_SPACE:
                 raise
-            with self._lock:
-                self._covered = self._covered or covered
             self._set_full(True)
             return True
         if not self._lean:
@@ -164,12 +158,12 @@ class Keeper:
 
     def _make(self, size: int, has_time: Callable[[], bool]) -> tuple[int, SegmentHead]:
         """A new segment, open, with room for `size` bytes; filled as far as there is time."""
-        spare = self._take_spare()
-        if spare is None:
-            spare = self._reserve(size)
-            self._fill(spare, has_time)
+        taken = self._take_spare()
+        spare = taken or self._reserve(size)
         head = SegmentHead(self._epoch, self._number + 1, size, int.from_bytes(os.urandom(4)))
         try:
+            if taken is None:
+                self._fill(spare, has_time)
             return self._name(spare, head), head
         except BaseException:
             if spare.exists():      # else it has its name, and stays empty
@@ -236,20 +230,42 @@ class Keeper:
         with self._lock:
             self._spares.append(spare)
 
-    def _let_go(self, begin: int, segment: int) -> None:
-        """Delete checkpoints begun before, and segments before that number, or make spares of these."""
+    def _tidy_up(self) -> None:
+        """Let go of what a checkpoint made superfluous: as much of it as can go now."""
+        if self._shrinking.full:
+            return
+        with self._lock:
+            covered, self._covered = self._covered, None
+        if covered is None:
+            return
+        done = False
+        try:
+            done = self._let_go(*covered)
+        finally:
+            if not done:
+                with self._lock:
+                    self._covered = self._covered or covered
+
+    def _let_go(self, begin: int, segment: int) -> bool:
+        """Delete checkpoints begun before, and segments before that number, or make spares of these. False: some are
+        still there, until others have given their space back."""
         for at, path in checkpoints_in(self._directory).items():
             if at < begin:
                 self._shrinking.remove(path)
         recycled: list[Path] = []
+        done = True
         for number, path in segments_in(self._directory).items():
             if number >= segment:
                 break
             if len(self._spares) + len(recycled) < SPARES_KEPT and self._is_whole(path):
                 recycled.append(self._directory / f"spare-{number:012}.tmp")
                 path.rename(recycled[-1])
+            elif self._shrinking.full:
+                done = False        # nor those behind it: numbers have no gap
+                break
             else:
                 self._shrinking.remove(path)
         sync_directory(self._directory)     # before any of them is written to
         for spare in recycled:
             self._add_spare(spare)
+        return done

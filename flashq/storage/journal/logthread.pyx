@@ -2,10 +2,11 @@
 from flashq._core.buffer cimport buffer_swap
 from flashq.storage.journal.crc32c cimport crc32c
 from flashq.storage.journal.diskio cimport (bell_ring, cond_wait_until, exchange, iovec, load, mono_ns,
-                                            pthread_cond_signal, pthread_mutex_lock, pthread_mutex_unlock, store,
-                                            sync_data, write_all)
+                                            pthread_cond_signal, pthread_mutex_lock, pthread_mutex_unlock,
+                                            signals_off, signals_on, store, sync_data, write_all)
 from flashq.storage.journal.logformat cimport END_MAGIC, GROUP_HEAD, GROUP_MAGIC, SEGMENT_HEAD, GroupHead, head_crc
 from libc.stdint cimport UINT64_MAX
+from posix.signal cimport sigset_t
 
 cdef enum Task:
     TASK_NONE = 0
@@ -78,16 +79,17 @@ cdef void take(Log* log) noexcept nogil:
 
 
 cdef Task await_task(Log* log) noexcept nogil:
-    cdef uint64_t due
     cdef Task task
     pthread_mutex_lock(&log.lock)
-    task = task_now(log, mono_ns(), &due)
-    while task == TASK_NONE or log.lent:
-        log.due = UINT64_MAX if log.lent else due
+    while True:
+        log.due = UINT64_MAX
+        # While it is lent nothing of what the thread owns may be looked at: the loop writes to it, without the lock.
+        task = TASK_NONE if log.lent else task_now(log, mono_ns(), &log.due)
+        if task != TASK_NONE:
+            break
         log.idle = True
         cond_wait_until(&log.wake, &log.lock, log.due)
         log.idle = False
-        task = task_now(log, mono_ns(), &due)
     if task == TASK_WRITE:
         take(log)
     pthread_mutex_unlock(&log.lock)
@@ -202,9 +204,10 @@ cdef bint may_lend(const Log* log) noexcept nogil:
 cdef bint log_write(Log* log) noexcept nogil:
     """Write and sync what waits in the thread of the caller, if the disk is quick; else wake the log's thread for it.
 
-    True: there is news, without a ring of the bell.
+    True: there is news, without a ring of the bell. A signal waits meanwhile, as it never comes to the thread either.
     """
     cdef uint64_t rung
+    cdef sigset_t signals
     cdef bint lent, wake
     pthread_mutex_lock(&log.lock)
     lent = wake = may_lend(log)
@@ -214,7 +217,9 @@ cdef bint log_write(Log* log) noexcept nogil:
     pthread_mutex_unlock(&log.lock)
     if lent:
         rung = exchange(&log.rung, 1)
+        signals_off(&signals)
         write_taken(log)
+        signals_on(&signals)
         exchange(&log.rung, rung)
         pthread_mutex_lock(&log.lock)
         log.lent = False

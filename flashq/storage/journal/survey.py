@@ -103,6 +103,7 @@ def _look_at_checkpoint(path: Path, damages: list[Damage], look: Look) -> Checkp
     try:
         checkpoint = Checkpoint(path)
     except (DamageError, FormatError) as error:
+        _still_there(path)
         damages.append(_damage(path, error, "the whole checkpoint"))
         return facts
     try:
@@ -115,10 +116,17 @@ def _look_at_checkpoint(path: Path, damages: list[Damage], look: Look) -> Checkp
             facts.blocks += 1
         facts.end, facts.jobs, facts.whole = checkpoint.end, checkpoint.jobs, True
     except DamageError as error:
+        _still_there(path)
         damages.append(_damage(path, error, "all jobs of the checkpoint that the log behind it does not tell anew"))
     finally:
         checkpoint.close()
     return facts
+
+
+def _still_there(path: Path) -> None:
+    """A file that was taken away is no damage: it is made shorter then. StorageError when it was."""
+    if not path.exists():
+        raise StorageError(f"{path} was taken away while it was read")
 
 
 def _show(look: Look, path: Path, offset: int, record: int, frames: memoryview) -> None:
@@ -153,6 +161,7 @@ class SegmentLook:
         try:
             segment = Segment(self._path)
         except (DamageError, FormatError) as error:
+            _still_there(self._path)
             self.damages.append(_damage(self._path, error, "all records of the segment"))
             return False
         try:
@@ -171,8 +180,7 @@ class SegmentLook:
             self._walk_all(segment)
         finally:
             segment.close()
-        if not self._path.exists():
-            raise StorageError(f"{self._path} was taken away while it was read")
+        _still_there(self._path)
 
     def follow(self, before: "SegmentLook") -> None:
         """Whether it goes on where the one before it ends."""

@@ -7,7 +7,7 @@ from flashq._core.events cimport events_due
 from flashq._core.heaptrim cimport heap_trim
 from flashq._core.records cimport record_frame_end, record_frames_taken
 from flashq._core.sink cimport Sink
-from flashq._core.state cimport NEVER, Core
+from flashq._core.state cimport DURABLE_NOW, NEVER, Core
 from flashq._core.timers cimport memory_watch, timers_run
 
 # Seconds after which a crowd that left is taken to have left.
@@ -140,14 +140,14 @@ cdef class Hub:
                 return 0
         if self.telling is None and events_due(core, &core.news):
             self.telling = self.loop.call_later(0, self._on_events)     # in slices, between two looks at the sockets
-        if core.hurry:
-            core.hurry = False
+        if core.hurry and core.durability != DURABLE_NOW:
             self.keep()
             self.store.hurry()              # once an event, however many asked
         elif core.records.size:
             record_frame_end(core)          # events have frames of their own, also those that share a write
             if self.keeping is None:
                 self.keeping = self.loop.call_later(0, self._on_turn)
+        core.hurry = False                  # what brings all to the disk anyway need not be asked
         memory_watch(core)
         if core.next_deadline < self.armed_for:
             self.arm()

@@ -44,6 +44,8 @@ class RestartModel(FullModel):
     def restart(self, epoch: int) -> None:
         """The process was killed, and another has begun with what it left: leases begin anew, lines by id."""
         self.lose_counts()
+        # The place that a completed job had among those that are kept is not found again without it.
+        self.completed_ids = [one for one in self.completed_ids if one not in self.cleaned]
         for client in list(self.clients):
             self.disconnect(client)
         for owner in self.owners:

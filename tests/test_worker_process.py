@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from conftest import StartServer
 from flashq.client import FlashQ
 from support.clients import url_of
 from support.commandline import flashq
@@ -145,17 +146,23 @@ def test_a_second_signal_hurries(
     assert job is not None and (job.state, job.attempts) == ("waiting", 0)
 
 
-def test_sigkill_of_a_worker_loses_nothing(
-    start_worker: StartWorker, client: FlashQ, queue_name: str, tmp_path: Path
-) -> None:
-    worker = start_worker()
-    id = push(client, queue_name, "wait", seconds=0.5)
-    soon(lambda: began(tmp_path))
-    worker.kill()
-    start_worker()
-    assert client.wait_job(id, timeout=30_000) == "waited"
-    job = client.get_job(id)
-    assert job is not None and job.attempts == 0
+def test_sigkill_of_a_worker_loses_nothing(start_server: StartServer, tmp_path: Path, queue_name: str) -> None:
+    server = start_server("--disconnect-grace", "200ms")
+    program = PROGRAM.format(queue=queue_name)
+    workers = [WorkerProcess(tmp_path, program, server)]
+    try:
+        with FlashQ(url_of(server)) as client:
+            id = push(client, queue_name, "wait", seconds=0.5)
+            soon(lambda: began(tmp_path))
+            workers[0].kill()
+            workers.append(WorkerProcess(tmp_path, program, server))
+            assert client.wait_job(id, timeout=30_000) == "waited"
+            job = client.get_job(id)
+            assert job is not None and job.attempts == 0
+        workers[1].stop()
+    finally:
+        for worker in workers:
+            worker.kill()
 
 
 def test_several_processes(start_worker: StartWorker, client: FlashQ, queue_name: str) -> None:
@@ -234,7 +241,7 @@ def test_what_cannot_be_run_is_refused_in_a_sentence(tmp_path: Path, words: list
 
 
 def test_a_server_that_refuses_the_token_ends_the_worker(
-    start_server: Any, tmp_path: Path, queue_name: str
+    start_server: StartServer, tmp_path: Path, queue_name: str
 ) -> None:
     server = start_server("--auth-tokens", "s3cret")    # the worker names none
     worker = WorkerProcess(tmp_path, PROGRAM.format(queue=queue_name), server)

@@ -17,7 +17,7 @@ MAX_PULL = 1000
 MAX_PREFETCH = 2000
 PREFETCH_SECONDS = 0.05     # of work that waits here while other workers might do it
 MAX_OPEN = 20_000           # ends of jobs that were not answered; no more is pulled then
-PULL_MS = 1000              # a worker that drains waits for the answer: what came later would be lost for a while
+PULL_MS = 500               # a worker that drains waits for the answer: what came later would be lost for a while
 PAUSE_SECONDS = 1.0         # after a refusal
 _LOG = logging.getLogger("flashq.worker")
 

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +15,7 @@ from conftest import StartServer
 from flashq.client import FlashQ
 from support.clients import url_of
 from support.commandline import flashq
-from support.server import ServerProcess
+from support.server import ServerProcess, server_environment
 from support.tasks import WorkerProcess, soon
 
 PROGRAM = """
@@ -238,6 +240,20 @@ def test_what_cannot_be_run_is_refused_in_a_sentence(tmp_path: Path, words: list
         "from flashq import App\napp, empty, wrong = App(), App(), 5\n@app.task\ndef f() -> None: ...\n")
     done = flashq(tmp_path, "worker", *words, status=2)
     assert said in done.stderr, done.stderr
+
+
+def test_a_module_that_cannot_be_imported_shows_where(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text("import nowhere_to_be_found\n")
+    done = subprocess.run([sys.executable, "-m", "flashq", "worker", "program:app"], cwd=tmp_path, text=True,
+                          env=server_environment(), capture_output=True, timeout=60, check=False)
+    assert done.returncode == 1 and "Traceback" in done.stderr
+    assert "No module named 'nowhere_to_be_found'" in done.stderr
+
+
+def test_a_queue_that_cannot_be_ends_the_worker(start_worker: StartWorker) -> None:
+    worker = start_worker("--queues", "no spaces")
+    worker.ended(status=1)
+    assert "queue" in worker.named("worker_failed")[0]["error"].lower()
 
 
 def test_a_server_that_refuses_the_token_ends_the_worker(

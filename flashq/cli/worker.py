@@ -112,6 +112,9 @@ def _run(target: str, options: dict[str, Any], logger: Any) -> int:
 
     try:
         app = load_app(target)
+    except BadTarget as error:
+        raise click.UsageError(str(error)) from None
+    try:
         if options["url"]:
             app.connect_to(options["url"])
         log = JobLog(logger)
@@ -121,7 +124,7 @@ def _run(target: str, options: dict[str, Any], logger: Any) -> int:
         worker = Worker(app, queues=options["queues"], concurrency=options["concurrency"],
                         prefetch=options["prefetch"], drain_timeout=options["drain_timeout"], isolation=isolation,
                         max_jobs=None if isolation else limit, on_ready=started, on_outcome=log)
-    except (BadTarget, ValueError, TypeError) as error:
+    except (ValueError, TypeError, OSError) as error:
         raise click.UsageError(str(error)) from None
     if options["supervised"]:
         when_orphaned(lambda: os.kill(os.getpid(), signal.SIGTERM))

@@ -89,7 +89,7 @@ class Worker:
     async def run(self) -> None:
         """Run in this loop until `stop`, or until cancelled; then what runs may end within `drain_timeout`.
 
-        FlashQError when the server cannot be reached within 30 s, or refuses the token.
+        FlashQError when the server cannot be reached within 30 s, refuses the token, or what pulls ask for.
         """
         client = self.app.new_async_client(on_told=self._told)
         try:

@@ -306,6 +306,28 @@ async def test_a_task_that_is_called_works_on_the_job_of_its_caller(app: App) ->
         await inner(n=1)
 
 
+@pytest.mark.parametrize("kind", ["sync", "async"])
+async def test_handlers_push_jobs_themselves(app: App, kind: str) -> None:
+    @app.task
+    def double(n: int) -> int:
+        return 2 * n
+
+    @app.task
+    def asks_sync(n: int) -> list[int]:
+        many = double.push_many([(n,), (n + 1,)])
+        return [one.result(20) for one in many.handles]
+
+    @app.task
+    async def asks_async(n: int) -> list[int]:
+        many = await double.push_many_async([(n,), (n + 1,)])
+        return [await one for one in many.handles]
+
+    task = asks_sync if kind == "sync" else asks_async
+    async with working(app):
+        assert await (await task.push_async(5)) == [10, 12]
+    app.close()
+
+
 async def test_hooks_run_around_the_handler(app: App) -> None:
     seen: list[Any] = []
     tenant: contextvars.ContextVar[str] = contextvars.ContextVar("tenant")

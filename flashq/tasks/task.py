@@ -51,7 +51,9 @@ class Task(Generic[P, R]):
         self.app = app
         self.function = function
         self.settings = settings
-        self.name = settings.get("name") or function.__name__
+        if not inspect.isroutine(function):
+            raise TypeError(f"a task is made of a function, not of a {type(function).__name__}")
+        self.name: str = settings.get("name") or function.__name__
         self.queue = settings.get("queue") or app.queue
         self.version = settings.get("version")
         self.no_retry = tuple(settings.get("no_retry", ()))

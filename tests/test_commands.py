@@ -25,7 +25,7 @@ EXPECTED = (
     "PUBSUBNUMSUB SUBSCRIBE UNSUBSCRIBE FLOW GETCHILDREN WAITJOB PARTIAL EXPLAIN SYNC"
 )
 HOT = [command for command in COMMANDS if command.tier == "hot"]
-ROOMS: Rooms = furnish(None, Settings())  # type: ignore[arg-type]  # no method is called
+ROOMS: Rooms = furnish(None, Settings(), None)  # type: ignore[arg-type]  # no method is called
 COLD = [command for command in COMMANDS if command.tier == "cold"]
 
 

@@ -31,7 +31,7 @@ def test_links_lead_somewhere_in_the_repository(page: str) -> None:
     assert broken(PROJECT_ROOT / page) == []
 
 
-def test_links_that_lead_nowhere_are_seen(tmp_path: Path) -> None:
+def test_links_that_lead_nowhere_are_seen() -> None:
     page = PROJECT_ROOT / "build" / "links.md"
     page.parent.mkdir(exist_ok=True)
     page.write_text("# A `b` c\n[1](#a-b-c) [2](#d) [3](../README.md) [4](../NONE.md) [5](https://example.org)\n"

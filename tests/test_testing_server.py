@@ -337,6 +337,19 @@ def test_a_worker_beside_it(tmp_path: Path) -> None:
     assert sorted(times) == [first + n * HOUR for n in range(72)]
 
 
+def test_its_log_goes_to_that_of_the_test(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with TestServer(max_queues=1, frozen=True) as server, caplog.at_level(logging.WARNING):
+        queue = server.client()
+        queue.add_cron("minutely", "second", "* * * * *")
+        queue.push("first")
+        server.advance(minutes=1)
+    (record,) = caplog.records
+    assert record.name == "flashq.testing.server" and "cron_push_refused" in record.message
+    assert capsys.readouterr() == ("", "")
+
+
 def test_a_storage_that_failed_is_told(tmp_path: Path) -> None:
     async def fail(guest: Guest) -> None:
         guest.server.hub.fail("the disk is gone")

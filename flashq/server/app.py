@@ -72,7 +72,7 @@ class Server:
         self._woken = asyncio.Event()
         loop = asyncio.get_running_loop()
         wired = wire(beginning.engine, settings, clock or loop, self._on_hub_event, beginning.journal,
-                     None if clock is None else clock.read)
+                     None if clock is None else clock.read, log)
         self.hub, self.rooms, self._background = wired.hub, wired.dispatcher.rooms, wired.background
         self.hub.on_failure = self._on_failure
         self._keeper: StoreKeeper | None = None

@@ -1,5 +1,6 @@
 """The cold tier: a frame in, its command's handler called, the whole reply out."""
 import traceback
+from typing import Any
 
 import structlog
 
@@ -16,11 +17,11 @@ from flashq.server.requests import check, decode, req_id_of
 class Dispatcher:
     """Answers cold commands for the connections of one server. `refuse` makes the error replies of both tiers."""
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    def __init__(self, engine: Engine, settings: Settings, logger: Any = None) -> None:
         self._engine = engine
         self.refuse = Refuser(settings)
-        self.rooms = furnish(engine, settings)
-        self._log = structlog.get_logger()
+        self._log = logger or structlog.get_logger()
+        self.rooms = furnish(engine, settings, self._log)
         self._handlers: dict[str, Handler] = {
             command.name: self.rooms.find(command.handler) for command in COMMANDS if command.tier == "cold"
         }

@@ -27,14 +27,16 @@ def wire(
     log: Callable[..., object],
     store: Any = None,
     clock: Reading | None = None,
+    logger: Any = None,
 ) -> Wired:
     """The hub of these settings, with its cold tier and what the clock sets off there.
 
-    `loop` needs `call_later`; `store` and `clock` as the Hub takes them.
+    `loop` needs `call_later`; `store` and `clock` as the Hub takes them. `logger` hears what fails in the cold tier;
+    unless it is given, the one of the process.
     """
     engine.set_defaults(**settings.push_defaults())
     engine.durability = DURABILITIES.index(settings.durability)
-    dispatcher = Dispatcher(engine, settings)
+    dispatcher = Dispatcher(engine, settings, logger)
     rooms = dispatcher.rooms
     hub = Hub(
         engine,

@@ -1,6 +1,7 @@
 """The methods behind the cold commands, a room for each kind of work. `Command.handler` names one: `room.method`."""
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from flashq._core.browse import Browser
 from flashq._core.bus import Bus
@@ -110,13 +111,13 @@ class Rooms:
         return found
 
 
-def furnish(engine: Engine, settings: Settings) -> Rooms:
+def furnish(engine: Engine, settings: Settings, logger: Any) -> Rooms:
     """The rooms of one server."""
     alarm, browser, bus, control = Alarm(), Browser(engine), Bus(engine), Control(engine)
     refuse = Refuser(settings)
     rooms = Rooms(
         access=AccessHandlers(settings),
-        cron=CronHandlers(engine, settings, alarm),
+        cron=CronHandlers(engine, settings, alarm, logger),
         dead=DeadHandlers(browser, control),
         events=EventHandlers(bus, control, settings),
         flows=FlowHandlers(Flows(engine)),

@@ -4,7 +4,6 @@ from datetime import tzinfo
 from typing import Any, Protocol
 
 import orjson
-import structlog
 
 from flashq._core.engine import Rejected
 from flashq.commands.cron import ENTRY_KEYS, JOB_OPTIONS
@@ -52,13 +51,13 @@ class CronHandlers:
 
     space = CRON_SPACE
 
-    def __init__(self, engine: Engine, settings: Settings, alarm: Alarm) -> None:
+    def __init__(self, engine: Engine, settings: Settings, alarm: Alarm, logger: Any) -> None:
         self._engine = engine
         self._alarm = alarm
         self._max_entries = settings.cron_max_entries
         self._max_size = settings.max_frame // 4    # CRONLIST names each entry twice, and must fit in a frame
         self._max_job_size = settings.max_job_size
-        self._log = structlog.get_logger()
+        self._log = logger
         self.table = CronTable()
         self._unread: dict[bytes, bytes] = {}       # entries of the journal that cannot run here; they stay in it
 

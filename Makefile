@@ -14,7 +14,7 @@ ASAN_ENV = LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" PYTHONMALLOC=malloc 
 SOURCES := setup.py pyproject.toml $(shell find flashq include -name '*.pyx' -o -name '*.pxd' -o -name '*.h' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-asan test-full torture bench bench-commands bench-durability bench-peers lint format docs generate clean
+.PHONY: help run build test test-asan test-full torture bench bench-commands bench-durability bench-python bench-peers lint format docs generate clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -38,15 +38,21 @@ test-asan: build/.asan ## all tests on a build with AddressSanitizer and UBSan
 torture: build ## minutes of thousands of hostile connections and damaged requests
 	$(BIN)/python -m pytest -s -m torture $(ARGS) tests/torture
 
-bench: build ## measure the server beside a bare echo server, then the journal beside the disk
+bench: build ## measure the server beside a bare echo server, the journal beside the disk, the Python side, other queues
 	@status=0; $(BIN)/python perf/run.py $(ARGS) || status=1; \
-	$(BIN)/python perf/durability.py $(ARGS) || status=1; exit $$status
+	$(BIN)/python perf/durability.py $(ARGS) || status=1; \
+	$(BIN)/python perf/python.py || status=1; \
+	if command -v redis-server >/dev/null; then $(BIN)/python perf/peers/run.py || status=1; \
+	else echo "left out: bench-peers needs redis-server (Debian: apt-get install redis-server)" >&2; fi; exit $$status
 
 bench-durability: build ## measure the journal beside the memory mode and the disk
 	$(BIN)/python perf/durability.py $(ARGS)
 
 bench-commands: build ## measure single jobs, pages, ties and bulk removal beside a million jobs
 	$(BIN)/python perf/commands.py $(ARGS)
+
+bench-python: build ## measure the Python client, a Worker and the import
+	$(BIN)/python perf/python.py $(ARGS)
 
 bench-peers: build ## measure one worker beside Celery, RQ, arq and Dramatiq; needs redis-server, installs them under build/
 	$(BIN)/python perf/peers/run.py $(ARGS)

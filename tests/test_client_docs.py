@@ -20,7 +20,7 @@ PAGE = PATH.read_text(encoding="utf-8")
 SAID = {
     "Quick start": ["{'sent': 'a@b.c'}", str([f"{n}@b.c" for n in range(10)])],
     "Jobs": ["delayed printer on fire"],
-    "Many jobs": ["5000 []", str(sum(range(5000)))],
+    "Many jobs": ["5000 []", str(sum(range(5000))), "3"],
     "What goes wrong": ["DUPLICATE_KEY - Duplicate job with key: welcome-17", "priority"],
     "Deadlines": [r"False PUSH: no answer within 0.3 s; it was never sent (flashq://127.0.0.1:1: "],
     "Receipts": ["commit"],

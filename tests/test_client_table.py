@@ -121,7 +121,7 @@ def test_results_have_the_keys_of_the_replies(command: Command) -> None:
 
 
 def test_a_method_of_each_client_has_the_same_parameters() -> None:
-    extra = {"connect", "close", "call", "push_many", "jobs", "events", "messages"}
+    extra = {"connect", "close", "call", "call_many", "push_many", "jobs", "events", "messages"}
     for name in extra | {method.name for method in METHODS}:
         sync, other = (inspect.signature(getattr(kind, name)) for kind in (FlashQ, AsyncFlashQ))
         assert list(sync.parameters) == list(other.parameters), name

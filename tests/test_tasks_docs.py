@@ -64,14 +64,18 @@ def test_programs_of_the_worker_page(importable: Path, server: ServerProcess) ->
 
 def test_commands_of_the_worker_page(importable: Path, server: ServerProcess) -> None:
     (lines,) = pages.blocks(WORKER, "sh")
-    for line in lines.splitlines():
-        program, name, target, *flags = shlex.split(line)
-        assert (program, name, target) == ("flashq", "worker", "tasks:app")
-        worker = WorkerProcess(importable, pages.module(WORKER, "tasks"), server, *flags, module="tasks")
-        try:
-            worker.wait_for("worker_started")
+    workers: list[WorkerProcess] = []
+    try:
+        for line in lines.splitlines():
+            program, name, target, *flags = shlex.split(line)
+            assert (program, name, target) == ("flashq", "worker", "tasks:app")
+            workers.append(WorkerProcess(importable, pages.module(WORKER, "tasks"), server, *flags, module="tasks"))
+        for worker in workers:
+            worker.wait_for("worker_started", int(worker.flag("--processes", "1")))
+        for worker in workers:
             worker.stop()
-        finally:
+    finally:
+        for worker in workers:
             worker.kill()
 
 

@@ -1,8 +1,10 @@
 """Chains, groups and flows: the order, the results that are handed on, and what a failure does to those that wait."""
 
+from typing import Any
+
 import pytest
 
-from flashq import App, Discard
+from flashq import App, Discard, Handle
 from flashq.client import FlashQ, refusals
 from flashq.tasks import WrongArgument, chain, flow, group
 from support.clients import url_of
@@ -37,11 +39,23 @@ async def test_a_chain_hands_results_on(app: App) -> None:
     add, square, total = app.tasks["add"], app.tasks["square"], app.tasks["total"]
     async with working(app):
         first = add.using(remove_on_complete=True).step(1, 2)
-        assert await (await chain(first, square.step(), add.step(b=5)).push_async()).result_async(20) == 14
+        last = await chain(first, square.step(), add.step(b=5)).push_async()
+        assert await last.result_async(20) == 14
+        (middle,) = await _waited_for(last)
+        (begun,) = await _waited_for(square.handle(middle))
+        for id in (middle, begun):      # kept for those that wait, whatever else is completed meanwhile
+            job = await add.handle(id).job_async()
+            assert job is not None and (job.keep_completed_age, job.remove_on_complete) == (24 * 3600 * 1000, False)
         steps = chain(add.step(1, 2), group(square.step(), add.step(b=1), square.step(9)), total.step(label="all"))
         assert await (await steps.push_async()) == "all 94"
         assert await (await add.step(2, 2).push_async()) == 4
         assert await (await chain(add.step(1, 1), square.step(5)).push_async()) == 25     # nothing is missing
+
+
+async def _waited_for(handle: Handle[Any]) -> list[int]:
+    job = await handle.job_async()
+    assert job is not None
+    return job.children_ids or job.depends_on
 
 
 async def test_groups_and_their_callbacks(app: App) -> None:

@@ -13,7 +13,7 @@ from uuid import UUID
 import msgpack
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flashq.tasks.forms import WrongValue, form_of
@@ -113,6 +113,7 @@ VALUES: list[tuple[Any, st.SearchStrategy[Any]]] = [
 def test_what_comes_back_is_what_went(hint: Any, values: st.SearchStrategy[Any]) -> None:
     form = form_of(hint)
 
+    @settings(max_examples=settings.default.max_examples // 4)
     @given(values)
     def check(value: Any) -> None:
         plain = form.write(value)

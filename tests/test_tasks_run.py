@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import functools
 import os
 import sys
 import threading
@@ -52,17 +53,21 @@ async def test_whatever_a_handler_raises_is_an_attempt_that_failed(app: App, kin
             sys.exit(3)
         if what == "stop":
             raise StopIteration(1)
+        if what == "interrupt":
+            raise KeyboardInterrupt
         raise asyncio.CancelledError
 
     async def do_async(what: str) -> None:
         do(what)
 
     task = app.task(retries=0, name="do")(do if kind == "sync" else do_async)
+    kinds = [("exit", "SystemExit: 3"), ("stop", "StopIteration"), ("cancel", "CancelledError")]
+    kinds += [("interrupt", "KeyboardInterrupt")] if kind == "sync" else []
     async with working(app, concurrency=1) as worker:
-        for what, said in (("exit", "SystemExit: 3"), ("stop", "StopIteration"), ("cancel", "CancelledError")):
+        for what, said in kinds:
             job = await ended(await task.push_async(what))
             assert said in (job.progress_msg or ""), (what, job.progress_msg)
-        assert worker.finished == 3
+        assert worker.finished == len(kinds)
 
 
 async def test_retry_and_discard_and_what_no_retry_can_mend(app: App) -> None:
@@ -281,6 +286,48 @@ async def test_progress_log_and_the_job_itself(app: App, server: ServerProcess) 
         current_job()
 
 
+async def test_a_task_that_is_called_works_on_the_job_of_its_caller(app: App) -> None:
+    @app.task
+    async def inner(job: CurrentJob, n: int, m: int = 2) -> tuple[int, int, int]:
+        return job.id, n, m
+
+    @app.task
+    def last(n: int, job: CurrentJob) -> tuple[int, int]:
+        return job.id, n
+
+    @app.task
+    async def outer(job: CurrentJob) -> bool:
+        assert last(1) == last(n=1) == (job.id, 1)
+        return await inner(1) == await inner(n=1) == await inner.function(job, 1) == (job.id, 1, 2)
+
+    async with working(app):
+        assert await (await outer.push_async()) is True
+    with pytest.raises(LookupError):
+        await inner(n=1)
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+async def test_handlers_push_jobs_themselves(app: App, kind: str) -> None:
+    @app.task
+    def double(n: int) -> int:
+        return 2 * n
+
+    @app.task
+    def asks_sync(n: int) -> list[int]:
+        many = double.push_many([(n,), (n + 1,)])
+        return [one.result(20) for one in many.handles]
+
+    @app.task
+    async def asks_async(n: int) -> list[int]:
+        many = await double.push_many_async([(n,), (n + 1,)])
+        return [await one for one in many.handles]
+
+    task = asks_sync if kind == "sync" else asks_async
+    async with working(app):
+        assert await (await task.push_async(5)) == [10, 12]
+    app.close()
+
+
 async def test_hooks_run_around_the_handler(app: App) -> None:
     seen: list[Any] = []
     tenant: contextvars.ContextVar[str] = contextvars.ContextVar("tenant")
@@ -381,6 +428,40 @@ async def test_a_thousand_at_once(app: App) -> None:
         many = await together.push_many_async([(n,) for n in range(1000)])
         assert await asyncio.gather(*(one.result_async(60) for one in many.handles)) == list(range(1000))
     assert top == 1000
+
+
+async def test_functions_of_every_kind(app: App) -> None:
+    def logged(function: Any) -> Any:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **named: Any) -> Any:
+            return function(*args, **named)
+
+        return wrapper
+
+    @app.task
+    @logged
+    async def decorated(n: int) -> int:
+        await asyncio.sleep(0)
+        return n + 1
+
+    @app.task
+    def open_ended(first: int, /, *rest: int, flag: bool = False, **named: str) -> list[Any]:
+        return [first, list(rest), flag, named]
+
+    class Shop:
+        factor = 2
+
+        def twice(self, n: int) -> int:
+            return self.factor * n
+
+    called = app.task(Shop().twice)
+    with pytest.raises(TypeError, match="not of a partial"):
+        app.task(functools.partial(max, 1))
+    async with working(app):
+        assert await (await decorated.push_async(1)) == 2
+        assert await (await called.push_async(4)) == 8
+        assert await (await open_ended.push_async(1, 2, 3, flag=True, a="b")) == [1, [2, 3], True, {"a": "b"}]
+        assert await (await open_ended.push_async(1)) == [1, [], False, {}]
 
 
 async def test_sync_handlers_run_side_by_side(app: App) -> None:

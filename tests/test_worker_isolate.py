@@ -38,8 +38,9 @@ PROGRAM = """
         elif how == "sys.exit":
             sys.exit(4)
 
-    @app.task(timeout=0.3)
+    @app.task(timeout=1)
     def hang() -> None:
+        Path(f"began-{{os.getpid()}}").touch()
         while True:
             pass
 
@@ -84,7 +85,7 @@ def client(server: ServerProcess) -> Iterator[FlashQ]:
 
 
 def push(client: FlashQ, queue: str, name: str, **data: Any) -> int:
-    return client.push(queue, data, name=name, max_attempts=1, timeout=300 if name.startswith("hang") else None)
+    return client.push(queue, data, name=name, max_attempts=1, timeout=1000 if name.startswith("hang") else None)
 
 
 def dead(client: FlashQ, id: int) -> Job:
@@ -114,10 +115,15 @@ def test_each_way_to_end_a_process_fails_the_job_with_its_reason(
     worker.stop()
 
 
-def test_a_handler_that_overruns_its_time_is_ended(worker: WorkerProcess, client: FlashQ, queue_name: str) -> None:
+def test_a_handler_that_overruns_its_time_is_ended(
+    worker: WorkerProcess, client: FlashQ, queue_name: str, tmp_path: Path
+) -> None:
+    assert client.wait_job(push(client, queue_name, "add", a=1, b=2))["sum"] == 3     # there is a process
     ids = [push(client, queue_name, name) for name in ("hang", "hang_async")]
     for id in ids:
         assert dead(client, id).reason in ("failed", "timeout")
+    (pid,) = (int(path.name.split("-")[1]) for path in tmp_path.glob("began-*"))
+    soon(lambda: not alive(pid))
     assert client.wait_job(push(client, queue_name, "add", a=1, b=2))["sum"] == 3
     worker.stop()
 

@@ -9,8 +9,8 @@ from flashq.client import FlashQ, FlashQError
 from support.clients import url_of
 from support.tasks import WorkerProcess, soon
 
-JOBS = 6000
-KILLS = 3
+JOBS = 3000
+KILLS = 2
 HELD = 8 + 20       # jobs that the worker may hold: at once, and ahead
 PROGRAM = """
     import os

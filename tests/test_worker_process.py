@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from conftest import StartServer
 from flashq.client import FlashQ
 from support.clients import url_of
 from support.commandline import flashq
-from support.server import ServerProcess
+from support.server import ServerProcess, server_environment
 from support.tasks import WorkerProcess, soon
 
 PROGRAM = """
@@ -145,17 +148,23 @@ def test_a_second_signal_hurries(
     assert job is not None and (job.state, job.attempts) == ("waiting", 0)
 
 
-def test_sigkill_of_a_worker_loses_nothing(
-    start_worker: StartWorker, client: FlashQ, queue_name: str, tmp_path: Path
-) -> None:
-    worker = start_worker()
-    id = push(client, queue_name, "wait", seconds=0.5)
-    soon(lambda: began(tmp_path))
-    worker.kill()
-    start_worker()
-    assert client.wait_job(id, timeout=30_000) == "waited"
-    job = client.get_job(id)
-    assert job is not None and job.attempts == 0
+def test_sigkill_of_a_worker_loses_nothing(start_server: StartServer, tmp_path: Path, queue_name: str) -> None:
+    server = start_server("--disconnect-grace", "200ms")
+    program = PROGRAM.format(queue=queue_name)
+    workers = [WorkerProcess(tmp_path, program, server)]
+    try:
+        with FlashQ(url_of(server)) as client:
+            id = push(client, queue_name, "wait", seconds=0.5)
+            soon(lambda: began(tmp_path))
+            workers[0].kill()
+            workers.append(WorkerProcess(tmp_path, program, server))
+            assert client.wait_job(id, timeout=30_000) == "waited"
+            job = client.get_job(id)
+            assert job is not None and job.attempts == 0
+        workers[1].stop()
+    finally:
+        for worker in workers:
+            worker.kill()
 
 
 def test_several_processes(start_worker: StartWorker, client: FlashQ, queue_name: str) -> None:
@@ -233,8 +242,22 @@ def test_what_cannot_be_run_is_refused_in_a_sentence(tmp_path: Path, words: list
     assert said in done.stderr, done.stderr
 
 
+def test_a_module_that_cannot_be_imported_shows_where(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text("import nowhere_to_be_found\n")
+    done = subprocess.run([sys.executable, "-m", "flashq", "worker", "program:app"], cwd=tmp_path, text=True,
+                          env=server_environment(), capture_output=True, timeout=60, check=False)
+    assert done.returncode == 1 and "Traceback" in done.stderr
+    assert "No module named 'nowhere_to_be_found'" in done.stderr
+
+
+def test_a_queue_that_cannot_be_ends_the_worker(start_worker: StartWorker) -> None:
+    worker = start_worker("--queues", "no spaces")
+    worker.ended(status=1)
+    assert "queue" in worker.named("worker_failed")[0]["error"].lower()
+
+
 def test_a_server_that_refuses_the_token_ends_the_worker(
-    start_server: Any, tmp_path: Path, queue_name: str
+    start_server: StartServer, tmp_path: Path, queue_name: str
 ) -> None:
     server = start_server("--auth-tokens", "s3cret")    # the worker names none
     worker = WorkerProcess(tmp_path, PROGRAM.format(queue=queue_name), server)

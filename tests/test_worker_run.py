@@ -10,8 +10,7 @@ import pytest
 
 from conftest import StartServer
 from flashq import App, CurrentJob, Worker, current_job
-from flashq.client import AsyncFlashQ, FlashQError, refusals
-from flashq.client.calls import jobs as calls
+from flashq.client import AsyncFlashQ
 from flashq.client.endpoint import Endpoint
 from flashq.worker import pulse, watch
 from support.clients import url_of
@@ -208,23 +207,6 @@ def test_settings_that_cannot_be(options: dict[str, Any], text: str) -> None:
     app.task(name="one")(lambda: None)
     with pytest.raises(ValueError, match=text):
         Worker(app, **options)
-
-
-async def test_many_calls_at_once_are_answered_one_by_one(server: ServerProcess, queue_name: str) -> None:
-    async with AsyncFlashQ(url_of(server)) as client:
-        answers = await client.call_many([calls.push(queue_name, n) for n in range(3)])
-        ids = [one for one in answers if isinstance(one, int)]
-        assert len(ids) == 3 and await client.call_many([]) == []
-        jobs = await client.pull_batch(queue_name, 2)
-        told = await client.call_many([calls.ack(one) for one in (jobs[0], ids[2], jobs[1])])
-        assert told[0] is told[2] is None and isinstance(told[1], refusals.JobNotFound)
-        waits = asyncio.create_task(client.call_many([calls.pull(f"{queue_name}-none", timeout=60_000)] * 2))
-        await asyncio.sleep(0)
-        waits.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waits
-        slow = await client.call_many([calls.pull(f"{queue_name}-none", timeout=60_000, deadline=0.1)])
-        assert slow == [None] or isinstance(slow[0], FlashQError)
 
 
 async def test_changes_are_noticed_without_a_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

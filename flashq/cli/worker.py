@@ -4,11 +4,14 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from flashq.setting_types import TIME
+
+if TYPE_CHECKING:
+    from flashq.worker.worker import Worker
 
 LEVELS = ("debug", "info", "warning", "error")      # those of flashq/server/logs.py
 
@@ -98,31 +101,14 @@ def _supervise(options: dict[str, Any], logger: Any) -> int:
 def _run(target: str, options: dict[str, Any], logger: Any) -> int:
     """Run one worker in this process. Its exit status."""
     from flashq.client.errors import FlashQError
-    from flashq.worker.isolate import Isolation
     from flashq.worker.joblog import Forward, JobLog
     from flashq.worker.orphan import when_orphaned
-    from flashq.worker.target import BadTarget, load_app
-    from flashq.worker.worker import Worker
 
     logging.getLogger("flashq").addHandler(Forward(logger))
-
-    def started() -> None:
-        logger.info("worker_started", app=target, server=str(app.endpoint), queues=worker.queues,
-                    tasks=sorted(app.tasks), concurrency=worker.concurrency)
-
-    try:
-        app = load_app(target)
-        if options["url"]:
-            app.connect_to(options["url"])
-        log = JobLog(logger)
-        app.endpoint.ssl_context()      # says now what is wrong with it
-        limit = options["max_jobs_per_child"]
-        isolation = Isolation(target, str(Path.cwd()), options["url"] or "", limit) if options["isolate"] else None
-        worker = Worker(app, queues=options["queues"], concurrency=options["concurrency"],
-                        prefetch=options["prefetch"], drain_timeout=options["drain_timeout"], isolation=isolation,
-                        max_jobs=None if isolation else limit, on_ready=started, on_outcome=log)
-    except (BadTarget, ValueError, TypeError) as error:
-        raise click.UsageError(str(error)) from None
+    log = JobLog(logger)
+    worker: Worker = _worker(target, options, on_outcome=log, on_ready=lambda: logger.info(
+        "worker_started", app=target, server=str(worker.app.endpoint), queues=worker.queues,
+        tasks=sorted(worker.app.tasks), concurrency=worker.concurrency))
     if options["supervised"]:
         when_orphaned(lambda: os.kill(os.getpid(), signal.SIGTERM))
     try:
@@ -133,3 +119,26 @@ def _run(target: str, options: dict[str, Any], logger: Any) -> int:
     log.flush()
     logger.info("worker_stopped", jobs=worker.finished)
     return 0
+
+
+def _worker(target: str, options: dict[str, Any], **hooks: Any) -> "Worker":
+    """As the options say. A usage error when they make none."""
+    from flashq.worker.isolate import Isolation
+    from flashq.worker.target import BadTarget, load_app
+    from flashq.worker.worker import Worker
+
+    try:
+        app = load_app(target)
+    except BadTarget as error:
+        raise click.UsageError(str(error)) from None
+    limit = options["max_jobs_per_child"]
+    isolation = Isolation(target, str(Path.cwd()), options["url"] or "", limit) if options["isolate"] else None
+    try:
+        if options["url"]:
+            app.connect_to(options["url"])
+        app.endpoint.ssl_context()      # says now what is wrong with it
+        return Worker(app, queues=options["queues"], concurrency=options["concurrency"], prefetch=options["prefetch"],
+                      drain_timeout=options["drain_timeout"], isolation=isolation,
+                      max_jobs=None if isolation else limit, **hooks)
+    except (ValueError, TypeError, OSError) as error:
+        raise click.UsageError(str(error)) from None

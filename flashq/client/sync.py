@@ -4,7 +4,7 @@ import queue as queues
 import ssl
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, Generic, Self, TypeVar
 
@@ -71,6 +71,19 @@ class FlashQ(SyncCommands):
         packed = self._setup.packer.pack(call.fields)
         portal = self._open()
         return call.result(_wait(portal, *_ask(portal, call, packed, seconds)))
+
+    def call_many(self, calls: Sequence[Call[T]]) -> list[T | FlashQError]:
+        """Carry out calls together, in their order, each of which is answered by itself: its result, or its error."""
+        portal, packer = self._open(), self._setup.packer
+        packed = [(call, packer.pack(call.fields)) for call in calls]
+        asked = [(call, *_ask(portal, call, raw, self._setup.timed(call))) for call, raw in packed]
+        answers: list[T | FlashQError] = []
+        for call, request, future in asked:
+            try:
+                answers.append(call.result(_wait(portal, request, future)))
+            except FlashQError as error:
+                answers.append(error)
+        return answers
 
     def _open(self) -> Portal:
         """Begun by the first call of a process: one that was forked off has none of its parent's threads."""

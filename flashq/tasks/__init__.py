@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from flashq.tasks.options import Backoff
     from flashq.tasks.outcome import Outcome
     from flashq.tasks.run import run_job
-    from flashq.tasks.task import ManyPushed, Task
+    from flashq.tasks.task import AsyncTask, ManyPushed, Task
 
-__all__ = ["App", "Backoff", "Chain", "CurrentJob", "Discard", "Group", "GroupHandle", "Handle", "JobStopped",
-           "ManyPushed", "Middleware", "NamelessJob", "Outcome", "ResultNotReady", "Retry", "Step", "Task",
-           "UnknownTask", "UnreadableResult", "WrongArgument", "WrongData", "WrongResult", "chain", "current_job",
-           "flow", "group", "run_job"]
+__all__ = ["App", "AsyncTask", "Backoff", "Chain", "CurrentJob", "Discard", "Group", "GroupHandle", "Handle",
+           "JobStopped", "ManyPushed", "Middleware", "NamelessJob", "Outcome", "ResultNotReady", "Retry", "Step",
+           "Task", "UnknownTask", "UnreadableResult", "WrongArgument", "WrongData", "WrongResult", "chain",
+           "current_job", "flow", "group", "run_job"]
 
 _MODULES: dict[str, tuple[str, ...]] = {
     "app": ("App",),
@@ -43,7 +43,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "options": ("Backoff",),
     "outcome": ("Outcome",),
     "run": ("run_job",),
-    "task": ("ManyPushed", "Task"),
+    "task": ("AsyncTask", "ManyPushed", "Task"),
 }
 
 

@@ -1,22 +1,23 @@
 """An app: tasks by name, the server they go to, and what runs around their handlers."""
 import asyncio
 import contextlib
+import inspect
 import ssl
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, ParamSpec, TypeVar, Unpack, overload
+from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack, overload
 
 from flashq.client.aio import AsyncFlashQ
 from flashq.client.endpoint import Endpoint, parse
 from flashq.client.shapes import Job
 from flashq.client.sync import FlashQ
-from flashq.tasks.context import ClientReporter, Reporter
+from flashq.tasks.context import ClientReporter, CurrentJob, Reporter
 from flashq.tasks.errors import NamelessJob, UnknownTask
 from flashq.tasks.hooks import After, Before, Hooks, Middleware, OnError
 from flashq.tasks.options import TaskSettings, check_names
 from flashq.tasks.plan import Plan, carry_out, carry_out_async, refuse_in_loop
-from flashq.tasks.task import Task
+from flashq.tasks.task import AsyncTask, Task
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -53,7 +54,13 @@ class App:
     # -- tasks --------------------------------------------------------------------------------------------------------
 
     @overload
-    def task(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
+    def task(
+        self, function: Callable[Concatenate[CurrentJob, P], Coroutine[Any, Any, R]], /
+    ) -> AsyncTask[P, R]: ...
+    @overload
+    def task(self, function: Callable[Concatenate[CurrentJob, P], R], /) -> Task[P, R]: ...
+    @overload
+    def task(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncTask[P, R]: ...
     @overload
     def task(self, function: Callable[P, R], /) -> Task[P, R]: ...
     @overload
@@ -196,12 +203,19 @@ class TaskMaker:
         self._settings = settings
 
     @overload
-    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
+    def __call__(
+        self, function: Callable[Concatenate[CurrentJob, P], Coroutine[Any, Any, R]], /
+    ) -> AsyncTask[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[CurrentJob, P], R], /) -> Task[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncTask[P, R]: ...
     @overload
     def __call__(self, function: Callable[P, R], /) -> Task[P, R]: ...
     def __call__(self, function: Callable[..., Any], /) -> Any:
         """The task."""
-        task: Task[..., Any] = Task(self._app, function, self._settings)
+        kind: type[Task[..., Any]] = AsyncTask if inspect.iscoroutinefunction(function) else Task
+        task = kind(self._app, function, self._settings)
         task.parameters.check_now()
         self._app.add(task)
         return task

@@ -4,6 +4,7 @@ What happens stands here alone: which task it is, middleware, arguments read by 
 result, and what becomes of a failure.
 """
 import asyncio
+import inspect
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -99,6 +100,9 @@ async def _handle(app: "App", task: "Task[..., Any]", current: CurrentJob, execu
     failed, value = await future
     if failed:
         raise value
+    if inspect.iscoroutine(value):      # of an async function that a decorator has wrapped
+        _interrupt_this(current)
+        return await value
     return value
 
 
@@ -112,8 +116,10 @@ def _in_thread(work: Callable[[], Any]) -> tuple[bool, Any]:
     """Whether it failed, and with what: a future takes no StopIteration, and hands on no SystemExit quietly."""
     try:
         return False, work()
-    except BaseException as error:
+    except (Exception, SystemExit, asyncio.CancelledError) as error:
         return True, error
+    except BaseException as error:      # a KeyboardInterrupt, which in a thread nobody's Ctrl-C has caused
+        return True, RuntimeError(f"the handler raised {error!r}")
 
 
 def _cancelled_from_outside() -> bool:

@@ -50,6 +50,12 @@ class Parameters:
         return found[0] if found else None
 
     @cached_property
+    def injected_at(self) -> int | None:
+        """Its place among those that may be given without their names; None when it is not one of them."""
+        placed = [name for name, one in self._signature.parameters.items() if one.kind in _POSITIONAL]
+        return placed.index(self.injected) if self.injected in placed else None
+
+    @cached_property
     def slots(self) -> dict[str, Slot]:
         """By name, in their order. TypeError for a hint that cannot go over the wire."""
         slots = {}

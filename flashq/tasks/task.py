@@ -2,10 +2,10 @@
 import hashlib
 import inspect
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, Unpack
 
 import orjson
 
@@ -15,6 +15,7 @@ from flashq.client.calls import jobs as calls
 from flashq.client.results import BatchResult, RefusedItem
 from flashq.client.shapes import CronOptions, PushOptions
 from flashq.tasks import tracing
+from flashq.tasks.context import CurrentJob, current_job
 from flashq.tasks.handle import Handle, one
 from flashq.tasks.meta import META, Meta
 from flashq.tasks.options import PushSettings, Seconds, TaskSettings, fields_of, milliseconds
@@ -50,7 +51,9 @@ class Task(Generic[P, R]):
         self.app = app
         self.function = function
         self.settings = settings
-        self.name = settings.get("name") or function.__name__
+        if not inspect.isroutine(function):
+            raise TypeError(f"a task is made of a function, not of a {type(function).__name__}")
+        self.name: str = settings.get("name") or function.__name__
         self.queue = settings.get("queue") or app.queue
         self.version = settings.get("version")
         self.no_retry = tuple(settings.get("no_retry", ()))
@@ -62,17 +65,27 @@ class Task(Generic[P, R]):
         self.__module__ = function.__module__
         self.__wrapped__ = function
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
-        """The function's own result: of an async one a coroutine. No job is made."""
-        return self.function(*args, **kwargs)
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """The function's own result; no job is made. Its parameter for the job, if it has one, gets the one at work."""
+        made: R = self._called(args, kwargs)
+        return made
+
+    def _called(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        injected = self.parameters.injected
+        if injected is None or injected in kwargs or any(isinstance(one, CurrentJob) for one in args):
+            return self.function(*args, **kwargs)
+        at = self.parameters.injected_at
+        if at is not None and at <= len(args):
+            return self.function(*args[:at], current_job(), *args[at:], **kwargs)
+        return self.function(*args, **{**kwargs, injected: current_job()})
 
     def __repr__(self) -> str:
         return f"<Task {self.name} of queue {self.queue}>"
 
-    def using(self, **settings: Unpack[PushSettings]) -> "Task[P, R]":
+    def using(self, **settings: Unpack[PushSettings]) -> Self:
         """The same task with other settings for what is pushed: `task.using(priority=9).push(…)`."""
         merged: TaskSettings = {**self.settings, **settings}
-        return Task(self.app, self.function, merged, self.parameters)
+        return type(self)(self.app, self.function, merged, self.parameters)
 
     # -- pushing ------------------------------------------------------------------------------------------------------
 
@@ -224,6 +237,17 @@ class Task(Generic[P, R]):
             name or self.name, self.queue, cron, tz=tz, data=data, options=made, limit=limit,
             repeat_every=None if every is None else milliseconds(every, "every"),
             overlap=None if overlap else "skip")
+
+
+class AsyncTask(Task[P, R]):
+    """Of an async function: calling it gives a coroutine. All else is the same."""
+
+    def __call__(  # type: ignore[override]  # the one difference
+        self, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, R]:
+        """The function's coroutine. No job is made."""
+        made: Coroutine[Any, Any, R] = self._called(args, kwargs)
+        return made
 
 
 def _until(when: datetime) -> timedelta:

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Sequence
 
+from flashq.client import refusals
 from flashq.client.aio import AsyncFlashQ
 from flashq.client.call import Call
 from flashq.client.calls import jobs as calls
@@ -17,8 +18,11 @@ MAX_PULL = 1000
 MAX_PREFETCH = 2000
 PREFETCH_SECONDS = 0.05     # of work that waits here while other workers might do it
 MAX_OPEN = 20_000           # ends of jobs that were not answered; no more is pulled then
-PULL_MS = 1000              # a worker that drains waits for the answer: what came later would be lost for a while
+PULL_MS = 500               # a worker that drains waits for the answer: what came later would be lost for a while
 PAUSE_SECONDS = 1.0         # after a refusal
+HOPELESS = (            # what waiting does not mend
+    ClientClosed, refusals.AuthRequired, refusals.InvalidToken, refusals.InvalidQueueName, refusals.InvalidField,
+    refusals.OutOfRange, refusals.FieldTooLong, refusals.Contradiction, refusals.UnknownCommand)
 _LOG = logging.getLogger("flashq.worker")
 
 
@@ -58,7 +62,7 @@ class Feed:
         self._room.set()
 
     async def run(self) -> None:
-        """Pull until stopped."""
+        """Pull until stopped. What the server will refuse every time is raised."""
         while not self._stopping:
             want = self._credit()
             if want <= 0:
@@ -72,7 +76,7 @@ class Feed:
                 else:
                     self._lanes.add(jobs)
                     self._pulse.arrived(jobs)
-            except ClientClosed:
+            except HOPELESS:
                 raise
             except DeadlineExceeded as error:
                 _LOG.warning("%s", error)

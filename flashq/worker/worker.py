@@ -3,7 +3,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 import uvloop
@@ -48,17 +48,12 @@ class Worker:
         isolation: Isolation | None = None, on_ready: Callable[[], object] | None = None,
         on_outcome: OnOutcome | None = None,
     ) -> None:
-        if concurrency < 1:
-            raise ValueError("concurrency must be at least 1")
-        if prefetch is not None and prefetch < 0:
-            raise ValueError("prefetch must not be negative")
-        if drain_timeout < 0:
-            raise ValueError("drain_timeout must not be negative")
+        for name, value, least in (
+                ("concurrency", concurrency, 1), ("prefetch", prefetch, 0), ("drain_timeout", drain_timeout, 0)):
+            if value is not None and value < least:
+                raise ValueError(f"{name} must be at least {least}")
         self.app = app
-        self.queues = list(queues) if queues else list(dict.fromkeys(task.queue for task in app.tasks.values()))
-        if not 0 < len(self.queues) <= MAX_QUEUES:
-            raise ValueError(f"a worker needs 1 to {MAX_QUEUES} queues: the app has no tasks" if not self.queues else
-                             f"a worker pulls from at most {MAX_QUEUES} queues, not {len(self.queues)}")
+        self.queues = _queues(app, queues)
         app.check()
         self.concurrency = concurrency
         self.finished = 0
@@ -89,7 +84,7 @@ class Worker:
     async def run(self) -> None:
         """Run in this loop until `stop`, or until cancelled; then what runs may end within `drain_timeout`.
 
-        FlashQError when the server cannot be reached within 30 s, or refuses the token.
+        FlashQError when the server cannot be reached within 30 s, refuses the token, or what pulls ask for.
         """
         client = self.app.new_async_client(on_told=self._told)
         try:
@@ -208,3 +203,12 @@ class Worker:
         named = any(version is not None for version in versions)
         return [task.name for task in tasks], [version or 0 for version in versions] if named else None
 
+
+def _queues(app: App, given: Iterable[str] | None) -> list[str]:
+    """Those given, or those of the app's tasks. ValueError when there are none, or too many."""
+    queues = list(given or dict.fromkeys(task.queue for task in app.tasks.values()))
+    if not queues:
+        raise ValueError("the app has no tasks, and so no queues to pull from")
+    if len(queues) > MAX_QUEUES:
+        raise ValueError(f"a worker pulls from at most {MAX_QUEUES} queues, not {len(queues)}")
+    return queues

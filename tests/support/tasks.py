@@ -57,12 +57,16 @@ class WorkerProcess:
         self, directory: Path, program: str, server: ServerProcess, *flags: str, module: str = "program"
     ) -> None:
         (directory / f"{module}.py").write_text(textwrap.dedent(program))
-        self.log: list[str] = []
+        self._flags = flags
         self._file = directory / f"worker-{time.monotonic_ns()}.log"
         with self._file.open("w") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "flashq", "worker", f"{module}:app", "--log-format", "json", *flags],
                 cwd=directory, env=server_environment({"FLASHQ_URL": url_of(server)}), stdout=out, stderr=out)
+
+    def flag(self, name: str, default: str) -> str:
+        """What it was given for a flag."""
+        return dict(zip(self._flags, self._flags[1:], strict=False)).get(name, default)
 
     @property
     def text(self) -> str:

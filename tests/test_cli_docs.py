@@ -78,6 +78,11 @@ def checks_of(report: str) -> list[str]:
     return re.findall(r"^  (?:ok   |warn |fail )(.{22})", report, re.MULTILINE)
 
 
+def rows_of(report: str) -> list[str]:
+    """What `bench` measured, whoever was the limit."""
+    return re.findall(r"^│ (.+?) +│", report, re.MULTILINE)
+
+
 def test_the_page_shows_what_the_commands_print(
     start_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,6 +103,8 @@ def test_the_page_shows_what_the_commands_print(
         if "$ flashq doctor" in block:
             found = checks_of(now)      # on other systems there are less
             assert found == [name for name in checks_of(block) if name in found] and len(found) > 12
+        elif "$ flashq bench" in block:
+            assert rows_of(now) == rows_of(block) != []
         else:
             assert shape(now) == shape(block)
     assert RENEW or captured == set(SEEN_AT)

@@ -110,7 +110,8 @@ def test_a_unix_socket(start_server: StartServer, tmp_path: Path) -> None:
 
 def test_a_server_that_goes_away_under_a_tail(start_server: StartServer, tmp_path: Path) -> None:
     first = start_server()
-    terminal = Terminal("events", "songs", directory=tmp_path, columns=200, env={"FLASHQ_URL": url_of(first)})
+    terminal = Terminal("events", "songs", "--deadline", "300ms", directory=tmp_path, columns=200,
+                        env={"FLASHQ_URL": url_of(first)})
     try:
         terminal.wait_for("listening")
         port = str(first.address[1])

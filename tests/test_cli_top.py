@@ -39,16 +39,25 @@ def top(tmp_path: Path) -> Iterator[Top]:
         terminal.close()
 
 
-@pytest.fixture
-def busy(start_server: StartServer) -> ServerProcess:
-    """A server of its own with queues in different states."""
-    server = start_server()
+def fill(server: ServerProcess) -> ServerProcess:
+    """With queues in different states."""
     cli = cli_of(server)
     cli("push", "emails", "-", input="1\n2\n3\n")
     cli("push", "reports", "1", "--delay", "1h")
     cli("push", "webhooks", "-", "--max-attempts", 1, input="1\n2\n")
     cli("pull", "webhooks", "--count", 2, "--fail", "no luck")
     return server
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """One with such queues, for tests that only look."""
+    running = ServerProcess(tmp_path_factory.mktemp("server"))
+    try:
+        yield fill(running)
+        running.stop()
+    finally:
+        running.kill()
 
 
 # --- at a terminal
@@ -70,8 +79,9 @@ def test_the_screen_at_80x24(busy: ServerProcess, top: Top) -> None:
     assert ALTERNATE[0] in terminal.seen
 
 
-def test_keys_pause_resume_and_retry(busy: ServerProcess, top: Top) -> None:
-    terminal, cli = top(busy), cli_of(busy)
+def test_keys_pause_resume_and_retry(start_server: StartServer, top: Top) -> None:
+    server = fill(start_server())
+    terminal, cli = top(server), cli_of(server)
     terminal.wait_for("webhooks")
     terminal.type("p")
     terminal.wait_for("emails is paused")
@@ -213,6 +223,14 @@ def test_the_screen_fits_any_terminal(width: int, height: int, rows: int, moved:
     if rows and height > 12:
         assert any(line.plain.startswith(str(state.selected)[:9]) for line in lines)
         assert state.selected in state.names and len(state.names) <= height
+
+
+@pytest.mark.parametrize("count", [0, 99_999, 999_999, 12_345_678, 5_000_000_000])
+def test_large_numbers_keep_their_columns(count: int) -> None:
+    row = Row("x" * 60, count, count, count, count, count, float(count), 10**10, False, "paused")
+    view = View(1.0, 1.0, 1.0, 1.0, count, count, count, count, "commit", "ok", 0, (row,))
+    cells = text_of(view, None, State(), 80, 24)[6].plain.split()
+    assert len(cells) == 8 and cells[-1] == "paused"
 
 
 def test_before_the_first_reading_there_is_a_screen_too() -> None:

@@ -73,7 +73,7 @@ class Tail:
         from flashq.client import FlashQError
 
         try:
-            self.client.ping(deadline=LOOK_SECONDS)
+            self.client.ping(deadline=min(LOOK_SECONDS, self._here.seconds))
         except FlashQError as error:
             if not self._gone:
                 self._here.out.note(f"no connection ({error}); trying again")

@@ -18,7 +18,7 @@ from flashq.machine import memory_bytes
 from flashq.server.listeners import BACKLOG, SPARE_FILES
 
 MEMORY_PERCENT = 85     # of what the process may use; over it the kernel ends processes
-CLOCK_SECONDS = 0.25    # of watching
+CLOCK_SECONDS = 0.1    # of watching
 CLOCK_STEP = 0.05       # seconds between the two clocks that are a jump
 OLDEST_TIME = 1_767_225_600     # 2026-01-01, in seconds since 1970: no clock that is right is before it
 _UNSYNCED = 0x40        # STA_UNSYNC of adjtimex(2)

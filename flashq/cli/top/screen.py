@@ -107,14 +107,25 @@ def _columns(width: int) -> Text:
     return Text(f"{'QUEUE':<{_name_width(width)}}{numbers}  limits".ljust(width), style="reverse")
 
 
+def _fitted(cell: float | str | None, width: int) -> str:
+    """A number in less than its column, at the cost of digits."""
+    if cell is None or isinstance(cell, str):
+        return cell or "-"
+    text = number(cell)
+    for size, unit in ((1e3, "k"), (1e6, "M"), (1e9, "G")):
+        if len(text) < width:
+            break
+        text = f"{cell / size:.1f}{unit}"
+    return text
+
+
 def _row(row: Row, selected: bool, width: int) -> Text:
     size = _name_width(width)
     name = harmless(row.name)
     name = name if len(name) < size else name[:size - 2] + "… "
     oldest = "-" if row.oldest_ms is None else span(row.oldest_ms).split()[0] if row.oldest_ms >= 1000 else "<1s"
-    cells = (number(row.waiting), number(row.delayed), number(row.active), number(row.dead),
-             "-" if row.done_rate is None else number(row.done_rate), oldest)
-    numbers = "".join(f"{cell:>{wide}}" for cell, (_, wide) in zip(cells, NUMBERS, strict=True))
+    cells = (row.waiting, row.delayed, row.active, row.dead, row.done_rate, oldest)
+    numbers = "".join(f"{_fitted(cell, wide):>{wide}}" for cell, (_, wide) in zip(cells, NUMBERS, strict=True))
     line = Text(f"{name:<{size}}{numbers}  {row.limits}".ljust(width))
     if row.dead:
         line.stylize("red")

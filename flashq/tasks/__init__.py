@@ -9,6 +9,8 @@ if TYPE_CHECKING:
         Discard,
         JobStopped,
         NamelessJob,
+        PredecessorLost,
+        PredecessorPending,
         ResultNotReady,
         Retry,
         UnknownTask,
@@ -26,16 +28,16 @@ if TYPE_CHECKING:
     from flashq.tasks.task import AsyncTask, ManyPushed, Task
 
 __all__ = ["App", "AsyncTask", "Backoff", "Chain", "CurrentJob", "Discard", "Group", "GroupHandle", "Handle",
-           "JobStopped", "ManyPushed", "Middleware", "NamelessJob", "Outcome", "ResultNotReady", "Retry", "Step",
-           "Task", "UnknownTask", "UnreadableResult", "WrongArgument", "WrongData", "WrongResult", "chain",
-           "current_job", "flow", "group", "run_job"]
+           "JobStopped", "ManyPushed", "Middleware", "NamelessJob", "Outcome", "PredecessorLost",
+           "PredecessorPending", "ResultNotReady", "Retry", "Step", "Task", "UnknownTask", "UnreadableResult",
+           "WrongArgument", "WrongData", "WrongResult", "chain", "current_job", "flow", "group", "run_job"]
 
 _MODULES: dict[str, tuple[str, ...]] = {
     "app": ("App",),
     "context": ("CurrentJob", "current_job"),
     "errors": (
-        "Discard", "JobStopped", "NamelessJob", "ResultNotReady", "Retry", "UnknownTask", "UnreadableResult",
-        "WrongArgument", "WrongData", "WrongResult",
+        "Discard", "JobStopped", "NamelessJob", "PredecessorLost", "PredecessorPending", "ResultNotReady", "Retry",
+        "UnknownTask", "UnreadableResult", "WrongArgument", "WrongData", "WrongResult",
     ),
     "flows": ("Chain", "Group", "GroupHandle", "Step", "chain", "flow", "group"),
     "handle": ("Handle",),

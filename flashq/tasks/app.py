@@ -15,6 +15,7 @@ from flashq.client.sync import FlashQ
 from flashq.tasks.context import ClientReporter, CurrentJob, Reporter
 from flashq.tasks.errors import NamelessJob, UnknownTask
 from flashq.tasks.hooks import After, Before, Hooks, Middleware, OnError
+from flashq.tasks.inputs import Delays
 from flashq.tasks.options import TaskSettings, check_names
 from flashq.tasks.plan import Plan, carry_out, carry_out_async, refuse_in_loop
 from flashq.tasks.task import AsyncTask, Task
@@ -43,6 +44,7 @@ class App:
         self.queue = defaults.get("queue", QUEUE)
         self.tasks: dict[str, Task[..., Any]] = {}
         self.hooks = Hooks()
+        self.delays = Delays()
         self._given = url
         self._token = token
         self._tls = tls

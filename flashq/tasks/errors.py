@@ -32,6 +32,24 @@ class NamelessJob(LookupError):
     """A job without a name, in a queue of which the app has not exactly one task."""
 
 
+class PredecessorPending(Exception):
+    """A job of a flow was delivered before one that it waits for is done: its dead letter was retried along with that.
+
+    It goes back to its queue uncounted, to come again after `delay_ms`.
+    """
+
+    def __init__(self, id: int, state: str, delay_ms: int) -> None:
+        super().__init__(f"job {id}, which it waits for, is {state}")
+        self.delay_ms = delay_ms
+
+
+class PredecessorLost(LookupError):
+    """A job of a flow takes the result of one that has none, and will have none: it is dead, or not kept any more."""
+
+    def __init__(self, id: int, state: str) -> None:
+        super().__init__(f"job {id}, whose result it takes, is {state}, not completed")
+
+
 class ResultNotReady(FlashQError, TimeoutError):
     """The job had not ended when the time to wait for it was over. It goes on."""
 

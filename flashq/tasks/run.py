@@ -15,13 +15,23 @@ from typing import TYPE_CHECKING, Any
 from flashq.client.shapes import Job
 from flashq.tasks import tracing
 from flashq.tasks.context import CurrentJob, Reporter, _current
-from flashq.tasks.errors import Discard, JobStopped, NamelessJob, Retry, UnknownTask, WrongData, WrongResult
+from flashq.tasks.errors import (
+    Discard,
+    JobStopped,
+    NamelessJob,
+    PredecessorLost,
+    PredecessorPending,
+    Retry,
+    UnknownTask,
+    WrongData,
+    WrongResult,
+)
 from flashq.tasks.inputs import data_of
 from flashq.tasks.options import milliseconds
 from flashq.tasks.outcome import DONE, Outcome, error_text
 
 UNKNOWN_MS = 10_000     # until a job is delivered again whose task this worker does not know
-_FINAL = (Discard, NamelessJob, WrongData, WrongResult)      # another attempt would only repeat them
+_FINAL = (Discard, NamelessJob, PredecessorLost, WrongData, WrongResult)      # another attempt would only repeat them
 
 if TYPE_CHECKING:
     from flashq.tasks.app import App
@@ -79,6 +89,8 @@ async def _surrounded(app: "App", task: "Task[..., Any]", current: CurrentJob, e
             outcome = _done(task, await _handle(app, task, current, executor))
             await app.hooks.after(current, outcome.result)
             return outcome
+        except PredecessorPending:      # nothing went wrong: it comes again
+            raise
         except (Exception, SystemExit) as error:
             await app.hooks.on_error(current, error)
             raise
@@ -141,6 +153,8 @@ def _decide(task: "Task[..., Any] | None", current: CurrentJob, error: BaseExcep
         return Outcome("failed" if error.count else "released", error=text, retry_after=after, exception=error)
     if isinstance(error, UnknownTask):
         return Outcome("released", error=text, retry_after=UNKNOWN_MS, exception=error)
+    if isinstance(error, PredecessorPending):
+        return Outcome("released", error=text, retry_after=error.delay_ms, exception=error)
     final = isinstance(error, _FINAL) or (task is not None and isinstance(error, task.no_retry))
     return Outcome("dead" if final else "failed", error=text, exception=error)
 

@@ -231,6 +231,9 @@ def test_cancel_reaches_another_process(
         (["program:wrong"], "has a int, and no App, called 'wrong'"),
         (["program:empty"], "app 'program:empty' has no tasks"),
         (["program:app", "--queues", "a=0"], "a weight is a number from 1 to 1000"),
+        (["program:app", "--queues", "good,my queue"], "queue 'my queue': Queue name must contain only"),
+        (["program.py"], "names a file, not a module; did you mean program"),
+        (["sub/program.py:app"], "did you mean sub.program:app"),
         (["program:app", "--drain-timeout", "soon"], "Invalid value for '--drain-timeout'"),
         (["program:app", "--url", "http://x"], "must begin with flashq://"),
     ],
@@ -248,12 +251,24 @@ def test_a_module_that_cannot_be_imported_shows_where(tmp_path: Path) -> None:
                           env=server_environment(), capture_output=True, timeout=60, check=False)
     assert done.returncode == 1 and "Traceback" in done.stderr
     assert "No module named 'nowhere_to_be_found'" in done.stderr
+    assert "importlib" not in done.stderr and 'File "<frozen' not in done.stderr
+    assert "flashq/" not in done.stderr.partition("Traceback")[2]
 
 
-def test_a_queue_that_cannot_be_ends_the_worker(start_worker: StartWorker) -> None:
-    worker = start_worker("--queues", "no spaces")
-    worker.ended(status=1)
-    assert "queue" in worker.named("worker_failed")[0]["error"].lower()
+def test_a_queue_name_that_cannot_be_is_told_by_the_module_that_has_it(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(
+        "from flashq import App\napp = App()\n@app.task(queue='my queue')\ndef f() -> None: ...\n")
+    done = subprocess.run([sys.executable, "-m", "flashq", "worker", "program:app"], cwd=tmp_path, text=True,
+                          env=server_environment(), capture_output=True, timeout=60, check=False)
+    assert done.returncode == 1 and "ValueError: queue 'my queue'" in done.stderr
+
+
+def test_a_queue_that_no_task_uses_is_warned_of(start_worker: StartWorker, queue_name: str) -> None:
+    worker = start_worker("--queues", f"{queue_name},{queue_name}-typo")
+    line = worker.wait_for(f"no task of the app has queue '{queue_name}-typo': "
+                           "only jobs named as one of its tasks run from there")
+    assert line["level"] == "warning"
+    worker.stop()
 
 
 def test_a_server_that_refuses_the_token_ends_the_worker(

@@ -1,6 +1,7 @@
 """A Worker in the loop of a program: queues, prefetch, heartbeats, ends of jobs that the server does not take."""
 
 import asyncio
+import re
 import threading
 import time
 from pathlib import Path
@@ -224,3 +225,34 @@ async def test_changes_are_noticed_without_a_library(tmp_path: Path, monkeypatch
         assert not looking.done()
         change()
         assert Path(await asyncio.wait_for(looking, 20)).suffix == ".py"
+
+
+async def test_a_queue_that_the_server_refuses_does_not_stop_the_others(start_server: StartServer) -> None:
+    server = start_server("--max-queues", "1")
+    app = App(url_of(server), queue="served")
+
+    @app.task
+    async def nothing() -> str:
+        return "done"
+
+    @app.task(queue="refused")
+    async def other() -> None: ...
+
+    handle = await nothing.push_async()         # now no other name is taken
+    async with working(app, queues={"refused": 5, "served": 1}):
+        assert await handle.result_async(20) == "done"
+        assert await (await nothing.push_async()).result_async(20) == "done"
+
+
+@pytest.mark.parametrize("name", ["my queue", "", "a/b", "ü" * 200])
+def test_a_queue_name_that_the_server_would_refuse_is_refused_at_once(name: str) -> None:
+    app = App()
+    with pytest.raises(ValueError, match=re.escape(f"queue '{name}': Queue name")):
+        app.task(queue=name)(lambda: None)
+    with pytest.raises(ValueError, match=re.escape(f"queue '{name}': Queue name")):
+        App(queue=name)
+    app.task(name="good", queue="grün-1.b_c")(lambda: None)
+    with pytest.raises(ValueError, match=re.escape(f"queue '{name}': Queue name")):
+        Worker(app, queues=["good", name])
+    with pytest.raises(TypeError, match="a queue's name is a str, not int"):
+        App(queue=5)  # type: ignore[arg-type]

@@ -124,13 +124,15 @@ def _run(target: str, options: dict[str, Any], logger: Any) -> int:
 def _worker(target: str, options: dict[str, Any], **hooks: Any) -> "Worker":
     """As the options say. A usage error when they make none."""
     from flashq.worker.isolate import Isolation
-    from flashq.worker.target import BadTarget, load_app
+    from flashq.worker.target import BadTarget, ImportFailed, load_app
     from flashq.worker.worker import Worker
 
     try:
         app = load_app(target)
     except BadTarget as error:
         raise click.UsageError(str(error)) from None
+    except ImportFailed as error:
+        raise click.ClickException(f"{target} cannot be imported\n{error}") from None
     limit = options["max_jobs_per_child"]
     isolation = Isolation(target, str(Path.cwd()), options["url"] or "", limit) if options["isolate"] else None
     try:

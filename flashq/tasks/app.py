@@ -12,6 +12,7 @@ from flashq.client.aio import AsyncFlashQ
 from flashq.client.endpoint import Endpoint, parse
 from flashq.client.shapes import Job
 from flashq.client.sync import FlashQ
+from flashq.queue_names import check_queue_name
 from flashq.tasks.context import ClientReporter, CurrentJob, Reporter
 from flashq.tasks.errors import NamelessJob, UnknownTask
 from flashq.tasks.hooks import After, Before, Hooks, Middleware, OnError
@@ -41,7 +42,7 @@ class App:
         check_names(defaults)
         if "name" in defaults:
             raise TypeError("each task has a name of its own")
-        self.queue = defaults.get("queue", QUEUE)
+        self.queue = check_queue_name(defaults.get("queue", QUEUE))
         self.tasks: dict[str, Task[..., Any]] = {}
         self.hooks = Hooks()
         self.delays = Delays()
@@ -71,7 +72,7 @@ class App:
         """Make a task of a function, sync or async: `@app.task` or `@app.task(queue="mail", retries=3)`.
 
         Its name is that of the function, or `name=`. TypeError for a type hint whose values cannot go over the wire,
-        ValueError for a name that the app has already.
+        ValueError for a name that the app has already, and for a queue name that the server would refuse.
         """
         merged: TaskSettings = {**self._defaults, **settings}
         maker = TaskMaker(self, merged)

@@ -14,6 +14,7 @@ from flashq.client.calls import cron as cron_calls
 from flashq.client.calls import jobs as calls
 from flashq.client.results import BatchResult, RefusedItem
 from flashq.client.shapes import CronOptions, PushOptions
+from flashq.queue_names import check_queue_name
 from flashq.tasks import tracing
 from flashq.tasks.context import CurrentJob, current_job
 from flashq.tasks.handle import Handle, one
@@ -54,7 +55,7 @@ class Task(Generic[P, R]):
         if not inspect.isroutine(function):
             raise TypeError(f"a task is made of a function, not of a {type(function).__name__}")
         self.name: str = settings.get("name") or function.__name__
-        self.queue = settings.get("queue") or app.queue
+        self.queue = check_queue_name(settings.get("queue", app.queue))
         self.version = settings.get("version")
         self.no_retry = tuple(settings.get("no_retry", ()))
         self.is_async = inspect.iscoroutinefunction(function)

@@ -10,6 +10,7 @@ import uvloop
 
 from flashq.client.aio import AsyncFlashQ
 from flashq.client.streams import Cancelled, Told
+from flashq.queue_names import check_queue_name
 from flashq.tasks.app import App
 from flashq.tasks.context import ClientReporter, CurrentJob
 from flashq.tasks.outcome import Outcome
@@ -89,6 +90,7 @@ class Worker:
         client = self.app.new_async_client(on_told=self._told)
         try:
             await client.connect()
+            self._warn()
             with self.app.adopted(client):
                 await self._work(client)
         finally:
@@ -113,6 +115,11 @@ class Worker:
         for number in SIGNALS:
             loop.add_signal_handler(number, lambda: self.stop(hurry=self._stopping.is_set()))
         await self.run()
+
+    def _warn(self) -> None:
+        used = {task.queue for task in self.app.tasks.values()}
+        for queue in (one for one in self.queues if one not in used):
+            _LOG.warning("no task of the app has queue '%s': only jobs named as one of its tasks run from there", queue)
 
     async def _work(self, client: AsyncFlashQ) -> None:
         self._reporter = ClientReporter(client.call)
@@ -205,10 +212,12 @@ class Worker:
 
 
 def _queues(app: App, given: Iterable[str] | None) -> list[str]:
-    """Those given, or those of the app's tasks. ValueError when there are none, or too many."""
+    """Those given, or those of the app's tasks. ValueError when there are none, too many, or a name cannot be one."""
     queues = list(given or dict.fromkeys(task.queue for task in app.tasks.values()))
     if not queues:
         raise ValueError("the app has no tasks, and so no queues to pull from")
+    for queue in queues:
+        check_queue_name(queue)
     if len(queues) > MAX_QUEUES:
         raise ValueError(f"a worker pulls from at most {MAX_QUEUES} queues, not {len(queues)}")
     return queues

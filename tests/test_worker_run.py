@@ -11,7 +11,7 @@ import pytest
 
 from conftest import StartServer
 from flashq import App, CurrentJob, Worker, current_job
-from flashq.client import AsyncFlashQ
+from flashq.client import AsyncFlashQ, refusals
 from flashq.client.endpoint import Endpoint
 from flashq.worker import pulse, watch
 from support.clients import url_of
@@ -256,3 +256,26 @@ def test_a_queue_name_that_the_server_would_refuse_is_refused_at_once(name: str)
         Worker(app, queues=["good", name])
     with pytest.raises(TypeError, match="a queue's name is a str, not int"):
         App(queue=5)  # type: ignore[arg-type]
+
+
+async def test_a_thread_that_overruns_its_time_is_told_as_timed_out_at_once_and_never_as_done(app: App) -> None:
+    gate = threading.Event()
+    told: list[tuple[str, str | None, bool]] = []
+    after: list[object] = []
+    app.after(lambda _job, result: after.append(result))
+
+    @app.task(timeout=0.2, retries=0)
+    def slow() -> str:
+        gate.wait(60)
+        return "late"
+
+    async with working(app, on_outcome=lambda _job, one: told.append((one.kind, one.error, gate.is_set()))) as worker:
+        handle = await slow.push_async()
+        try:
+            await eventually(lambda: told)
+            with pytest.raises(refusals.JobFailed):
+                await handle.result_async(20)
+        finally:
+            gate.set()
+        await eventually(lambda: worker.finished == 1)
+    assert told == [("failed", "timed out after 0.2 s", False)] and not after

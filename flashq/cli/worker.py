@@ -70,7 +70,8 @@ def command(target: str, **options: Any) -> None:
     """Run the tasks of an app until SIGTERM or Ctrl-C.
 
     MODULE:APP names it, as in myapp.tasks:app; the current directory is looked into as well. At SIGTERM no more jobs
-    are pulled, those that run may end, and what is left goes back to its queue. A second signal does not wait.
+    are pulled, those that run may end, and what is left goes back to its queue. A second signal does not wait. The
+    status is 0 then, after Ctrl-C too. Without a server it waits until there is one.
     """
     logger = _logger(options["log_format"], options["log_level"])
     replaced = options["max_jobs_per_child"] is not None and not options["isolate"]

@@ -32,12 +32,12 @@ class App:
     """Tasks, and the server of their jobs. `url` as in flashq/client/endpoint.py, else FLASHQ_URL.
 
     Settings are the defaults of all its tasks; their queue, when neither says one, is `default`. Nothing is connected
-    before the first push.
+    before the first push. `deadline` and `connect_timeout`, in seconds, are those of the clients: see FlashQ.
     """
 
     def __init__(
         self, url: str | Endpoint | None = None, *, token: str | None = None, tls: ssl.SSLContext | None = None,
-        **defaults: Unpack[TaskSettings],
+        deadline: float | None = None, connect_timeout: float | None = None, **defaults: Unpack[TaskSettings],
     ) -> None:
         check_names(defaults)
         if "name" in defaults:
@@ -49,6 +49,8 @@ class App:
         self._given = url
         self._token = token
         self._tls = tls
+        self._deadline = deadline
+        self._connect_timeout = connect_timeout
         self._defaults: TaskSettings = defaults
         self._sync: FlashQ | None = None
         self._lock = threading.Lock()
@@ -144,7 +146,8 @@ class App:
         refuse_in_loop(what)
         with self._lock:
             if self._sync is None:
-                self._sync = FlashQ(self._given, token=self._token, tls=self._tls)
+                self._sync = FlashQ(self._given, token=self._token, tls=self._tls, deadline=self._deadline,
+                                    connect_timeout=self._connect_timeout)
             return self._sync
 
     def async_client(self) -> AsyncFlashQ:
@@ -157,7 +160,8 @@ class App:
 
     def new_async_client(self, **options: Any) -> AsyncFlashQ:
         """One more, which the caller closes."""
-        return AsyncFlashQ(self._given, token=self._token, tls=self._tls, **options)
+        times = {"deadline": self._deadline, "connect_timeout": self._connect_timeout}
+        return AsyncFlashQ(self._given, token=self._token, tls=self._tls, **{**times, **options})
 
     @contextlib.contextmanager
     def adopted(self, client: AsyncFlashQ) -> Iterator[None]:

@@ -109,7 +109,10 @@ async def _handle(app: "App", task: "Task[..., Any]", current: CurrentJob, execu
     loop = asyncio.get_running_loop()
     work = partial(_in_thread, partial(copy_context().run, task.function, *placed, **named))
     future = loop.run_in_executor(executor, work)
+    current.interruptible(partial(_overran, current))
     failed, value = await future
+    if current.stop_reason not in (None, "shutdown"):       # what it did after that counts no more
+        raise JobStopped(current.stop_reason) from (value if failed else None)
     if failed:
         raise value
     if inspect.iscoroutine(value):      # of an async function that a decorator has wrapped
@@ -122,6 +125,17 @@ def _interrupt_this(current: CurrentJob) -> None:
     task = current.runs_in or asyncio.current_task()
     assert task is not None
     current.interruptible(task.cancel)
+
+
+def _overran(current: CurrentJob) -> None:
+    """A thread cannot be interrupted, but whoever wants to know hears it now."""
+    if current.stop_reason == "timeout" and current.on_overrun is not None:
+        current.on_overrun(current)
+
+
+def timed_out(current: CurrentJob, error: BaseException | None = None) -> Outcome:
+    """How an attempt ends whose time is over."""
+    return Outcome("failed", error=f"timed out after {current.job.timeout / 1000:g} s", exception=error)
 
 
 def _in_thread(work: Callable[[], Any]) -> tuple[bool, Any]:
@@ -145,7 +159,7 @@ def _decide(task: "Task[..., Any] | None", current: CurrentJob, error: BaseExcep
     if isinstance(error, asyncio.CancelledError | JobStopped) and stopped is not None:
         _forget_cancel()
         if stopped == "timeout":
-            return Outcome("failed", error=f"timed out after {current.job.timeout / 1000:g} s", exception=error)
+            return timed_out(current, error)
         return Outcome("released" if stopped == "shutdown" else "lost", exception=error)
     text = error_text(error)
     if isinstance(error, Retry):

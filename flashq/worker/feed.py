@@ -76,7 +76,8 @@ class Feed:
             except HOPELESS:
                 raise
             except DeadlineExceeded as error:
-                _LOG.warning("%s", error)
+                if self._client.connected:      # else the worker has said so
+                    _LOG.warning("%s", error)
             except FlashQError as error:
                 if not (isinstance(error, CommandError) and await self._find_refused()):
                     _LOG.error("pulling failed: %s", error)

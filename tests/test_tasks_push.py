@@ -10,10 +10,11 @@ import pytest
 
 from flashq import App, Backoff
 from flashq.client import FlashQ, refusals
+from flashq.client.results import CronEntry
 from flashq.tasks import ResultNotReady, WrongArgument
 from support.clients import url_of
 from support.server import ServerProcess
-from support.tasks import working
+from support.tasks import soon, working
 
 
 @pytest.fixture
@@ -194,3 +195,36 @@ def test_a_result_that_is_not_there_yet(app: App) -> None:
     with pytest.raises(refusals.JobNotFound):
         handle.result(timeout=5)
     app.close()
+
+
+def test_a_schedule_that_is_there_already_stays_as_it_is(app: App, server: ServerProcess, queue_name: str) -> None:
+    """A program says it at each start, and in each of its processes: the next slot must not move."""
+    @app.task(name=queue_name, queue=queue_name, priority=2, timeout=5, tags=["a"], unique=True, retries=None, delay=0)
+    def report(day: str) -> None: ...
+
+    def entry() -> CronEntry:
+        (found,) = [one for one in client.list_crons() if one.name == queue_name]
+        return found
+
+    with FlashQ(url_of(server)) as client:
+        first = report.schedule(every=3600, args=("x",), overlap=False, limit=7)
+        assert first.name == queue_name and first.changed and first.next_run is not None
+        assert round(first.next_run.timestamp() * 1000) == entry().next_run and first.next_run.utcoffset() == timedelta(0)
+        soon(lambda: time.time() * 1000 > entry().next_run - 3600_000 + 5)      # written again, it would move
+        assert report.schedule(every=3600, args=("x",), overlap=False, limit=7).changed is False
+        assert entry().next_run == round(first.next_run.timestamp() * 1000)
+        with pytest.raises(ValueError, match="has another schedule without a name"):
+            report.schedule("0 8 * * *", args=("x",))
+        assert entry().repeat_every == 3600_000
+        second = App(url_of(server), queue=queue_name)      # the program with changed code
+        later = second.task(name=queue_name)(report.function)
+        for change in ({"every": 60}, {"cron": "0 8 * * *"}, {"cron": "0 8 * * *", "tz": "Europe/Berlin"}):
+            second.unnamed_schedules.clear()
+            assert later.schedule(args=("x",), **change).changed        # type: ignore[arg-type]
+            assert not later.schedule(args=("x",), **change).changed    # type: ignore[arg-type]
+        second.unnamed_schedules.clear()
+        assert later.schedule("0 8 * * *", tz="Europe/Berlin", args=("y",)).changed and entry().data == {"day": "y"}
+        later.unschedule()
+        assert later.schedule(every=5, args=("x",)).changed
+        later.unschedule()
+        second.close()

@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from flashq.tasks.options import Backoff
     from flashq.tasks.outcome import Outcome
     from flashq.tasks.run import run_job
+    from flashq.tasks.schedules import Scheduled
     from flashq.tasks.task import AsyncTask, ManyPushed, Task
 
 __all__ = ["App", "AsyncTask", "Backoff", "Chain", "CurrentJob", "Discard", "Group", "GroupHandle", "Handle",
            "JobStopped", "ManyPushed", "Middleware", "NamelessJob", "Outcome", "PredecessorLost",
-           "PredecessorPending", "ResultNotReady", "Retry", "Step", "Task", "UnknownTask", "UnreadableResult",
-           "WrongArgument", "WrongData", "WrongResult", "chain", "current_job", "flow", "group", "run_job"]
+           "PredecessorPending", "ResultNotReady", "Retry", "Scheduled", "Step", "Task", "UnknownTask",
+           "UnreadableResult", "WrongArgument", "WrongData", "WrongResult", "chain", "current_job", "flow", "group",
+           "run_job"]
 
 _MODULES: dict[str, tuple[str, ...]] = {
     "app": ("App",),
@@ -45,6 +47,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "options": ("Backoff",),
     "outcome": ("Outcome",),
     "run": ("run_job",),
+    "schedules": ("Scheduled",),
     "task": ("AsyncTask", "ManyPushed", "Task"),
 }
 

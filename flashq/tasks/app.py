@@ -46,6 +46,7 @@ class App:
         self.tasks: dict[str, Task[..., Any]] = {}
         self.hooks = Hooks()
         self.delays = Delays()
+        self.unnamed_schedules: dict[tuple[str, str], dict[str, Any]] = {}      # written here, by server and task
         self._given = url
         self._token = token
         self._tls = tls

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         PredecessorPending,
         ResultNotReady,
         Retry,
+        TaskFailed,
         UnknownTask,
         UnreadableResult,
         WrongArgument,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["App", "AsyncTask", "Backoff", "Chain", "CurrentJob", "Discard", "Group", "GroupHandle", "Handle",
            "JobStopped", "ManyPushed", "Middleware", "NamelessJob", "Outcome", "PredecessorLost",
-           "PredecessorPending", "ResultNotReady", "Retry", "Scheduled", "Step", "Task", "UnknownTask",
+           "PredecessorPending", "ResultNotReady", "Retry", "Scheduled", "Step", "Task", "TaskFailed", "UnknownTask",
            "UnreadableResult", "WrongArgument", "WrongData", "WrongResult", "chain", "current_job", "flow", "group",
            "run_job"]
 
@@ -39,7 +40,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "context": ("CurrentJob", "current_job"),
     "errors": (
         "Discard", "JobStopped", "NamelessJob", "PredecessorLost", "PredecessorPending", "ResultNotReady", "Retry",
-        "UnknownTask", "UnreadableResult", "WrongArgument", "WrongData", "WrongResult",
+        "TaskFailed", "UnknownTask", "UnreadableResult", "WrongArgument", "WrongData", "WrongResult",
     ),
     "flows": ("Chain", "Group", "GroupHandle", "Step", "chain", "flow", "group"),
     "handle": ("Handle",),

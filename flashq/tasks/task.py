@@ -17,7 +17,7 @@ from flashq.client.shapes import CronOptions, PushOptions
 from flashq.queue_names import check_queue_name
 from flashq.tasks import schedules, tracing
 from flashq.tasks.context import CurrentJob, current_job
-from flashq.tasks.handle import Handle
+from flashq.tasks.handle import Handle, no_attribute
 from flashq.tasks.meta import META, Meta
 from flashq.tasks.options import PushSettings, Seconds, TaskSettings, fields_of, milliseconds
 from flashq.tasks.plan import Plan
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from flashq.tasks.app import App
     from flashq.tasks.flows import Step
 
+OTHER_NAMES = {"delay": "push", "apply_async": "push", "send": "push", "enqueue": "push", "kiq": "push_async",
+               "s": "step", "si": "step", "signature": "step", "map": "push_many", "get": "result",
+               "AsyncResult": "handle"}
 P = ParamSpec("P")
 R = TypeVar("R")
 Arguments = tuple[Any, ...] | Mapping[str, Any]     # those of one job: by place, or by name
@@ -83,6 +86,10 @@ class Task(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<Task {self.name} of queue {self.queue}>"
+
+    if not TYPE_CHECKING:       # type checkers say it by themselves
+        def __getattr__(self, name):
+            raise no_attribute(self, name, OTHER_NAMES)
 
     def using(self, **settings: Unpack[PushSettings]) -> Self:
         """The same task with other settings for what is pushed: `task.using(priority=9).push(…)`."""

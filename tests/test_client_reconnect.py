@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from conftest import StartServer
-from flashq.client import AsyncFlashQ, ConnectionLost, FlashQ, Job, refusals
+from flashq.client import AsyncFlashQ, ConnectionLost, DeadlineExceeded, FlashQ, Job, refusals
 from support.clients import KINDS, either, url_of
 from support.proxy import Proxy
 from support.server import ServerProcess
@@ -240,3 +240,21 @@ def test_a_client_that_is_older_than_its_server(kind: str, start_server: StartSe
         push = thread.submit(client.push, "q", 1)
         start_server("--port", port)
         assert push.result(30) > 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_first_connection_is_waited_for_less_long_than_a_later_one(kind: str, restarted: Restarted) -> None:
+    """A wrong address shows soon; a server that was there once comes back."""
+    with either(kind, "flashq://127.0.0.1:1?connect_timeout=0.2") as nowhere:
+        with pytest.raises(DeadlineExceeded, match=r"PUSH: no answer within 0\.2 s; .*never sent \(.*127\.0\.0\.1:1"):
+            nowhere.push("q", 1)
+        with pytest.raises(DeadlineExceeded, match=r"no answer within 0\.4 s"):
+            nowhere.push("q", 1, deadline=0.4)      # its own deadline goes before
+    with either(kind, restarted.url, connect_timeout=0.2, deadline=60.0) as client, ThreadPoolExecutor(1) as thread:
+        client.push("q", 1)
+        restarted.server.kill()
+        pushing = thread.submit(client.push, "q", 2)
+        with pytest.raises(TimeoutError):
+            pushing.result(0.5)                     # it waits: the first connection was there
+        restarted.again()
+        assert pushing.result(60)

@@ -25,7 +25,7 @@ SAID = {
     TASKS: {
         "Quick start": ["(400, 300)", "sent to a@b.c, 2 times", "sent to d@e.f, 1 times (30, 60)"],
         "Arguments and results": ["times - send: argument 'times' must be int, not str 'twice'", "2026-01-03 00:00:00"],
-        "Settings of a task": ["True", "rain"],
+        "Settings of a task": ["True", "weather KeyError", "rain"],
         "Later, many, and by the clock": [
             f"{[f'sent to {to} times' for to in ('a@b.c, 1', 'd@e.f, 3', 'x@y.z, 1', 'u@v.w, 2')]} []"],
         "In the handler": ["3 1"],

@@ -9,7 +9,7 @@ from flashq.client import FlashQ, refusals
 from flashq.tasks import WrongArgument, chain, flow, group
 from support.clients import url_of
 from support.server import ServerProcess
-from support.tasks import working
+from support.tasks import eventually, working
 
 
 @pytest.fixture
@@ -104,3 +104,78 @@ async def test_a_part_that_the_server_refuses_takes_the_others_back(app: App, se
     with FlashQ(url_of(server)) as client:
         assert client.get_jobs(app.queue).total == 0
     await app.close_async()
+
+
+@pytest.mark.parametrize("form", ["chain", "group", "after"])
+async def test_a_flow_whose_dead_letters_are_all_retried_waits_for_what_it_takes(
+    app: App, server: ServerProcess, form: str
+) -> None:
+    """RETRYDLQ makes parents ready at once: none may run before what it follows."""
+    add, total = app.tasks["add"], app.tasks["total"]
+    healthy: list[bool] = []
+    ran: list[str] = []
+
+    @app.task(retries=0)
+    async def flaky(n: int) -> int:
+        if not healthy:
+            raise ValueError("not yet")
+        ran.append("flaky")
+        return n
+
+    @app.task
+    async def late() -> str:
+        ran.append("late")
+        return "late"
+
+    steps: Any = {"chain": chain(flaky.step(7), add.step(b=1), add.step(b=2)),
+                  "group": group(flaky.step(7), add.step(1, 2)).then(total.step()),
+                  "after": chain(flaky.step(7), late.step())}[form]
+    async with working(app):
+        last = await steps.push_async()
+        with pytest.raises(refusals.JobFailed):
+            await last.result_async(20)
+    with FlashQ(url_of(server)) as client:
+        (child,) = [job.id for job in client.dead_letters(app.queue) if job.name == "flaky"]
+        client.retry_dead_letters(app.queue)
+    only = App(url_of(server), queue=app.queue)
+    only.tasks = {name: task for name, task in app.tasks.items() if name != "flaky"}    # parents are delivered alone
+    outcomes: list[tuple[str, str]] = []
+    failures: list[BaseException] = []
+    only.on_error(lambda _job, error: failures.append(error))
+    async with working(only, on_outcome=lambda _job, one: outcomes.append((one.kind, str(one.error)))):
+        await eventually(lambda: len(outcomes) > 1)     # put off, and come again
+    assert {kind for kind, _ in outcomes} == {"released"} and not failures
+    assert any(f"job {child}, which it waits for, is waiting" in error for _, error in outcomes)
+    healthy.append(True)
+    async with working(app):
+        assert await last.result_async(30) == {"chain": 10, "group": "sum 10", "after": "late"}[form]
+    job = await last.job_async()
+    assert job is not None and job.attempts <= 1        # being early was no attempt
+    assert form != "after" or ran == ["flaky", "late"]
+    await app.close_async()
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_a_retried_step_whose_predecessor_is_dead_or_gone_dies_and_says_so(
+    app: App, server: ServerProcess, gone: bool
+) -> None:
+    total = app.tasks["total"]
+
+    @app.task(queue=f"{app.queue}-fails")
+    async def fails() -> int:
+        raise Discard("no luck")
+
+    async with working(app):
+        last = await flow(total.step(), [fails.step()]).push_async()
+        with pytest.raises(refusals.JobFailed):
+            await last.result_async(20)
+        (child,) = await _waited_for(last)
+        with FlashQ(url_of(server)) as client:
+            if gone:
+                client.purge_dead_letters(fails.queue)
+            client.retry_dead_letters(app.queue, last.id)
+            with pytest.raises(refusals.JobFailed):
+                await last.result_async(20)
+            (dead,) = client.dead_letters(app.queue)
+    state = "not kept any more" if gone else "a dead letter"
+    assert f"job {child}, whose result it takes, is {state}" in str(dead.progress_msg)

@@ -138,6 +138,7 @@ def test_what_comes_back_is_what_went(hint: Any, values: st.SearchStrategy[Any])
         (Node, Node(1, [Node("x")]), r"children\[0\].value: must be int"),    # type: ignore[arg-type]
         (Options, {"size": 1}, "lacks the field 'name'"), (Options, {"name": "a", "more": 1}, "field 'more'"),
         (int | None, "x", "must be int | None"), (Any, {1: 2}, "key that is no str"),
+        (Any, [iter([])], r"\[0\]: is list_iterator, and values of type list_iterator cannot be sent, .*: text"),
         (Any, {"a": {1}}, r"\['a'\]: is set, which comes back as such only with a type hint"),
         (Any, [float("inf")], "finite"),
     ],

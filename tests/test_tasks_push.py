@@ -10,10 +10,11 @@ import pytest
 
 from flashq import App, Backoff
 from flashq.client import FlashQ, refusals
-from flashq.tasks import ResultNotReady, WrongArgument
+from flashq.client.results import CronEntry
+from flashq.tasks import ResultNotReady, TaskFailed, WrongArgument
 from support.clients import url_of
 from support.server import ServerProcess
-from support.tasks import working
+from support.tasks import soon, working
 
 
 @pytest.fixture
@@ -85,7 +86,8 @@ async def test_a_blocking_push_in_a_loop_is_refused_and_says_what_to_use(app: Ap
         ((), {}, "a", "missing a required argument: 'a'"),
         ((1,), {"c": 1}, "c", "unexpected keyword argument 'c'"),
         ((1,), {"order": Order("7", datetime.now())}, "order", r"argument 'order'.number must be int"),
-        ((1,), {"free": object()}, "free", "with a type hint"),
+        ((), {"aa": 1}, "aa", "unexpected keyword argument 'aa'; it takes a, b, order, free"),     # not that 'a' lacks
+        ((1,), {"free": object()}, "free", "cannot be sent, whatever the type hint|with a type hint"),
         ((1,), {"free": {"x": [float("nan")]}}, "free", r"\['x'\]\[0\] must be a finite number"),
         ((2**64,), {}, "a", "64 bits"),
     ],
@@ -194,3 +196,82 @@ def test_a_result_that_is_not_there_yet(app: App) -> None:
     with pytest.raises(refusals.JobNotFound):
         handle.result(timeout=5)
     app.close()
+
+
+def test_a_schedule_that_is_there_already_stays_as_it_is(app: App, server: ServerProcess, queue_name: str) -> None:
+    """A program says it at each start, and in each of its processes: the next slot must not move."""
+    @app.task(name=queue_name, queue=queue_name, priority=2, timeout=5, tags=["a"], unique=True, retries=None, delay=0)
+    def report(day: str) -> None: ...
+
+    def entry() -> CronEntry:
+        (found,) = [one for one in client.list_crons() if one.name == queue_name]
+        return found
+
+    with FlashQ(url_of(server)) as client:
+        first = report.schedule(every=3600, args=("x",), overlap=False, limit=7)
+        assert first.name == queue_name and first.changed and first.next_run is not None
+        assert round(first.next_run.timestamp() * 1000) == entry().next_run
+        assert first.next_run.utcoffset() == timedelta(0)
+        soon(lambda: time.time() * 1000 > entry().next_run - 3600_000 + 5)      # written again, it would move
+        assert report.schedule(every=3600, args=("x",), overlap=False, limit=7).changed is False
+        assert entry().next_run == round(first.next_run.timestamp() * 1000)
+        with pytest.raises(ValueError, match="has another schedule without a name"):
+            report.schedule("0 8 * * *", args=("x",))
+        assert entry().repeat_every == 3600_000
+        second = App(url_of(server), queue=queue_name)      # the program with changed code
+        later = second.task(name=queue_name)(report.function)
+        for change in ({"every": 60}, {"cron": "0 8 * * *"}, {"cron": "0 8 * * *", "tz": "Europe/Berlin"}):
+            second.unnamed_schedules.clear()
+            assert later.schedule(args=("x",), **change).changed        # type: ignore[arg-type]
+            assert not later.schedule(args=("x",), **change).changed    # type: ignore[arg-type]
+        second.unnamed_schedules.clear()
+        assert later.schedule("0 8 * * *", tz="Europe/Berlin", args=("y",)).changed and entry().data == {"day": "y"}
+        later.unschedule()
+        assert later.schedule(every=5, args=("x",)).changed
+        later.unschedule()
+        second.close()
+
+
+async def test_a_failed_job_says_which_and_why(app: App) -> None:
+    @app.task(retries=1, backoff=0.01)
+    async def pay(amount: int) -> None:
+        raise KeyError(f"no account for {amount}")
+
+    @app.task(no_retry=[ValueError])
+    async def fetch() -> str:
+        raise ValueError("no such page")
+
+    @app.task
+    async def nap() -> None:
+        await asyncio.sleep(60)
+
+    async with working(app, drain_timeout=0):
+        handle = await fetch.push_async()
+        with pytest.raises(refusals.JobFailed, match=f"job {handle.id} of fetch failed: ValueError: no such") as told:
+            await handle
+        error = told.value
+        assert isinstance(error, TaskFailed)
+        assert (error.job_id, error.task, error.error_type) == (handle.id, "fetch", "ValueError")
+        assert error.error is not None and "in fetch" in error.error and error.error == await handle.error_async()
+        other = await pay.push_async(5)
+        with pytest.raises(TaskFailed, match="KeyError: 'no account for 5'"):
+            await other.result_async(20)
+        sleeps = await nap.push_async()
+        assert await sleeps.error_async() is None
+        await sleeps.cancel_async()
+        for call in (sleeps.result_async(5), sleeps.cancel_async()):
+            with pytest.raises(refusals.JobNotFound, match=f"job {sleeps.id} of nap: "):
+                await call
+
+
+def test_the_names_of_other_libraries_lead_to_ours(app: App) -> None:
+    @app.task
+    def nothing() -> None: ...
+
+    for thing, name, ours in ((nothing, "delay", "push"), (nothing, "apply_async", "push"), (nothing, "s", "step"),
+                              (nothing.handle(1), "get", "result")):
+        with pytest.raises(AttributeError, match=f"no attribute '{name}'; what you look for is called '{ours}' here"):
+            getattr(thing, name)
+        assert hasattr(thing, ours)
+    with pytest.raises(AttributeError, match=r"'Task' object has no attribute 'pusj'$"):
+        nothing.pusj  # type: ignore[attr-defined]  # noqa: B018

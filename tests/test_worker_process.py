@@ -231,6 +231,9 @@ def test_cancel_reaches_another_process(
         (["program:wrong"], "has a int, and no App, called 'wrong'"),
         (["program:empty"], "app 'program:empty' has no tasks"),
         (["program:app", "--queues", "a=0"], "a weight is a number from 1 to 1000"),
+        (["program:app", "--queues", "good,my queue"], "queue 'my queue': Queue name must contain only"),
+        (["program.py"], "names a file, not a module; did you mean program"),
+        (["sub/program.py:app"], "did you mean sub.program:app"),
         (["program:app", "--drain-timeout", "soon"], "Invalid value for '--drain-timeout'"),
         (["program:app", "--url", "http://x"], "must begin with flashq://"),
     ],
@@ -248,12 +251,24 @@ def test_a_module_that_cannot_be_imported_shows_where(tmp_path: Path) -> None:
                           env=server_environment(), capture_output=True, timeout=60, check=False)
     assert done.returncode == 1 and "Traceback" in done.stderr
     assert "No module named 'nowhere_to_be_found'" in done.stderr
+    assert "importlib" not in done.stderr and 'File "<frozen' not in done.stderr
+    assert "flashq/" not in done.stderr.partition("Traceback")[2]
 
 
-def test_a_queue_that_cannot_be_ends_the_worker(start_worker: StartWorker) -> None:
-    worker = start_worker("--queues", "no spaces")
-    worker.ended(status=1)
-    assert "queue" in worker.named("worker_failed")[0]["error"].lower()
+def test_a_queue_name_that_cannot_be_is_told_by_the_module_that_has_it(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(
+        "from flashq import App\napp = App()\n@app.task(queue='my queue')\ndef f() -> None: ...\n")
+    done = subprocess.run([sys.executable, "-m", "flashq", "worker", "program:app"], cwd=tmp_path, text=True,
+                          env=server_environment(), capture_output=True, timeout=60, check=False)
+    assert done.returncode == 1 and "ValueError: queue 'my queue'" in done.stderr
+
+
+def test_a_queue_that_no_task_uses_is_warned_of(start_worker: StartWorker, queue_name: str) -> None:
+    worker = start_worker("--queues", f"{queue_name},{queue_name}-typo")
+    line = worker.wait_for(f"no task of the app has queue '{queue_name}-typo': "
+                           "only jobs named as one of its tasks run from there")
+    assert line["level"] == "warning"
+    worker.stop()
 
 
 def test_a_server_that_refuses_the_token_ends_the_worker(
@@ -267,3 +282,69 @@ def test_a_server_that_refuses_the_token_ends_the_worker(
         assert line["error"] == "Authentication required"
     finally:
         worker.kill()
+
+
+def test_a_worker_without_a_server_says_so_waits_for_it_and_heeds_signals(
+    start_server: StartServer, tmp_path: Path, queue_name: str
+) -> None:
+    server = start_server("--data-dir", str(tmp_path / "data"))
+    url, port = url_of(server), str(server.address[1])
+    server.stop()
+    program = PROGRAM.format(queue=queue_name)
+    workers = [WorkerProcess(tmp_path, program, server) for _ in range(2)]
+    try:
+        for worker in workers:
+            soon(lambda worker=worker: f"no server at {url}, trying again" in worker.text)
+            assert not worker.named("worker_started")
+        begun = time.monotonic()
+        workers[0].stop()
+        assert time.monotonic() - begun < 10, "it must not sit out the time of an attempt"
+        start_server("--data-dir", str(tmp_path / "data"), "--port", port)
+        workers[1].wait_for("worker_started")
+        with FlashQ(url) as client:
+            assert client.wait_job(push(client, queue_name, "add", a=1, b=2), timeout=20_000) == 3
+        workers[1].stop()
+        assert workers[1].text.count("trying again") == 1 and workers[1].text.count(f"connected to {url}") == 1
+    finally:
+        for worker in workers:
+            worker.kill()
+
+
+def test_a_lost_connection_is_told_once_and_so_is_the_next(
+    start_server: StartServer, tmp_path: Path, queue_name: str
+) -> None:
+    flags = ("--data-dir", str(tmp_path / "data"))
+    server = start_server(*flags)
+    url, port = url_of(server), str(server.address[1])
+    worker = WorkerProcess(tmp_path, PROGRAM.format(queue=queue_name), server, "--drain-timeout", "100ms")
+    try:
+        with FlashQ(url, deadline=60) as client:
+            for turn in (1, 2):
+                push(client, queue_name, "wait", seconds=60)
+                soon(lambda turn=turn: len(began(tmp_path)) >= turn)
+                server.kill()
+                soon(lambda turn=turn: worker.text.count(f"lost the connection to {url}, trying again") == turn)
+                server = start_server(*flags, "--port", port)
+                soon(lambda turn=turn: worker.text.count(f"connected again to {url}") == turn)
+        worker.stop()
+        warnings = [line["event"] for line in worker.events if line.get("logger") and "connect" not in line["event"]]
+        assert not [one for one in warnings if "heartbeat" in one.lower() or "no answer" in one]
+        assert worker.text.count("trying again") == worker.text.count("connected again") == 2
+    finally:
+        worker.kill()
+
+
+@pytest.mark.parametrize("name", ["wait", "block"])
+def test_a_busy_worker_tells_what_it_waits_for_and_what_it_gave_back(
+    start_worker: StartWorker, client: FlashQ, queue_name: str, tmp_path: Path, name: str
+) -> None:
+    worker = start_worker("--drain-timeout", "60s")
+    id = push(client, queue_name, name, seconds=60)
+    soon(lambda: began(tmp_path))
+    worker.process.send_signal(signal.SIGINT)
+    worker.wait_for("stopping: 1 job runs, up to 60 s; a second signal stops at once")
+    worker.process.send_signal(signal.SIGINT)
+    worker.ended(0)
+    worker.wait_for("1 job still runs: it is interrupted, and goes back to its queue")
+    (line,) = worker.named("job_released")
+    assert (line["id"], line["reason"]) == (id, "shutdown")

@@ -1,6 +1,7 @@
 """A Worker in the loop of a program: queues, prefetch, heartbeats, ends of jobs that the server does not take."""
 
 import asyncio
+import re
 import threading
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from conftest import StartServer
 from flashq import App, CurrentJob, Worker, current_job
-from flashq.client import AsyncFlashQ
+from flashq.client import AsyncFlashQ, refusals
 from flashq.client.endpoint import Endpoint
 from flashq.worker import pulse, watch
 from support.clients import url_of
@@ -224,3 +225,57 @@ async def test_changes_are_noticed_without_a_library(tmp_path: Path, monkeypatch
         assert not looking.done()
         change()
         assert Path(await asyncio.wait_for(looking, 20)).suffix == ".py"
+
+
+async def test_a_queue_that_the_server_refuses_does_not_stop_the_others(start_server: StartServer) -> None:
+    server = start_server("--max-queues", "1")
+    app = App(url_of(server), queue="served")
+
+    @app.task
+    async def nothing() -> str:
+        return "done"
+
+    @app.task(queue="refused")
+    async def other() -> None: ...
+
+    handle = await nothing.push_async()         # now no other name is taken
+    async with working(app, queues={"refused": 5, "served": 1}):
+        assert await handle.result_async(20) == "done"
+        assert await (await nothing.push_async()).result_async(20) == "done"
+
+
+@pytest.mark.parametrize("name", ["my queue", "", "a/b", "ü" * 200])
+def test_a_queue_name_that_the_server_would_refuse_is_refused_at_once(name: str) -> None:
+    app = App()
+    with pytest.raises(ValueError, match=re.escape(f"queue '{name}': Queue name")):
+        app.task(queue=name)(lambda: None)
+    with pytest.raises(ValueError, match=re.escape(f"queue '{name}': Queue name")):
+        App(queue=name)
+    app.task(name="good", queue="grün-1.b_c")(lambda: None)
+    with pytest.raises(ValueError, match=re.escape(f"queue '{name}': Queue name")):
+        Worker(app, queues=["good", name])
+    with pytest.raises(TypeError, match="a queue's name is a str, not int"):
+        App(queue=5)  # type: ignore[arg-type]
+
+
+async def test_a_thread_that_overruns_its_time_is_told_as_timed_out_at_once_and_never_as_done(app: App) -> None:
+    gate = threading.Event()
+    told: list[tuple[str, str | None, bool]] = []
+    after: list[object] = []
+    app.after(lambda _job, result: after.append(result))
+
+    @app.task(timeout=0.2, retries=0)
+    def slow() -> str:
+        gate.wait(60)
+        return "late"
+
+    async with working(app, on_outcome=lambda _job, one: told.append((one.kind, one.error, gate.is_set()))) as worker:
+        handle = await slow.push_async()
+        try:
+            await eventually(lambda: told)
+            with pytest.raises(refusals.JobFailed):
+                await handle.result_async(20)
+        finally:
+            gate.set()
+        await eventually(lambda: worker.finished == 1)
+    assert told == [("failed", "timed out after 0.2 s", False)] and not after

@@ -70,7 +70,8 @@ def command(target: str, **options: Any) -> None:
     """Run the tasks of an app until SIGTERM or Ctrl-C.
 
     MODULE:APP names it, as in myapp.tasks:app; the current directory is looked into as well. At SIGTERM no more jobs
-    are pulled, those that run may end, and what is left goes back to its queue. A second signal does not wait.
+    are pulled, those that run may end, and what is left goes back to its queue. A second signal does not wait. The
+    status is 0 then, after Ctrl-C too. Without a server it waits until there is one.
     """
     logger = _logger(options["log_format"], options["log_level"])
     replaced = options["max_jobs_per_child"] is not None and not options["isolate"]
@@ -124,13 +125,15 @@ def _run(target: str, options: dict[str, Any], logger: Any) -> int:
 def _worker(target: str, options: dict[str, Any], **hooks: Any) -> "Worker":
     """As the options say. A usage error when they make none."""
     from flashq.worker.isolate import Isolation
-    from flashq.worker.target import BadTarget, load_app
+    from flashq.worker.target import BadTarget, ImportFailed, load_app
     from flashq.worker.worker import Worker
 
     try:
         app = load_app(target)
     except BadTarget as error:
         raise click.UsageError(str(error)) from None
+    except ImportFailed as error:
+        raise click.ClickException(f"{target} cannot be imported\n{error}") from None
     limit = options["max_jobs_per_child"]
     isolation = Isolation(target, str(Path.cwd()), options["url"] or "", limit) if options["isolate"] else None
     try:

@@ -15,7 +15,7 @@ from flashq.client.endpoint import Endpoint
 from flashq.client.errors import ClientClosed, DeadlineExceeded, FlashQError
 from flashq.client.link import Link
 from flashq.client.results import BatchResult, ServerInfo
-from flashq.client.setup import DEADLINE, Setup
+from flashq.client.setup import Setup
 from flashq.client.shapes import EventType, Job, PushOptions
 from flashq.client.streams import STREAM_LIMIT, Event, Message, Stream, Told
 from flashq.client.wire import Packed
@@ -27,16 +27,20 @@ class AsyncFlashQ(AsyncCommands):
     """A client of one server, for one event loop. It connects when it is first used, and again when that breaks.
 
     `url` as in flashq/client/endpoint.py, else FLASHQ_URL; `token`, `format` and `tls` go before what it says.
-    `deadline`: seconds that a call may take. `session` names what holds its jobs: unguessable, another for each client.
-    `on_told` hears all that the server tells unasked, in the loop.
+    `deadline`: seconds that a call may take, 30 unless the URL says it; `connect_timeout`: those that a call without a
+    deadline of its own waits for the client's first connection, 5. `session` names what holds its jobs: unguessable,
+    another for each client.
+    `on_told` hears all that the server tells unasked, in the loop; `on_connection(up, cause)` that there is a
+    connection, or none and why, once each.
     """
 
     def __init__(
         self, url: str | Endpoint | None = None, *, token: str | None = None, format: str | None = None,
-        tls: ssl.SSLContext | None = None, session: str | None = None, deadline: float = DEADLINE,
-        on_told: Callable[[Told], object] | None = None,
+        tls: ssl.SSLContext | None = None, session: str | None = None, deadline: float | None = None,
+        on_told: Callable[[Told], object] | None = None, connect_timeout: float | None = None,
+        on_connection: Callable[[bool, str], object] | None = None,
     ) -> None:
-        self._setup = Setup(url, token, format, tls, session, deadline, on_told)
+        self._setup = Setup(url, token, format, tls, session, deadline, on_told, connect_timeout, on_connection)
         self._core: Core | None = None
         self._link: Link | None = None
         self._closed = False
@@ -54,6 +58,11 @@ class AsyncFlashQ(AsyncCommands):
         server = self._open()[0].server
         assert server is not None
         return server
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now, and the server has answered on it."""
+        return self._core is not None and self._core.ready
 
     async def close(self) -> None:
         """Hang up. Calls that wait end with ClientClosed; a second time does nothing."""
@@ -81,7 +90,8 @@ class AsyncFlashQ(AsyncCommands):
             raise ClientClosed("the client is closed")
         if self._core is None or self._link is None:
             self._core = self._setup.core()
-            self._link = Link(self._core, self._setup.endpoint, self._setup.tls)
+            self._link = Link(self._core, self._setup.endpoint, self._setup.tls, self._setup.connect_timeout,
+                              self._setup.on_connection)
         elif self._link.loop is not asyncio.get_running_loop():
             raise ClientClosed("the client belongs to another event loop; make one for each")
         return self._core, self._link

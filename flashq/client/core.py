@@ -103,13 +103,13 @@ class Core:
         self._make_wire = make_wire
         self._clock = clock
         self._number = 0
-        self._closed = False
+        self.closed = False
 
     # -- requests -----------------------------------------------------------------------------------------------------
 
     def submit(self, request: Request) -> None:
         """Take a request; it goes out at once, or when there is a connection."""
-        if self._closed:
+        if self.closed:
             request.fail(ClientClosed("the client is closed"))
             return
         call = request.call
@@ -148,7 +148,7 @@ class Core:
 
     def close(self) -> None:
         """All that wait are told."""
-        self._closed = True
+        self.closed = True
         self.ready = False
         self.fail_all(ClientClosed("the client was closed"))
         self.listening.close()

@@ -1,4 +1,4 @@
-"""Where a server is and how to speak with it: `flashq://token@host:port?tls=1&format=json`, `flashq+unix:///path`."""
+"""Where a server is and how to speak with it: `flashq://token@host:port?tls=1&deadline=10`, `flashq+unix:///path`."""
 import os
 import ssl
 from collections.abc import Mapping
@@ -10,8 +10,9 @@ DEFAULT_URL = "flashq://127.0.0.1:6789"
 DEFAULT_PORT = 6789
 FORMATS = ("msgpack", "json")
 _SWITCH = {"1": True, "true": True, "0": False, "false": False}
-_TCP_KEYS = ("tls", "ca", "format")
-_UNIX_KEYS = ("format",)
+_TIMES = ("connect_timeout", "deadline")
+_TCP_KEYS = ("tls", "ca", "format", *_TIMES)
+_UNIX_KEYS = ("format", *_TIMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Endpoint:
     ca: str = ""            # PEM file of the authorities to trust, in place of the machine's
     format: str = "msgpack"
     token: str | None = field(default=None, repr=False)
+    connect_timeout: float | None = None    # seconds that calls wait for the first connection; None: the client's rule
+    deadline: float | None = None           # seconds that a call may take; likewise
 
     def ssl_context(self) -> ssl.SSLContext | None:
         """Verifies certificate and host name; None without TLS."""
@@ -61,13 +64,14 @@ def parse(url: str | None = None, environment: Mapping[str, str] | None = None) 
     tls = _switch("tls", values.get("tls", "1" if ca else "0"))
     if ca and not tls:
         raise ValueError("flashq URL: 'ca' needs tls=1")
-    return Endpoint(parts.hostname or "127.0.0.1", _port(parts), "", tls, ca, _format(values), token)
+    return Endpoint(parts.hostname or "127.0.0.1", _port(parts), "", tls, ca, _format(values), token, *_times(values))
 
 
 def _unix(parts: SplitResult, token: str | None) -> Endpoint:
     if parts.hostname or not parts.path.startswith("/"):
         raise ValueError("flashq URL: a Unix socket needs an absolute path, as in flashq+unix:///run/flashq.sock")
-    return Endpoint(path=unquote(parts.path), format=_format(_query(parts.query, _UNIX_KEYS)), token=token)
+    values = _query(parts.query, _UNIX_KEYS)
+    return Endpoint("127.0.0.1", DEFAULT_PORT, unquote(parts.path), False, "", _format(values), token, *_times(values))
 
 
 def _port(parts: SplitResult) -> int:
@@ -102,3 +106,18 @@ def _format(values: Mapping[str, str]) -> str:
     if chosen not in FORMATS:
         raise ValueError(f"flashq URL: option 'format' must be one of {', '.join(FORMATS)}")
     return chosen
+
+
+def _times(values: Mapping[str, str]) -> list[float | None]:
+    """Those of _TIMES, in their order."""
+    return [_seconds(name, values[name]) if name in values else None for name in _TIMES]
+
+
+def _seconds(name: str, value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e9:
+        raise ValueError(f"flashq URL: option '{name}' must be a positive number of seconds")
+    return seconds

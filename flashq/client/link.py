@@ -1,10 +1,11 @@
 """The connection of a client: made when it is needed, made again when it breaks, until the client is closed."""
 import asyncio
 import contextlib
+import math
 import random
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from flashq.client.core import Core, Request
@@ -77,12 +78,22 @@ def _keep_alive(sock: Any) -> None:
 class Link:
     """Owns the connection of a core, in the thread of its loop."""
 
-    def __init__(self, core: Core, endpoint: Endpoint, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, core: Core, endpoint: Endpoint, tls: ssl.SSLContext | None, connect_timeout: float = math.inf,
+        on_connection: Callable[[bool, str], object] | None = None,
+    ) -> None:
+        """`connect_timeout`: seconds that calls without a deadline of their own wait for the first connection.
+
+        `on_connection` hears that there is one, or that there is none and why; once each, in the loop.
+        """
         self.core = core
         self.loop = asyncio.get_running_loop()
         self.cause = ""         # why there is no connection, for those whose deadline comes meanwhile
         self._endpoint = endpoint
         self._tls = tls
+        self._connect_timeout = connect_timeout
+        self._on_connection = on_connection
+        self._up: bool | None = None        # what it has heard
         self._pipe: Pipe | None = None
         self._flushing = False
         self._wanted = asyncio.Event()
@@ -102,7 +113,15 @@ class Link:
         self._wanted.set()
         if self.core.outgoing:
             self.flush_soon()
+        if self.core.server is None and self._connect_timeout < seconds:
+            self.loop.call_later(self._connect_timeout, self._not_connected, requests)
         return self.loop.call_later(seconds, self._expire, requests, seconds)
+
+    def _not_connected(self, requests: Sequence[Request]) -> None:
+        """There never was a connection: most likely the address is wrong, or no server runs. Waiting hides that."""
+        for request in requests:
+            if self.core.server is None and request.call.deadline is None:
+                self.core.expire(request, self._connect_timeout, self.cause)
 
     def _expire(self, requests: Sequence[Request], seconds: float) -> None:
         silent = [self.core.expire(request, seconds, self.cause) for request in requests]
@@ -135,6 +154,12 @@ class Link:
         if not self._greeted.is_set():
             self.cause = ""
             self._greeted.set()
+            self._tell(True)
+
+    def _tell(self, up: bool) -> None:
+        if up is not self._up and self._on_connection is not None:
+            self._on_connection(up, self.cause)
+        self._up = up
 
     def keep_sessions(self) -> None:
         """A connection for each earlier session that has jobs, and none for others."""
@@ -175,6 +200,8 @@ class Link:
                     self.core.fail_all(self.core.failed)
                     self.core.failed = None
                     continue
+                if not self.core.closed:
+                    self._tell(False)
                 await asyncio.sleep(wait * random.uniform(0.5, 1.0))
                 wait = min(2 * wait, LONGEST_WAIT)
         finally:

@@ -15,29 +15,42 @@ from flashq.client.wire import Wire, wire_of
 from flashq.commands import BY_NAME
 
 DEADLINE = 30.0
+CONNECT_TIMEOUT = 5.0
 WAY_SHARE, WAY_SECONDS = 0.2, 0.5        # of a deadline, what an answer has to arrive
 _WAIT_MS = {name: next(int(str(one.default)) for one in BY_NAME[name].fields if one.name == "timeout")
             for name in WAITING}
 
 
 class Setup:
-    """The settings of one client; `deadline` is in seconds, and that of each call that names none."""
+    """The settings of one client; `deadline` is in seconds, and that of each call that names none.
+
+    `connect_timeout`: seconds that such a call waits for the first connection of the client; later ones it waits for
+    until its deadline.
+    """
 
     def __init__(
         self, url: str | Endpoint | None, token: str | None, format: str | None, tls: ssl.SSLContext | None,
-        session: str | None, deadline: float, on_told: Callable[[Told], object] | None,
+        session: str | None, deadline: float | None, on_told: Callable[[Told], object] | None,
+        connect_timeout: float | None = None, on_connection: Callable[[bool, str], object] | None = None,
     ) -> None:
         there = url if isinstance(url, Endpoint) else endpoint.parse(url)
         chosen = format or there.format
         if chosen not in endpoint.FORMATS:
             raise ValueError(f"format must be one of {', '.join(endpoint.FORMATS)}")
+        deadline = next((one for one in (deadline, there.deadline) if one is not None), DEADLINE)
+        connect_timeout = next(
+            (one for one in (connect_timeout, there.connect_timeout) if one is not None), CONNECT_TIMEOUT)
         if deadline <= 0:
             raise ValueError("deadline must be a positive number of seconds")
+        if connect_timeout <= 0:
+            raise ValueError("connect_timeout must be a positive number of seconds")
         self.endpoint = there
         self.tls = tls or there.ssl_context()
         self.format = chosen
         self.packer: Wire = wire_of(chosen)     # for packing only: any thread may
         self.deadline = deadline
+        self.connect_timeout = connect_timeout
+        self.on_connection = on_connection
         self._token = there.token if token is None else token
         self._session = session
         self._on_told = on_told

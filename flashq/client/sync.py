@@ -16,7 +16,7 @@ from flashq.client.endpoint import Endpoint
 from flashq.client.errors import ClientClosed, DeadlineExceeded, FlashQError
 from flashq.client.portal import Portal, stop_with
 from flashq.client.results import BatchResult, ServerInfo
-from flashq.client.setup import DEADLINE, Setup
+from flashq.client.setup import Setup
 from flashq.client.shapes import EventType, Job, PushOptions
 from flashq.client.streams import STREAM_LIMIT, Event, Message, Stream, Told, Wanted
 from flashq.client.sync_commands import SyncCommands
@@ -29,16 +29,18 @@ class FlashQ(SyncCommands):
     """A client of one server, for any number of threads. It connects when it is first used, and again when that breaks.
 
     `url` as in flashq/client/endpoint.py, else FLASHQ_URL; `token`, `format` and `tls` go before what it says.
-    `deadline`: seconds that a call may take. `session` names what holds its jobs: unguessable, another for each client.
+    `deadline`: seconds that a call may take, 30 unless the URL says it; `connect_timeout`: those that a call without a
+    deadline of its own waits for the client's first connection, 5. `session` names what holds its jobs: unguessable,
+    another for each client.
     `on_told` hears all that the server tells unasked, in a thread of the client's own: it must not call it there.
     """
 
     def __init__(
         self, url: str | Endpoint | None = None, *, token: str | None = None, format: str | None = None,
-        tls: ssl.SSLContext | None = None, session: str | None = None, deadline: float = DEADLINE,
-        on_told: Callable[[Told], object] | None = None,
+        tls: ssl.SSLContext | None = None, session: str | None = None, deadline: float | None = None,
+        on_told: Callable[[Told], object] | None = None, connect_timeout: float | None = None,
     ) -> None:
-        self._setup = Setup(url, token, format, tls, session, deadline, on_told)
+        self._setup = Setup(url, token, format, tls, session, deadline, on_told, connect_timeout)
         self._portal: Portal | None = None
         self._lock = threading.Lock()
         self._closed = False

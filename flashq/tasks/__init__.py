@@ -9,8 +9,11 @@ if TYPE_CHECKING:
         Discard,
         JobStopped,
         NamelessJob,
+        PredecessorLost,
+        PredecessorPending,
         ResultNotReady,
         Retry,
+        TaskFailed,
         UnknownTask,
         UnreadableResult,
         WrongArgument,
@@ -23,19 +26,21 @@ if TYPE_CHECKING:
     from flashq.tasks.options import Backoff
     from flashq.tasks.outcome import Outcome
     from flashq.tasks.run import run_job
+    from flashq.tasks.schedules import Scheduled
     from flashq.tasks.task import AsyncTask, ManyPushed, Task
 
 __all__ = ["App", "AsyncTask", "Backoff", "Chain", "CurrentJob", "Discard", "Group", "GroupHandle", "Handle",
-           "JobStopped", "ManyPushed", "Middleware", "NamelessJob", "Outcome", "ResultNotReady", "Retry", "Step",
-           "Task", "UnknownTask", "UnreadableResult", "WrongArgument", "WrongData", "WrongResult", "chain",
-           "current_job", "flow", "group", "run_job"]
+           "JobStopped", "ManyPushed", "Middleware", "NamelessJob", "Outcome", "PredecessorLost",
+           "PredecessorPending", "ResultNotReady", "Retry", "Scheduled", "Step", "Task", "TaskFailed", "UnknownTask",
+           "UnreadableResult", "WrongArgument", "WrongData", "WrongResult", "chain", "current_job", "flow", "group",
+           "run_job"]
 
 _MODULES: dict[str, tuple[str, ...]] = {
     "app": ("App",),
     "context": ("CurrentJob", "current_job"),
     "errors": (
-        "Discard", "JobStopped", "NamelessJob", "ResultNotReady", "Retry", "UnknownTask", "UnreadableResult",
-        "WrongArgument", "WrongData", "WrongResult",
+        "Discard", "JobStopped", "NamelessJob", "PredecessorLost", "PredecessorPending", "ResultNotReady", "Retry",
+        "TaskFailed", "UnknownTask", "UnreadableResult", "WrongArgument", "WrongData", "WrongResult",
     ),
     "flows": ("Chain", "Group", "GroupHandle", "Step", "chain", "flow", "group"),
     "handle": ("Handle",),
@@ -43,6 +48,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "options": ("Backoff",),
     "outcome": ("Outcome",),
     "run": ("run_job",),
+    "schedules": ("Scheduled",),
     "task": ("AsyncTask", "ManyPushed", "Task"),
 }
 

@@ -12,9 +12,11 @@ from flashq.client.aio import AsyncFlashQ
 from flashq.client.endpoint import Endpoint, parse
 from flashq.client.shapes import Job
 from flashq.client.sync import FlashQ
+from flashq.queue_names import check_queue_name
 from flashq.tasks.context import ClientReporter, CurrentJob, Reporter
 from flashq.tasks.errors import NamelessJob, UnknownTask
 from flashq.tasks.hooks import After, Before, Hooks, Middleware, OnError
+from flashq.tasks.inputs import Delays
 from flashq.tasks.options import TaskSettings, check_names
 from flashq.tasks.plan import Plan, carry_out, carry_out_async, refuse_in_loop
 from flashq.tasks.task import AsyncTask, Task
@@ -30,22 +32,26 @@ class App:
     """Tasks, and the server of their jobs. `url` as in flashq/client/endpoint.py, else FLASHQ_URL.
 
     Settings are the defaults of all its tasks; their queue, when neither says one, is `default`. Nothing is connected
-    before the first push.
+    before the first push. `deadline` and `connect_timeout`, in seconds, are those of the clients: see FlashQ.
     """
 
     def __init__(
         self, url: str | Endpoint | None = None, *, token: str | None = None, tls: ssl.SSLContext | None = None,
-        **defaults: Unpack[TaskSettings],
+        deadline: float | None = None, connect_timeout: float | None = None, **defaults: Unpack[TaskSettings],
     ) -> None:
         check_names(defaults)
         if "name" in defaults:
             raise TypeError("each task has a name of its own")
-        self.queue = defaults.get("queue", QUEUE)
+        self.queue = check_queue_name(defaults.get("queue", QUEUE))
         self.tasks: dict[str, Task[..., Any]] = {}
         self.hooks = Hooks()
+        self.delays = Delays()
+        self.unnamed_schedules: dict[tuple[str, str], dict[str, Any]] = {}      # written here, by server and task
         self._given = url
         self._token = token
         self._tls = tls
+        self._deadline = deadline
+        self._connect_timeout = connect_timeout
         self._defaults: TaskSettings = defaults
         self._sync: FlashQ | None = None
         self._lock = threading.Lock()
@@ -69,7 +75,7 @@ class App:
         """Make a task of a function, sync or async: `@app.task` or `@app.task(queue="mail", retries=3)`.
 
         Its name is that of the function, or `name=`. TypeError for a type hint whose values cannot go over the wire,
-        ValueError for a name that the app has already.
+        ValueError for a name that the app has already, and for a queue name that the server would refuse.
         """
         merged: TaskSettings = {**self._defaults, **settings}
         maker = TaskMaker(self, merged)
@@ -141,7 +147,8 @@ class App:
         refuse_in_loop(what)
         with self._lock:
             if self._sync is None:
-                self._sync = FlashQ(self._given, token=self._token, tls=self._tls)
+                self._sync = FlashQ(self._given, token=self._token, tls=self._tls, deadline=self._deadline,
+                                    connect_timeout=self._connect_timeout)
             return self._sync
 
     def async_client(self) -> AsyncFlashQ:
@@ -154,7 +161,8 @@ class App:
 
     def new_async_client(self, **options: Any) -> AsyncFlashQ:
         """One more, which the caller closes."""
-        return AsyncFlashQ(self._given, token=self._token, tls=self._tls, **options)
+        times = {"deadline": self._deadline, "connect_timeout": self._connect_timeout}
+        return AsyncFlashQ(self._given, token=self._token, tls=self._tls, **{**times, **options})
 
     @contextlib.contextmanager
     def adopted(self, client: AsyncFlashQ) -> Iterator[None]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from flashq.client.call import Call
 from flashq.client.calls import jobs as calls
 from flashq.client.calls import management
-from flashq.client.errors import FlashQError
+from flashq.client.errors import ConnectionLost, DeadlineExceeded, FlashQError
 from flashq.client.refusals import JobNotActive, JobNotFound, StaleToken
 from flashq.tasks.errors import JobStopped
 
@@ -31,13 +31,17 @@ class Reporter(Protocol):
 class CurrentJob:
     """A delivered job, while its handler runs. Its methods never wait, and may be used in any thread."""
 
-    __slots__ = ("_interrupt", "_reporter", "_stopped", "job", "runs_in", "started", "stop_reason")
+    __slots__ = (
+        "_interrupt", "_reporter", "_stopped", "job", "on_overrun", "overdue", "runs_in", "started", "stop_reason",
+    )
 
     def __init__(self, job: "Job", reporter: Reporter) -> None:
         self.job = job
         self.stop_reason: StopReason | None = None
         self.started = 0.0                                      # monotonic seconds
         self.runs_in: asyncio.Task[Any] | None = None           # unset: the one that is current when it begins
+        self.on_overrun: Callable[[CurrentJob], object] | None = None   # its time is over, and its thread goes on
+        self.overdue = False                                    # that was told
         self._reporter = reporter
         self._stopped: threading.Event | None = None
         self._interrupt: Callable[[], object] | None = None     # breaks the handler's wait, in its loop
@@ -166,7 +170,8 @@ class ClientReporter:
             current.stop("lost")
         except FlashQError as error:    # what a handler says on the way is worth no failure of its job
             self.dropped += 1
-            _LOG.warning("job %d: %s", current.id, error)
+            if not (call.command == "HEARTBEAT" and isinstance(error, ConnectionLost | DeadlineExceeded)):
+                _LOG.warning("job %d: %s", current.id, error)
 
     async def flush(self) -> None:
         """All that was reported is answered."""

@@ -2,6 +2,7 @@
 from datetime import timedelta
 
 from flashq.client.errors import FlashQError
+from flashq.client.refusals import JobFailed
 
 
 class WrongArgument(TypeError):
@@ -30,6 +31,46 @@ class UnknownTask(LookupError):
 
 class NamelessJob(LookupError):
     """A job without a name, in a queue of which the app has not exactly one task."""
+
+
+class PredecessorPending(Exception):
+    """A job of a flow was delivered before one that it waits for is done: its dead letter was retried along with that.
+
+    It goes back to its queue uncounted, to come again after `delay_ms`.
+    """
+
+    def __init__(self, id: int, state: str, delay_ms: int) -> None:
+        super().__init__(f"job {id}, which it waits for, is {state}")
+        self.delay_ms = delay_ms
+
+
+class PredecessorLost(LookupError):
+    """A job of a flow takes the result of one that has none, and will have none: it is dead, or not kept any more."""
+
+    def __init__(self, id: int, state: str) -> None:
+        super().__init__(f"job {id}, whose result it takes, is {state}, not completed")
+
+
+class TaskFailed(JobFailed):
+    """The job failed for good: what a handle raises in place of the result.
+
+    `error` is the text of the last failure with the frames of the handler's code, `error_type` the name of the
+    exception that it begins with; both are None once the job is not kept any more, or where the text names none.
+    """
+
+    def __init__(self, job_id: int, task: str, error: str | None, reason: str | None) -> None:
+        said = error.partition("\n")[0] if error else reason or "its error is not kept any more"
+        super().__init__(f"job {job_id} of {task} failed: {said}", "WAITJOB")
+        self.job_id = job_id
+        self.task = task
+        self.error = error
+        self.reason = reason
+
+    @property
+    def error_type(self) -> str | None:
+        """As `ValueError` or `shop.errors.OutOfStock`."""
+        name = (self.error or "").partition("\n")[0].partition(":")[0]
+        return name if name and all(part.isidentifier() for part in name.split(".")) else None
 
 
 class ResultNotReady(FlashQError, TimeoutError):

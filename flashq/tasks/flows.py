@@ -139,9 +139,11 @@ class Chain(Generic[R]):
         return Handle(self.levels[-1][0].task, ids[0])
 
     def _meta(self, step: Step[Any], at: int) -> Meta:
-        parameter = step.takes() if at else None
-        if parameter is None:
+        if not at:
             return {}
+        parameter = step.takes()
+        if parameter is None:
+            return {"after": True}
         return {"take": {"parameter": parameter, "what": "all" if self.many[at - 1] else "one"}}
 
 

@@ -1,13 +1,13 @@
 """A pushed job, as its producer sees it: wait for the result, look at its state, cancel it."""
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from flashq.client.call import Call
 from flashq.client.calls import management, reading
-from flashq.client.refusals import Timeout
+from flashq.client.refusals import CannotCancel, JobCancelled, JobExpired, JobFailed, JobNotFound, Timeout
 from flashq.client.shapes import Job, State
-from flashq.tasks.errors import ResultNotReady
+from flashq.tasks.errors import ResultNotReady, TaskFailed
 from flashq.tasks.plan import Plan
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 T = TypeVar("T")
+OTHER_NAMES = {"get": "result", "wait": "result", "ready": "state", "status": "state", "failed": "state",
+               "successful": "state", "traceback": "error", "info": "job", "revoke": "cancel"}
 WAIT_MS = 30_000        # of one request; the handle asks again until its own time is over
 
 
@@ -39,7 +41,8 @@ class Handle(Generic[R]):
     def result(self, timeout: float | None = None) -> R:
         """What the handler returned, once it has; `timeout` in seconds, None waits for ever.
 
-        ResultNotReady after that; refusals.JobFailed, JobCancelled or JobExpired when there will be none.
+        ResultNotReady after that; TaskFailed, which is a refusals.JobFailed, or JobCancelled or JobExpired when there
+        will be none; JobNotFound when the server keeps it no more.
         """
         return self.task.app.carry_out(self.plan_result(timeout), "result")
 
@@ -66,16 +69,46 @@ class Handle(Generic[R]):
         """The same in an event loop."""
         return await self.task.app.carry_out_async(one(reading.get_job(self.id)))
 
+    def error(self) -> str | None:
+        """The text of the job's last failure, as of now; None when no attempt has failed, or the job is not kept."""
+        return self.task.app.carry_out(self._error(), "error")
+
+    async def error_async(self) -> str | None:
+        """The same in an event loop."""
+        return await self.task.app.carry_out_async(self._error())
+
     def cancel(self) -> None:
         """Remove the job; a handler that runs is interrupted. refusals.JobNotFound or CannotCancel when it ended."""
-        self.task.app.carry_out(one(management.cancel(self.id)), "cancel")
+        self.task.app.carry_out(self._named(one(management.cancel(self.id))), "cancel")
 
     async def cancel_async(self) -> None:
         """The same in an event loop."""
-        await self.task.app.carry_out_async(one(management.cancel(self.id)))
+        await self.task.app.carry_out_async(self._named(one(management.cancel(self.id))))
+
+    if not TYPE_CHECKING:       # type checkers say it by themselves
+        def __getattr__(self, name):
+            raise no_attribute(self, name, OTHER_NAMES)
 
     def plan_result(self, timeout: float | None) -> Plan[R]:
         """The calls of `result`."""
+        try:
+            return (yield from self._named(self._result(timeout)))
+        except JobFailed as error:
+            job = yield reading.get_job(self.id)
+            raise TaskFailed(self.id, self.task.name, _error_of(job), job and job.reason) from error
+
+    def _error(self) -> Plan[str | None]:
+        return _error_of((yield reading.get_job(self.id)))
+
+    def _named(self, plan: Plan[T]) -> Plan[T]:
+        """A refusal names the job."""
+        try:
+            return (yield from plan)
+        except (JobNotFound, JobCancelled, JobExpired, CannotCancel) as error:
+            text = f"job {self.id} of {self.task.name}: {error}"
+            raise type(error)(text, error.command, sent_again=error.sent_again) from None
+
+    def _result(self, timeout: float | None) -> Plan[R]:
         end = None if timeout is None else time.monotonic() + timeout
         while True:
             left = WAIT_MS if end is None else max(0, min(WAIT_MS, int((end - time.monotonic()) * 1000)))
@@ -94,3 +127,18 @@ def one(call: Call[T]) -> Plan[T]:
     """A plan of one call."""
     reply: T = yield call
     return reply
+
+
+def _error_of(job: Job | None) -> str | None:
+    """Of a dead letter its whole text, of another job what the history keeps of it."""
+    if job is None:
+        return None
+    if job.state == "failed" and job.progress_msg:
+        return job.progress_msg
+    return job.history[-1].error if job.history else None
+
+
+def no_attribute(thing: object, name: str, others: Mapping[str, str]) -> AttributeError:
+    """As Python says it, with the name that it has here."""
+    ours = f"; what you look for is called '{others[name]}' here" if name in others else ""
+    return AttributeError(f"'{type(thing).__name__}' object has no attribute '{name}'{ours}", name=name, obj=thing)

@@ -1,33 +1,82 @@
-"""What a handler gets: the job's data, and where it says so the results of the jobs that it waited for."""
+"""What a handler gets: the job's data, and where it says so the results of the jobs that it waited for.
+
+The server lets a retried dead letter run without waiting for anything, so that what it waited for may not be done.
+"""
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from flashq.client.aio import AsyncFlashQ
 from flashq.client.calls import reading
+from flashq.client.refusals import JobFailed, JobNotFound, Timeout
 from flashq.client.shapes import Job
+from flashq.tasks.errors import PredecessorLost, PredecessorPending
 from flashq.tasks.meta import META, meta_of
 
 if TYPE_CHECKING:
     from flashq.tasks.app import App
 
-AT_ONCE = 100       # results that are asked for together
+AT_ONCE = 100               # results that are asked for together
+FIRST_DELAY_MS = 250        # until a job comes again whose predecessor is not done; then twice as long each time
+LONGEST_DELAY_MS = 30_000
+MAX_DELAYED = 10_000        # of which it is known how often they came; others begin anew
+_NONE = object()            # there is no result, and none is taken
+
+
+class Delays:
+    """How long jobs wait that came too early, each time longer."""
+
+    def __init__(self) -> None:
+        self._next: dict[int, int] = {}
+
+    def take(self, id: int) -> int:
+        """The delay of a job that came too early once more; ms."""
+        delay = self._next.pop(id, FIRST_DELAY_MS)
+        self._next[id] = min(2 * delay, LONGEST_DELAY_MS)
+        while len(self._next) > MAX_DELAYED:
+            del self._next[next(iter(self._next))]
+        return delay
+
+    def forget(self, id: int) -> None:
+        """It runs."""
+        self._next.pop(id, None)
 
 
 async def data_of(app: "App", job: Job) -> Any:
-    """The arguments by name, those of predecessors among them; nothing else of what the data carry."""
+    """The arguments by name, those of predecessors among them; nothing else of what the data carry.
+
+    PredecessorPending when one of those is not done, PredecessorLost when its result is wanted and will never be.
+    """
     if not isinstance(job.data, dict) or META not in job.data:
         return job.data
     data = {name: value for name, value in job.data.items() if name != META}
-    take = meta_of(job.data).get("take")
-    if take is not None:
-        results = await _results(app, job.children_ids or job.depends_on)
-        data[take["parameter"]] = results[0] if take["what"] == "one" and results else results
+    meta = meta_of(job.data)
+    take = meta.get("take")
+    if take is not None or meta.get("after"):
+        results = await _results(app, job, wanted=take is not None)
+        if take is not None:
+            data[take["parameter"]] = results[0] if take["what"] == "one" and results else results
     return data
 
 
-async def _results(app: "App", ids: list[int]) -> list[Any]:
+async def _results(app: "App", job: Job, wanted: bool) -> list[Any]:
     found: list[Any] = []
-    client = app.async_client()
+    client, ids = app.async_client(), job.children_ids or job.depends_on
     for at in range(0, len(ids), AT_ONCE):
-        asked = (client.call(reading.get_result(id)) for id in ids[at:at + AT_ONCE])
+        asked = (_result(app, client, job, id, wanted) for id in ids[at:at + AT_ONCE])
         found += await asyncio.gather(*asked)
+    app.delays.forget(job.id)
     return found
+
+
+async def _result(app: "App", client: AsyncFlashQ, job: Job, id: int, wanted: bool) -> Any:
+    """Of one predecessor; result and state in one request, as they may change between two."""
+    try:
+        return await client.call(reading.wait_job(id, timeout=0))
+    except Timeout:
+        state = await client.call(reading.get_state(id))
+        raise PredecessorPending(id, state, app.delays.take(job.id)) from None
+    except (JobFailed, JobNotFound) as error:
+        if not wanted:
+            return _NONE
+        found = "a dead letter" if isinstance(error, JobFailed) else "not kept any more"
+        raise PredecessorLost(id, found) from None

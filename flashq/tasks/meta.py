@@ -1,7 +1,8 @@
 """What a job carries beside its arguments: one key of its data, which no parameter can have for a name.
 
 `trace`: W3C trace context, `{"traceparent": …, "tracestate": …}`. `take`: which parameter gets the results of the jobs
-that it waited for, and whether it gets the only one (`one`) or all of them as a list (`all`).
+that it waited for, and whether it gets the only one (`one`) or all of them as a list (`all`). `after`: that it comes
+after those all the same, where no parameter takes their results.
 """
 from typing import Any, Literal, TypedDict
 
@@ -20,6 +21,7 @@ class Meta(TypedDict, total=False):
 
     trace: dict[str, str]
     take: Take
+    after: bool
 
 
 _NONE: Meta = {}

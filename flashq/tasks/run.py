@@ -15,13 +15,23 @@ from typing import TYPE_CHECKING, Any
 from flashq.client.shapes import Job
 from flashq.tasks import tracing
 from flashq.tasks.context import CurrentJob, Reporter, _current
-from flashq.tasks.errors import Discard, JobStopped, NamelessJob, Retry, UnknownTask, WrongData, WrongResult
+from flashq.tasks.errors import (
+    Discard,
+    JobStopped,
+    NamelessJob,
+    PredecessorLost,
+    PredecessorPending,
+    Retry,
+    UnknownTask,
+    WrongData,
+    WrongResult,
+)
 from flashq.tasks.inputs import data_of
 from flashq.tasks.options import milliseconds
 from flashq.tasks.outcome import DONE, Outcome, error_text
 
 UNKNOWN_MS = 10_000     # until a job is delivered again whose task this worker does not know
-_FINAL = (Discard, NamelessJob, WrongData, WrongResult)      # another attempt would only repeat them
+_FINAL = (Discard, NamelessJob, PredecessorLost, WrongData, WrongResult)      # another attempt would only repeat them
 
 if TYPE_CHECKING:
     from flashq.tasks.app import App
@@ -79,6 +89,8 @@ async def _surrounded(app: "App", task: "Task[..., Any]", current: CurrentJob, e
             outcome = _done(task, await _handle(app, task, current, executor))
             await app.hooks.after(current, outcome.result)
             return outcome
+        except PredecessorPending:      # nothing went wrong: it comes again
+            raise
         except (Exception, SystemExit) as error:
             await app.hooks.on_error(current, error)
             raise
@@ -97,7 +109,10 @@ async def _handle(app: "App", task: "Task[..., Any]", current: CurrentJob, execu
     loop = asyncio.get_running_loop()
     work = partial(_in_thread, partial(copy_context().run, task.function, *placed, **named))
     future = loop.run_in_executor(executor, work)
+    current.interruptible(partial(_overran, current))
     failed, value = await future
+    if current.stop_reason not in (None, "shutdown"):       # what it did after that counts no more
+        raise JobStopped(current.stop_reason) from (value if failed else None)
     if failed:
         raise value
     if inspect.iscoroutine(value):      # of an async function that a decorator has wrapped
@@ -110,6 +125,17 @@ def _interrupt_this(current: CurrentJob) -> None:
     task = current.runs_in or asyncio.current_task()
     assert task is not None
     current.interruptible(task.cancel)
+
+
+def _overran(current: CurrentJob) -> None:
+    """A thread cannot be interrupted, but whoever wants to know hears it now."""
+    if current.stop_reason == "timeout" and current.on_overrun is not None:
+        current.on_overrun(current)
+
+
+def timed_out(current: CurrentJob, error: BaseException | None = None) -> Outcome:
+    """How an attempt ends whose time is over."""
+    return Outcome("failed", error=f"timed out after {current.job.timeout / 1000:g} s", exception=error)
 
 
 def _in_thread(work: Callable[[], Any]) -> tuple[bool, Any]:
@@ -133,7 +159,7 @@ def _decide(task: "Task[..., Any] | None", current: CurrentJob, error: BaseExcep
     if isinstance(error, asyncio.CancelledError | JobStopped) and stopped is not None:
         _forget_cancel()
         if stopped == "timeout":
-            return Outcome("failed", error=f"timed out after {current.job.timeout / 1000:g} s", exception=error)
+            return timed_out(current, error)
         return Outcome("released" if stopped == "shutdown" else "lost", exception=error)
     text = error_text(error)
     if isinstance(error, Retry):
@@ -141,6 +167,8 @@ def _decide(task: "Task[..., Any] | None", current: CurrentJob, error: BaseExcep
         return Outcome("failed" if error.count else "released", error=text, retry_after=after, exception=error)
     if isinstance(error, UnknownTask):
         return Outcome("released", error=text, retry_after=UNKNOWN_MS, exception=error)
+    if isinstance(error, PredecessorPending):
+        return Outcome("released", error=text, retry_after=error.delay_ms, exception=error)
     final = isinstance(error, _FINAL) or (task is not None and isinstance(error, task.no_retry))
     return Outcome("dead" if final else "failed", error=text, exception=error)
 

@@ -96,6 +96,7 @@ class Parameters:
         self, args: tuple[Any, ...], named: Mapping[str, Any], partial: bool = False
     ) -> dict[str, Any]:
         """The data of a job. WrongArgument names what does not fit; `partial`: some may be missing still."""
+        self._check_names(named)
         try:
             bound = (self._binds.bind_partial if partial else self._binds.bind)(*args, **named)
         except TypeError as error:
@@ -103,6 +104,16 @@ class Parameters:
             name = text.partition("'")[2].partition("'")[0]
             raise WrongArgument(self._task, text, name or None) from None
         return {name: self._write(name, value) for name, value in bound.arguments.items()}
+
+    def _check_names(self, named: Mapping[str, Any]) -> None:
+        """First of all: a name that is written wrong is also one that lacks."""
+        kinds = {name: one.kind for name, one in self._binds.parameters.items()}
+        if inspect.Parameter.VAR_KEYWORD in kinds.values():
+            return
+        for name in named:
+            if name not in kinds:
+                takes = ", ".join(kinds) or "none"
+                raise WrongArgument(self._task, f"got an unexpected keyword argument '{name}'; it takes {takes}", name)
 
     def missing(self, data: Mapping[str, Any]) -> list[str]:
         """Required parameters that a job with this data would lack."""

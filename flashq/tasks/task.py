@@ -14,18 +14,23 @@ from flashq.client.calls import cron as cron_calls
 from flashq.client.calls import jobs as calls
 from flashq.client.results import BatchResult, RefusedItem
 from flashq.client.shapes import CronOptions, PushOptions
-from flashq.tasks import tracing
+from flashq.queue_names import check_queue_name
+from flashq.tasks import schedules, tracing
 from flashq.tasks.context import CurrentJob, current_job
-from flashq.tasks.handle import Handle, one
+from flashq.tasks.handle import Handle, no_attribute
 from flashq.tasks.meta import META, Meta
 from flashq.tasks.options import PushSettings, Seconds, TaskSettings, fields_of, milliseconds
 from flashq.tasks.plan import Plan
+from flashq.tasks.schedules import Scheduled
 from flashq.tasks.signature import Parameters
 
 if TYPE_CHECKING:
     from flashq.tasks.app import App
     from flashq.tasks.flows import Step
 
+OTHER_NAMES = {"delay": "push", "apply_async": "push", "send": "push", "enqueue": "push", "kiq": "push_async",
+               "s": "step", "si": "step", "signature": "step", "map": "push_many", "get": "result",
+               "AsyncResult": "handle"}
 P = ParamSpec("P")
 R = TypeVar("R")
 Arguments = tuple[Any, ...] | Mapping[str, Any]     # those of one job: by place, or by name
@@ -54,7 +59,7 @@ class Task(Generic[P, R]):
         if not inspect.isroutine(function):
             raise TypeError(f"a task is made of a function, not of a {type(function).__name__}")
         self.name: str = settings.get("name") or function.__name__
-        self.queue = settings.get("queue") or app.queue
+        self.queue = check_queue_name(settings.get("queue", app.queue))
         self.version = settings.get("version")
         self.no_retry = tuple(settings.get("no_retry", ()))
         self.is_async = inspect.iscoroutinefunction(function)
@@ -81,6 +86,10 @@ class Task(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<Task {self.name} of queue {self.queue}>"
+
+    if not TYPE_CHECKING:       # type checkers say it by themselves
+        def __getattr__(self, name):
+            raise no_attribute(self, name, OTHER_NAMES)
 
     def using(self, **settings: Unpack[PushSettings]) -> Self:
         """The same task with other settings for what is pushed: `task.using(priority=9).push(…)`."""
@@ -141,31 +150,32 @@ class Task(Generic[P, R]):
         self, cron: str | None = None, *, every: Seconds | None = None, tz: str = "UTC", name: str | None = None,
         args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None, overlap: bool = True,
         limit: int | None = None,
-    ) -> None:
+    ) -> Scheduled:
         """Have the server push a job whenever `cron` says so, read in the zone `tz`, or `every` so many seconds.
 
-        An entry of the same `name` (that of the task) is replaced. `overlap=False` passes a slot over while the job
-        before is not done; after `limit` jobs the entry goes. docs/cron.md tells the rest.
+        An entry of the same `name` (that of the task) is replaced, unless it is the same in all: then its next time
+        stays. ValueError for a second one without a name that differs. `overlap=False` passes a slot over while the
+        job before is not done; after `limit` jobs the entry goes. docs/cron.md tells the rest.
         """
         call = self._schedule(cron, every, tz, name, args, kwargs or {}, overlap, limit)
-        self.app.carry_out(one(call), "schedule")
+        return self.app.carry_out(schedules.plan(self.app, call, unnamed=name is None), "schedule")
 
     async def schedule_async(
         self, cron: str | None = None, *, every: Seconds | None = None, tz: str = "UTC", name: str | None = None,
         args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None, overlap: bool = True,
         limit: int | None = None,
-    ) -> None:
+    ) -> Scheduled:
         """The same in an event loop."""
-        await self.app.carry_out_async(one(
-            self._schedule(cron, every, tz, name, args, kwargs or {}, overlap, limit)))
+        call = self._schedule(cron, every, tz, name, args, kwargs or {}, overlap, limit)
+        return await self.app.carry_out_async(schedules.plan(self.app, call, unnamed=name is None))
 
     def unschedule(self, name: str | None = None) -> None:
         """Remove the entry; jobs that it pushed stay."""
-        self.app.carry_out(one(cron_calls.delete_cron(name or self.name)), "unschedule")
+        self.app.carry_out(schedules.plan_removal(self.app, name or self.name), "unschedule")
 
     async def unschedule_async(self, name: str | None = None) -> None:
         """The same in an event loop."""
-        await self.app.carry_out_async(one(cron_calls.delete_cron(name or self.name)))
+        await self.app.carry_out_async(schedules.plan_removal(self.app, name or self.name))
 
     # -- results ------------------------------------------------------------------------------------------------------
 
@@ -230,8 +240,9 @@ class Task(Generic[P, R]):
     ) -> Call[None]:
         if (cron is None) == (every is None):
             raise TypeError("schedule takes either cron or every")
-        options: dict[str, Any] = {**self.options(self.parameters.pack(args, kwargs))}
-        data = options.pop("data")
+        data = self.parameters.pack(args, kwargs)
+        options: dict[str, Any] = {**self.options(data)}
+        del options["data"]     # with the trace of this moment, which its jobs are no part of
         made: CronOptions = options     # type: ignore[assignment]  # those of a push are options of an entry, too
         return cron_calls.add_cron(
             name or self.name, self.queue, cron, tz=tz, data=data, options=made, limit=limit,

@@ -8,7 +8,7 @@ from flashq.client import refusals
 from flashq.client.aio import AsyncFlashQ
 from flashq.client.call import Call
 from flashq.client.calls import jobs as calls
-from flashq.client.errors import ClientClosed, DeadlineExceeded, FlashQError
+from flashq.client.errors import ClientClosed, CommandError, DeadlineExceeded, FlashQError
 from flashq.client.shapes import Job
 from flashq.worker.lanes import Lanes
 from flashq.worker.pulse import Pulse
@@ -20,6 +20,7 @@ PREFETCH_SECONDS = 0.05     # of work that waits here while other workers might 
 MAX_OPEN = 20_000           # ends of jobs that were not answered; no more is pulled then
 PULL_MS = 500               # a worker that drains waits for the answer: what came later would be lost for a while
 PAUSE_SECONDS = 1.0         # after a refusal
+SET_ASIDE_SECONDS = 10.0    # a queue whose pull was refused, while others are served
 HOPELESS = (            # what waiting does not mend
     ClientClosed, refusals.AuthRequired, refusals.InvalidToken, refusals.InvalidQueueName, refusals.InvalidField,
     refusals.OutOfRange, refusals.FieldTooLong, refusals.Contradiction, refusals.UnknownCommand)
@@ -43,6 +44,7 @@ class Feed:
         self._fixed = prefetch
         self._queues = list(queues)
         self._weights = weights
+        self._set_aside: dict[str, float] = {}      # queues that were refused, until when
         self._names = names
         self._versions = versions
         self._max_jobs = max_jobs
@@ -70,19 +72,44 @@ class Feed:
                 await self._room.wait()
                 continue
             try:
-                jobs = await self._client.call(self._pull(want))
-                if self._stopping:
-                    self._settler.release(jobs)
-                else:
-                    self._lanes.add(jobs)
-                    self._pulse.arrived(jobs)
+                self._take(await self._client.call(self._pull(want)))
             except HOPELESS:
                 raise
             except DeadlineExceeded as error:
-                _LOG.warning("%s", error)
+                if self._client.connected:      # else the worker has said so
+                    _LOG.warning("%s", error)
             except FlashQError as error:
-                _LOG.error("pulling failed: %s", error)
-                await asyncio.sleep(PAUSE_SECONDS)
+                if not (isinstance(error, CommandError) and await self._find_refused()):
+                    _LOG.error("pulling failed: %s", error)
+                    await asyncio.sleep(PAUSE_SECONDS)
+
+    def _take(self, jobs: list[Job]) -> None:
+        if self._stopping:
+            self._settler.release(jobs)
+        else:
+            self._lanes.add(jobs)
+            self._pulse.arrived(jobs)
+
+    async def _find_refused(self) -> bool:
+        """One queue may be why a pull of several was refused: ask each alone. Whether one was, and not all."""
+        served = self._served()
+        for queue in served:
+            if self._credit() <= 0:
+                break
+            try:
+                self._take(await self._client.call(self._pull_of([queue], 1, timeout=0)))
+            except CommandError as error:
+                self._set_aside[queue] = time.monotonic() + SET_ASIDE_SECONDS
+                _LOG.error("queue %s is left out for %g s: %s", queue, SET_ASIDE_SECONDS, error)
+            except FlashQError:
+                return False        # the next pull says it again
+        return 0 < len(self._served()) < len(served)
+
+    def _served(self) -> list[str]:
+        """Queues that are not set aside; all when all are."""
+        now = time.monotonic()
+        self._set_aside = {queue: until for queue, until in self._set_aside.items() if until > now}
+        return [queue for queue in self._queues if queue not in self._set_aside] or self._queues
 
     def _credit(self) -> int:
         """How many to pull now; none while a later pull would bring more at once."""
@@ -103,9 +130,13 @@ class Feed:
         return min(MAX_PREFETCH, int(self._rate * PREFETCH_SECONDS))
 
     def _pull(self, count: int) -> Call[list[Job]]:
-        if len(self._queues) == 1:
-            return calls.pull_batch(
-                self._queues[0], count, names=self._names, versions=self._versions, timeout=PULL_MS)
+        return self._pull_of(self._served() if self._set_aside else self._queues, count, PULL_MS)
+
+    def _pull_of(self, queues: Sequence[str], count: int, timeout: int) -> Call[list[Job]]:
+        if len(queues) == 1:
+            return calls.pull_batch(queues[0], count, names=self._names, versions=self._versions, timeout=timeout)
+        weights = self._weights
+        if weights is not None and len(queues) < len(self._queues):
+            weights = [weight for queue, weight in zip(self._queues, weights, strict=True) if queue in queues]
         return calls.pull_batch(
-            None, count, queues=self._queues, weights=self._weights, names=self._names, versions=self._versions,
-            timeout=PULL_MS)
+            None, count, queues=queues, weights=weights, names=self._names, versions=self._versions, timeout=timeout)

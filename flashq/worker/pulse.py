@@ -2,7 +2,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from flashq.client.calls import jobs as calls
@@ -16,9 +16,13 @@ PARTS = 3                   # heartbeats in one stall_timeout
 
 
 class Pulse:
-    """Of one worker: looks at its jobs as often as the most impatient of them wants."""
+    """Of one worker: looks at its jobs as often as the most impatient of them wants.
 
-    def __init__(self, lanes: Lanes, reporter: Reporter) -> None:
+    While `connected` says that there is no connection it is silent, and beats as soon as there is one again.
+    """
+
+    def __init__(self, lanes: Lanes, reporter: Reporter, connected: Callable[[], bool]) -> None:
+        self._connected = connected
         self._lanes = lanes
         self._reporter = reporter
         self._beaten: dict[int, float] = {}
@@ -39,13 +43,13 @@ class Pulse:
 
     def _beat(self) -> float:
         """Seconds until the next look."""
-        now, wait = time.monotonic(), 1.0
+        now, wait, connected = time.monotonic(), 1.0, self._connected()
         beaten: dict[int, float] = {}
         for current in [*self._lanes.running.values(), *map(self._waits, self._lanes.waiting)]:
             stall_ms = current.job.stall_timeout
             every = max(SHORTEST_SECONDS, stall_ms / PARTS / 1000) if stall_ms else EVERY_SECONDS
             last = self._beaten.get(current.id, now)
-            if now - last >= every and not current.cancelled:
+            if connected and now - last >= every and not current.cancelled:
                 self._reporter.report(current, calls.heartbeat(current.job))
                 last = now
             beaten[current.id] = last

@@ -96,7 +96,8 @@ class Settler:
             self._lost(1, error)
 
     def _lost(self, count: int, error: FlashQError) -> None:
-        _LOG.warning("the server could not be told how %d jobs ended, and will have them run again: %s", count, error)
+        what, whom = ("1 job", "it") if count == 1 else (f"{count} jobs", "them")
+        _LOG.warning("the server could not be told how %s ended, and will have %s run again: %s", what, whom, error)
 
     async def flush(self) -> None:
         """All ends are answered."""

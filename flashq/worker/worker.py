@@ -2,6 +2,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
@@ -9,16 +10,18 @@ from typing import Any
 import uvloop
 
 from flashq.client.aio import AsyncFlashQ
+from flashq.client.errors import DeadlineExceeded
 from flashq.client.streams import Cancelled, Told
+from flashq.queue_names import check_queue_name
 from flashq.tasks.app import App
 from flashq.tasks.context import ClientReporter, CurrentJob
 from flashq.tasks.outcome import Outcome
-from flashq.tasks.run import run_job
+from flashq.tasks.run import run_job, timed_out
 from flashq.worker.feed import PULL_MS, Feed
 from flashq.worker.isolate import Isolated, Isolation
 from flashq.worker.lanes import Lanes
 from flashq.worker.pulse import Pulse
-from flashq.worker.settle import Settler
+from flashq.worker.settle import RELEASED, Settler
 from flashq.worker.threads import Threads
 
 CONCURRENCY = 10
@@ -64,6 +67,7 @@ class Worker:
         self._isolation = isolation
         self._on_ready = on_ready
         self._on_outcome = on_outcome
+        self._met = self._missed = False        # there was a connection; there is none now
         self._running: Mapping[int, CurrentJob] = {}
         self._all_ended = True
         self._stopping = asyncio.Event()
@@ -84,11 +88,15 @@ class Worker:
     async def run(self) -> None:
         """Run in this loop until `stop`, or until cancelled; then what runs may end within `drain_timeout`.
 
-        FlashQError when the server cannot be reached within 30 s, refuses the token, or what pulls ask for.
+        It tries to reach the server until that answers, or `stop`. FlashQError when that refuses the token, or what
+        pulls ask for.
         """
-        client = self.app.new_async_client(on_told=self._told)
+        client = self.app.new_async_client(
+            on_told=self._told, on_connection=self._on_connection, connect_timeout=math.inf)
         try:
-            await client.connect()
+            if not await self._connect(client):
+                return
+            self._warn()
             with self.app.adopted(client):
                 await self._work(client)
         finally:
@@ -111,8 +119,47 @@ class Worker:
     async def _with_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
-            loop.add_signal_handler(number, lambda: self.stop(hurry=self._stopping.is_set()))
+            loop.add_signal_handler(number, self._signalled)
         await self.run()
+
+    def _signalled(self) -> None:
+        if not self._stopping.is_set() and self.running:
+            _LOG.warning("stopping: %s, up to %g s; a second signal stops at once",
+                         _jobs(self.running, "runs", "run"), self._drain_timeout)
+        self.stop(hurry=self._stopping.is_set())
+
+    async def _connect(self, client: AsyncFlashQ) -> bool:
+        """Whether the server has answered; not when it was stopped meanwhile."""
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            while not self._stopping.is_set():
+                connecting = asyncio.ensure_future(client.connect())
+                await asyncio.wait((connecting, stopping), return_when=asyncio.FIRST_COMPLETED)
+                if not connecting.done():
+                    connecting.cancel()
+                    await asyncio.gather(connecting, return_exceptions=True)
+                    return False
+                with contextlib.suppress(DeadlineExceeded):
+                    connecting.result()
+                    return True
+            return False
+        finally:
+            stopping.cancel()
+
+    def _on_connection(self, up: bool, cause: str) -> None:
+        server = self.app.endpoint
+        if not up and self._met:
+            _LOG.warning("lost the connection to %s, trying again", server)
+        elif not up:
+            _LOG.warning("no server at %s, trying again%s", server, f" ({cause})" if cause else "")
+        elif self._missed:
+            _LOG.warning("connected %sto %s", "again " if self._met else "", server)
+        self._met, self._missed = self._met or up, not up
+
+    def _warn(self) -> None:
+        used = {task.queue for task in self.app.tasks.values()}
+        for queue in (one for one in self.queues if one not in used):
+            _LOG.warning("no task of the app has queue '%s': only jobs named as one of its tasks run from there", queue)
 
     async def _work(self, client: AsyncFlashQ) -> None:
         self._reporter = ClientReporter(client.call)
@@ -121,7 +168,7 @@ class Worker:
         self._lanes = Lanes(self.concurrency, self._reporter, isolated.execute if isolated else self._execute,
                             self._ended)
         self._running = self._lanes.running
-        pulse = Pulse(self._lanes, self._reporter)
+        pulse = Pulse(self._lanes, self._reporter, lambda: client.connected)
         self._feed = Feed(client, self._lanes, pulse, self._settler, self.concurrency, self._prefetch, self.queues,
                           self._weights, *self._kinds(), max_jobs=self._max_jobs)
         works: tuple[Coroutine[Any, Any, Any], ...] = (
@@ -158,10 +205,15 @@ class Worker:
         ended = asyncio.gather(self._lanes.empty(), asyncio.wait((feeding,), timeout=2 * PULL_MS / 1000))
         await self._first(ended, self._hurrying.wait(), seconds=self._drain_timeout)
         if self._lanes.running:
-            _LOG.warning("%d jobs still run: they are interrupted, and go back to their queues", self.running)
+            _LOG.warning("%s: %s", _jobs(self.running, "still runs", "still run"),
+                         "it is interrupted, and goes back to its queue" if self.running == 1 else
+                         "they are interrupted, and go back to their queues")
             self._lanes.stop("shutdown")
             await self._first(self._lanes.empty(), seconds=INTERRUPT_SECONDS)
-        self._settler.release(current.job for current in self._lanes.running.values())      # threads that heed no one
+        for current in self._lanes.running.values():        # threads that heed no one
+            self._settler.settle(current.job, RELEASED)
+            if self._on_outcome is not None:
+                self._on_outcome(current, RELEASED)
         self._lanes.running.clear()
 
     async def _first(self, *works: Awaitable[object], seconds: float) -> None:
@@ -174,13 +226,20 @@ class Worker:
     # -- a job --------------------------------------------------------------------------------------------------------
 
     def _execute(self, current: CurrentJob) -> Coroutine[Any, Any, Outcome]:
+        current.on_overrun = self._overran
         return run_job(self.app, current.job, executor=self._threads, current=current)
+
+    def _overran(self, current: CurrentJob) -> None:
+        """The server has its attempt failed by now; its line does not wait for a thread that may go on for long."""
+        current.overdue = True
+        if self._on_outcome is not None:
+            self._on_outcome(current, timed_out(current))
 
     def _ended(self, current: CurrentJob, outcome: Outcome) -> None:
         self._settler.settle(current.job, outcome)
         self.finished += 1
         self._feed.room()
-        if self._on_outcome is not None:
+        if self._on_outcome is not None and not current.overdue:
             self._on_outcome(current, outcome)
         if self._max_jobs is not None and self.finished >= self._max_jobs:
             self.stop()
@@ -205,10 +264,16 @@ class Worker:
 
 
 def _queues(app: App, given: Iterable[str] | None) -> list[str]:
-    """Those given, or those of the app's tasks. ValueError when there are none, or too many."""
+    """Those given, or those of the app's tasks. ValueError when there are none, too many, or a name cannot be one."""
     queues = list(given or dict.fromkeys(task.queue for task in app.tasks.values()))
     if not queues:
         raise ValueError("the app has no tasks, and so no queues to pull from")
+    for queue in queues:
+        check_queue_name(queue)
     if len(queues) > MAX_QUEUES:
         raise ValueError(f"a worker pulls from at most {MAX_QUEUES} queues, not {len(queues)}")
     return queues
+
+
+def _jobs(count: int, runs: str, run: str) -> str:
+    return f"1 job {runs}" if count == 1 else f"{count} jobs {run}"

@@ -20,11 +20,9 @@ from flashq.errors import (
     DATA_TOO_LARGE,
     DISK_FULL,
     INTERNAL_ERROR,
-    QUEUE_NAME_CHARS,
-    QUEUE_NAME_EMPTY,
-    QUEUE_NAME_LONG,
     Refused,
 )
+from flashq.queue_names import wrong_queue_name
 from flashq.scheduler import schedule
 from flashq.scheduler.cron import CronTable, Entry
 from flashq.server.alarm import Alarm
@@ -32,7 +30,6 @@ from flashq.server.handlers import cron_entry
 from flashq.server.handlers.call import Body, Call
 from flashq.server.kept import CRON_SPACE, Recorder
 
-MAX_QUEUE_NAME = 256        # bytes, as in flashq/_core/queue.pyx
 SLICE = 20                  # firings between two looks at the sockets
 ENDED = ("completed", "failed", "unknown")
 
@@ -202,12 +199,8 @@ def _zone(name: str) -> tzinfo:
 
 def _check_queue(name: str) -> None:
     """As the core checks it at each push; here, so that a wrong name shows at once."""
-    if not name:
-        raise Refused(QUEUE_NAME_EMPTY)
-    if len(name.encode()) > MAX_QUEUE_NAME:
-        raise Refused(QUEUE_NAME_LONG)
-    if not all(char.isalnum() or char in "_-." for char in name):
-        raise Refused(QUEUE_NAME_CHARS)
+    if (wrong := wrong_queue_name(name)) is not None:
+        raise Refused(wrong)
 
 
 def _options(values: Mapping[str, Any]) -> dict[str, Any]:

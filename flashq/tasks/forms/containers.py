@@ -37,7 +37,20 @@ def _plain(value: Any, depth: int) -> Any:
         return [_item(one, at, depth) for at, one in enumerate(value)]
     if kind is dict:
         return {_key(name): _entry(name, one, depth) for name, one in value.items()}
-    raise WrongValue(f"is {glimpse(value)}, which comes back as such only with a type hint that says so")
+    raise WrongValue(f"is {glimpse(value)}, {_why(kind)}")
+
+
+def _why(kind: type) -> str:
+    """A hint helps for types that have a form; for others nothing would."""
+    from flashq.tasks.forms import form_of
+
+    try:
+        form_of(kind)
+    except TypeError:
+        return (f"and values of type {kind.__name__} cannot be sent, whatever the type hint: text, numbers, bool, "
+                "None, bytes, dates and times, UUID, Decimal, Path, enums, dataclasses, named tuples, pydantic models, "
+                "msgspec structs, and lists, sets and dicts of these can")
+    return "which comes back as such only with a type hint that says so"
 
 
 def _item(value: Any, at: int, depth: int) -> Any:

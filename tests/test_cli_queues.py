@@ -232,7 +232,8 @@ def test_the_round_trip_keeps_what_a_push_says(cli: Cli, queue_name: str, tmp_pa
     assert file.stat().st_mode & 0o777 == 0o600
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert [line["id"] for line in lines] == sorted(line["id"] for line in lines)
-    assert cli("import", file, "--queue", copy, "--json").object == {"pushed": 702, "refused": 0, "passed_over": {}}
+    assert cli("import", file, "--queue", copy, "--json").object == {
+        "pushed": 702, "there_already": 0, "refused": 0, "passed_over": {}}
     before, after = (cli("jobs", name, "--all", "--json").objects for name in (queue_name, copy))
     gone = {"id", "queue", "created_at", "run_at", "custom_id"}
     assert [{k: v for k, v in job.items() if k not in gone} for job in before] == [
@@ -251,11 +252,33 @@ def test_states_that_would_run_again_are_passed_over(cli: Cli, queue_name: str, 
     assert exported.objects[0]["id"] == first
     copy = f"{queue_name}-copy"
     done = cli("import", "--queue", copy, input=exported.out)
-    assert done.err == "pushed 2 jobs, 1 completed passed over, 1 failed passed over, 1 waiting-children passed over\n"
-    assert [job["data"] for job in cli("jobs", copy, "--json").objects] == [3]  # the other's custom id exists already
+    assert done.err == ("pushed 1 job, 1 was there already, 1 completed passed over, 1 failed passed over, "
+                        "1 waiting-children passed over\n")
+    assert [job["data"] for job in cli("jobs", copy, "--json").objects] == [3]
     done = cli("import", "--queue", copy, "--state", "failed", "--json", input=exported.out)
     assert done.object["pushed"] == 1
     assert set(done.object["passed_over"]) == set(STATES) - {"failed", "active", "delayed"}
+
+
+def test_a_copy_beside_the_old_queue_has_all_jobs(cli: Cli, queue_name: str) -> None:
+    for number in range(3):
+        cli("push", queue_name, str(number), "--job-id", f"{queue_name}-{number}")
+    cli("push", queue_name, "3")
+    exported = cli("export", queue_name).out
+    done = cli("import", "--queue", f"{queue_name}-a", "--json", input=exported)
+    assert done.object == {"pushed": 1, "there_already": 3, "refused": 0, "passed_over": {}}
+    done = cli("import", "--queue", f"{queue_name}-b", "--new-ids", input=exported)
+    assert done.err == "pushed 4 jobs\n"
+    assert [job["data"] for job in cli("jobs", f"{queue_name}-b", "--json").objects] == [3, 2, 1, 0]
+    assert "--new-ids" in cli("import", "--help").out and "without the jobs before it" in cli("import", "--help").out
+
+
+def test_lines_that_share_a_custom_id_are_one_job(cli: Cli, queue_name: str) -> None:
+    done = cli("push", queue_name, "-", "--job-id", queue_name, input="1\n2\n3\n")
+    assert done.err == "pushed 1 job, 2 were there already\n"
+    line = {"queue": queue_name, "state": "waiting", "push": {"data": 1, "job_id": f"{queue_name}-2"}}
+    done = cli("import", input=f"{json.dumps(line)}\n" * 2)
+    assert done.err == "pushed 1 job, 1 was there already\n"
 
 
 def test_an_export_that_fails_leaves_no_file_and_the_old_one(cli: Cli, queue_name: str, tmp_path: Path) -> None:

@@ -7,8 +7,7 @@ import click
 from flashq.cli import CONTEXT
 from flashq.cli.connection import Here, ask, client_command, yes_option
 from flashq.cli.exits import Exit, Failure
-from flashq.cli.harmless import harmless
-from flashq.cli.output import counted, now_ms, short, span
+from flashq.cli.output import counted, first_line, now_ms, short, span
 from flashq.cli.values import QUEUE_NAME
 from flashq.commands import MAX_BATCH
 
@@ -39,9 +38,8 @@ def list_(here: Here, queue: str, count: int) -> None:
 
 def _row(job: "Job") -> tuple[str, ...]:
     died = span(now_ms() - job.failed_at) + " ago" if job.failed_at else ""
-    error = harmless(job.progress_msg or "")
     return (str(job.id), died, job.reason or "", str(job.attempts), job.name or "",
-            error if len(error) <= 40 else error[:39] + "…", short(job.data, 40))
+            first_line(job.progress_msg or "", 40), short(job.data, 40))
 
 
 @client_command("retry")

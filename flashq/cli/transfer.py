@@ -86,20 +86,28 @@ def line_of(job: "Job") -> dict[str, Any]:
 @click.option("--queue", "-q", type=QUEUE_NAME, help="Push all to this queue instead of their own.")
 @click.option("--state", "-s", "states", type=click.Choice(STATES), multiple=True, default=TO_BE_DONE,
               show_default=True, help="Only jobs that were in this state. May be given several times.")
-def import_(here: Here, file: BinaryIO, queue: str | None, states: tuple[str, ...]) -> None:
+@click.option("--new-ids", is_flag=True, help="Leave custom ids out: jobs that have one are pushed though it is taken.")
+def import_(here: Here, file: BinaryIO, queue: str | None, states: tuple[str, ...], new_ids: bool) -> None:
     """Push the jobs of a file that `flashq export` wrote, or of stdin.
 
     They are new jobs: ids and ages are new, attempts and ttl begin anew, a delayed job runs at the time it was delayed
     to. Those that were completed or dead, or waited for others, are passed over and counted, unless --state names
     them; they would all run. A job that was active is pushed too, and may be running elsewhere.
 
-    A job with a custom id that exists is not pushed twice; others are, when a file is imported twice. Lines that are
-    refused are named by their number, and the status is 1.
+    A job whose custom id is taken, in whichever queue, is not pushed but counted as there already: a copy of a queue
+    on its own server needs --new-ids. Jobs without a custom id are pushed again when a file is imported again. Lines
+    that are refused are named by their number, and the status is 1.
+
+    What a job waited for is not in the file: a later step of a chain or flow, and its callback, that --state names
+    would run at once, without the jobs before it and their results.
     """
     def read_line(line: bytes) -> "tuple[str, PushOptions] | str":
-        return read(decoded(line), queue, states)
+        found = read(decoded(line), queue, states)
+        if new_ids and not isinstance(found, str):
+            found[1].pop("job_id", None)
+        return found
 
-    finish(here, Pusher(here.client, here.out, read_line).run(file))
+    finish(here, Pusher(here.client, here.out, read_line, find_taken=not new_ids).run(file))
 
 
 def read(value: Any, queue: str | None, states: tuple[str, ...]) -> "tuple[str, PushOptions] | str":

@@ -418,6 +418,10 @@ def test_dead_letters(cli: Cli, queue_name: str) -> None:
     assert [job["reason"] for job in cli("dlq", "list", queue_name, "--json").objects] == ["failed"] * 3
     assert cli("dlq", "retry", queue_name, ids[0]).out == f"let 1 job of queue {queue_name} run again\n"
     assert str(ids[0]) in cli("dlq", "retry", queue_name, ids[0], ids[1], status=1).error
+    listed = cli("dlq", "list")
+    assert [line.split()[1] for line in listed.lines if line.startswith(f"{queue_name} ")] == ["1"]
+    assert re.search(r"dead letters? in \d+ queues?$", listed.err)
+    assert {"queue": queue_name, "dead": 1} in cli("dlq", "list", "--json").objects
     assert "say --yes" in cli("dlq", "purge", queue_name, status=2).error
     assert cli("dlq", "purge", queue_name, "--yes", "--json").object == {"queue": queue_name, "removed": 1}
     assert cli("dlq", "retry", queue_name, "--json").object["retried"] == 0

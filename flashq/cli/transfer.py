@@ -13,7 +13,7 @@ from flashq.cli.lines import BadLine, Pusher, decoded
 from flashq.cli.output import counted, json_text, now_ms
 from flashq.cli.paging import oldest_first
 from flashq.cli.push import checked, finish
-from flashq.cli.values import QUEUE_NAME
+from flashq.cli.values import QUEUE_NAME, JobState
 from flashq.commands import PUSH_OPTIONS, STATES
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _SET_BY_SERVER = {"ttl", "timeout", "max_attempts", "backoff"}     # an explicit
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write into this file instead of stdout.")
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
-@click.option("--state", "-s", "states", type=click.Choice(STATES), multiple=True,
+@click.option("--state", "-s", "states", type=JobState(STATES), multiple=True,
               help="Only jobs in this state. May be given several times. [all]")
 def export(here: Here, queues: tuple[str, ...], output: Path | None, force: bool, states: tuple[str, ...]) -> None:
     """Write the jobs of QUEUE... as lines of JSON, oldest first, through the running server.
@@ -84,7 +84,7 @@ def line_of(job: "Job") -> dict[str, Any]:
 @client_command("import")
 @click.argument("file", type=click.File("rb"), default="-", metavar="[FILE]")
 @click.option("--queue", "-q", type=QUEUE_NAME, help="Push all to this queue instead of their own.")
-@click.option("--state", "-s", "states", type=click.Choice(STATES), multiple=True, default=TO_BE_DONE,
+@click.option("--state", "-s", "states", type=JobState(STATES), multiple=True, default=TO_BE_DONE,
               show_default=True, help="Only jobs that were in this state. May be given several times.")
 @click.option("--new-ids", is_flag=True, help="Leave custom ids out: jobs that have one are pushed though it is taken.")
 def import_(here: Here, file: BinaryIO, queue: str | None, states: tuple[str, ...], new_ids: bool) -> None:

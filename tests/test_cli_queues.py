@@ -169,6 +169,7 @@ def test_next_of_a_schedule_in_its_zone_when_the_clocks_change() -> None:
 @pytest.mark.parametrize(("words", "code"), [
     (["bad bad bad bad bad"], "INVALID_SCHEDULE; field schedule"),
     (["0 0 30 2 *"], "INVALID_SCHEDULE; field schedule"),
+    (["@daily"], "INVALID_SCHEDULE; field schedule"),
     (["* * * * *", "--tz", "Mars/Base"], "INVALID_TIME_ZONE; field tz"),
 ])
 def test_what_cannot_be_read_is_refused_as_by_the_server(cli: Cli, words: list[str], code: str) -> None:

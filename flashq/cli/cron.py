@@ -96,7 +96,7 @@ def following(here: Here, what: str, count: int, tz: str | None, entry: bool) ->
 
     A schedule has several words, or is `*/N`, and needs no server; anything else is the name of an entry.
     """
-    if not entry and (len(what.split()) > 1 or what.startswith("*/")):
+    if not entry and (len(what.split()) > 1 or what.startswith("*/") or what.lower() in schedule.WORDS):
         zone = zone_of(tz or "UTC")
         times = _times(parsed(what, zone, now_ms()), now_ms(), count)
     elif tz is not None:

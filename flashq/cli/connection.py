@@ -71,14 +71,15 @@ def client_of(url: str | None, seconds: float, on_told: "Callable[[Told], object
         raise click.UsageError(f"flashq URL: {there}: {error}") from None
     try:
         reach(there, seconds)
-        _greet(client, there)
+        _greet(client, there, seconds)
     except BaseException:
         client.close()
         raise
     return client
 
 
-def _greet(client: "FlashQ", there: "Endpoint") -> None:
+def _greet(client: "FlashQ", there: "Endpoint", seconds: float) -> None:
+    from flashq.cli.likely import likely
     from flashq.client import DeadlineExceeded, FlashQError, UntrustedServer
 
     try:
@@ -86,7 +87,8 @@ def _greet(client: "FlashQ", there: "Endpoint") -> None:
     except UntrustedServer as error:
         raise Failure(Exit.NO_CONNECTION, f"the certificate of {error}") from None
     except DeadlineExceeded as error:
-        raise Failure(Exit.NO_CONNECTION, f"{there} did not answer as a flashQ server: {error}") from None
+        raise Failure(Exit.NO_CONNECTION, f"{there} did not answer as a flashQ server within {seconds:g} s: "
+                      f"{likely(there, seconds) or error}") from None
     except FlashQError as error:
         raise failure_of(error) or error from None
 

@@ -107,7 +107,7 @@ def _queue_names(url: str | None) -> list[str]:
     from flashq.client import FlashQError
 
     try:
-        with client_of(url, COMPLETION_SECONDS) as client:
+        with client_of(url, COMPLETION_SECONDS, ask_again=False) as client:
             return sorted(one.name for one in client.list_queues())
     except (FlashQError, click.ClickException):
         return []

@@ -13,9 +13,11 @@ import pytest
 
 from conftest import StartServer
 from flashq.storage.base import DamageError
+from support.clients import url_of
 from support.commandline import flashq
 from support.journal import Opened, flip, frame, groups, read, segment
 from support.server import ServerProcess
+from support.tools import lacking
 from support.wire import Client
 
 SMALL = ("--durability", "commit", "--segment-size", "64KB", "--checkpoint-factor", "1")
@@ -114,6 +116,29 @@ def test_the_copy_is_private_and_as_small_as_what_it_holds(start_server: StartSe
     files = [path for path in target.iterdir() if path.name != "lock"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
     assert sum(path.stat().st_size for path in files) < 10_000
+
+
+def test_the_directory_of_the_server_that_runs_here_is_found(start_server: StartServer, tmp_path: Path) -> None:
+    if not Path("/proc/net/tcp").exists():
+        lacking("this system has no /proc")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    server = start_server("--durability", "commit")
+    with server.client() as client:
+        id = client.ok("PUSH", queue="q", data=1)["id"]
+    there = {"FLASHQ_URL": url_of(server)}
+    done = flashq(elsewhere, "backup", "copy", "--json", env=there)
+    assert json.loads(done.stdout)["running"] == str(server.pid)
+    assert f"is the directory of the server, process {server.pid}" in done.stderr
+    with start_server("--durability", "commit", "--data-dir", str(elsewhere / "copy")).client() as client:
+        assert client.ok("GETSTATE", id=id)["state"] == "waiting"
+    refused = flashq(elsewhere, "backup", "other", "--data-dir", "none", status=1, env=there)
+    assert refused.stderr == "Error: there is no directory none: name the server's by --data-dir\n"
+
+
+def test_without_a_directory_and_a_server_the_flag_is_named(tmp_path: Path) -> None:
+    refused = flashq(tmp_path, "backup", "copy", status=1, env={"FLASHQ_URL": "flashq://127.0.0.1:1"})
+    assert refused.stderr == "Error: there is no directory flashq-data: name the server's by --data-dir\n"
 
 
 def test_a_stopped_server_is_copied_too(start_server: StartServer, tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 import json
 import os
 import socket
+import threading
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 
 import pytest
 
@@ -100,7 +102,42 @@ def test_certificates(start_server: StartServer, certificate: Certificate) -> No
     server = start_server("--tls-cert", str(certificate.cert), "--tls-key", str(certificate.key))
     assert "certificate" in Cli(url_of(server, "?tls=1"))("queues", status=3).error
     Cli(url_of(server, f"?tls=1&ca={certificate.cert}"))("push", "secure", "1")
-    assert "did not answer as a flashQ server" in Cli(url_of(server))("queues", "--deadline", "500ms", status=3).error
+    said = Cli(url_of(server))("queues", "--deadline", "500ms", status=3).error
+    assert said.endswith("did not answer as a flashQ server: it speaks TLS, so the URL needs ?tls=1")
+
+
+def test_tls_where_none_is_spoken(server: ServerProcess) -> None:
+    said = Cli(url_of(server, "?tls=1"))("queues", "--deadline", "500ms", status=3).error
+    assert said.endswith("as a flashQ server: it speaks without TLS, so leave tls=1 out of the URL")
+
+
+class Other(BaseRequestHandler):
+    """A service that answers whatever comes with the text of its class."""
+
+    text = b""
+
+    def handle(self) -> None:
+        """Until the other side hangs up."""
+        while self.request.recv(1024):
+            self.request.sendall(self.text)
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    (b"HTTP/1.1 400 Bad Request\r\n\r\n", "a web server seems to listen there"),
+    (b"-ERR unknown command\r\n", "Redis seems to listen there"),
+    (b"nobody knows", "perhaps it is another service"),
+])
+def test_another_service_is_told_in_words(text: bytes, said: str) -> None:
+    with ThreadingTCPServer(("127.0.0.1", 0), type("Saying", (Other,), {"text": text})) as other:
+        thread = threading.Thread(target=other.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            url = f"flashq://127.0.0.1:{other.server_address[1]}"
+            error = Cli(url)("queues", "--deadline", "300ms", status=3).error
+            assert error == f"{url} did not answer as a flashQ server: {said}"
+        finally:
+            other.shutdown()
+            thread.join()
 
 
 def test_a_unix_socket(start_server: StartServer, tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ def test_the_same_in_json(cli: Cli, queue_name: str) -> None:
     done = cli("push", queue_name, "-", "--json", input="1\nx\n2\n", status=1)
     refused, total = done.objects
     assert (refused["line"], refused["code"]) == (2, None) and "JSON" in refused["error"]
-    assert total == {"pushed": 2, "refused": 1, "passed_over": {}}
+    assert total == {"pushed": 2, "there_already": 0, "refused": 1, "passed_over": {}}
 
 
 def test_lines_with_options_of_their_own(cli: Cli, queue_name: str) -> None:
@@ -197,7 +197,7 @@ def test_a_bad_line_holds_up_none_of_many(cli: Cli, queue_name: str) -> None:
     lines[5] = lines[1500] = lines[19_999] = '{"data":0,"priority":"high"}'
     done = cli("push", queue_name, "-", "--with-options", "--json", input="\n".join(lines), status=1)
     assert [one["line"] for one in done.objects[:-1]] == [6, 1501, 20_000]
-    assert done.objects[-1] == {"pushed": 19_997, "refused": 3, "passed_over": {}}
+    assert done.objects[-1] == {"pushed": 19_997, "there_already": 0, "refused": 3, "passed_over": {}}
     found = {job["data"] for job in cli("jobs", queue_name, "--all", "--json").objects}
     assert found == set(range(20_000)) - {5, 1500, 19_999}
 
@@ -281,6 +281,73 @@ def test_why_a_job_does_not_run(cli: Cli, queue_name: str) -> None:
     assert f"it waits for 1 other job: {first}" in cli("job", second).out
 
 
+def test_workers_that_wait_for_other_jobs_are_told_apart(server: ServerProcess, cli: Cli, queue_name: str) -> None:
+    """Somebody who pulls there must not read that nobody does: what lacks is the task, or its version."""
+    named = cli("push", queue_name, "1", "--name", "x").out.strip()
+    newer = cli("push", queue_name, "2", "--name", "y", "--job-version", 3).out.strip()
+    assert "no worker is waiting for jobs of its queue" in cli("job", named).out
+    with server.client() as worker:
+        worker.send("PULL", queue=queue_name, names=["y"], versions=[2], timeout=60_000, reqId="parked")
+        worker.ok("PING")
+        assert "1 pull waits for jobs of its queue, but none for those named 'x'\n" in cli("job", named).out
+        assert "1 pull waits for jobs of its queue, but none for those named 'y' in version 3" in cli("job", newer).out
+
+
+def test_a_job_that_was_done_after_all_is_not_headed_by_an_error(
+    server: ServerProcess, cli: Cli, queue_name: str
+) -> None:
+    long = "x" * 3000
+    for error in ("ConnectionError: no route", long):
+        id = cli("push", queue_name, "1", "--max-attempts", 3).out.strip()
+        cli("pull", queue_name, "--fail", error)
+        assert cli("job", id).lines[0] == f"job {id} is waiting"
+        with server.client() as client:
+            client.ok("PULL", queue=queue_name, timeout=0)
+            assert cli("job", id).lines[0] == f"job {id} is active"
+            client.ok("ACK", id=int(id))
+        head, *facts = cli("job", id).lines
+        assert head == f"job {id} is completed"
+        attempts = facts[facts.index("failed attempts") + 1:]
+        assert len(attempts) == 1 and error[:1000] in attempts[0]
+        assert not any(line.startswith("progress") for line in facts)
+
+
+def test_what_a_worker_told_last_is_shown_as_progress(server: ServerProcess, cli: Cli, queue_name: str) -> None:
+    id = cli("push", queue_name, "1", "--max-attempts", 2).out.strip()
+    cli("pull", queue_name, "--fail", "first try")
+    with server.client() as client:
+        client.ok("PULL", queue=queue_name, timeout=0)
+        client.ok("PROGRESS", id=int(id), progress=90, message="page 9")
+        client.ok("ACK", id=int(id))
+    shown = cli("job", id)
+    assert shown.lines[0] == f"job {id} is completed"
+    assert re.search(r"^progress +90 %: page 9 *$", shown.out, re.MULTILINE) and "first try" in shown.out
+
+
+TRACEBACK = 'KeyError: \x1b[31m"a"\r\n  File "tasks.py", line 3\n    return mail["a"]\x0b\n'
+
+
+def test_a_traceback_keeps_its_lines(cli: Cli, queue_name: str) -> None:
+    id = cli("push", queue_name, "1", "--max-attempts", 1).out.strip()
+    cli("pull", queue_name, "--fail", TRACEBACK)
+    head, *rest = cli("job", id).lines
+    assert head == f'job {id} is failed: KeyError: \\x1b[31m"a" …'
+    at = rest.index("failed attempts")
+    assert re.fullmatch(r'  .+ UTC failed after .+: KeyError: \\x1b\[31m"a"', rest[at + 1])
+    assert rest[at + 2:] == ['        File "tasks.py", line 3', '          return mail["a"]\\x0b']
+    _head, row = cli("dlq", "list", queue_name).lines
+    assert 'KeyError: \\x1b[31m"a" …' in row and "\\x0a" not in row and "tasks.py" not in row
+
+
+def test_a_log_keeps_its_lines(server: ServerProcess, cli: Cli, queue_name: str) -> None:
+    id = cli("push", queue_name, "1").out.strip()
+    with server.client() as client:
+        client.ok("PULL", queue=queue_name, timeout=0)
+        client.ok("LOG", id=int(id), message="two\nlines")
+        *_facts, first, second = cli("job", id).lines
+    assert first.endswith("info: two") and second == "      lines"
+
+
 def test_a_job_by_custom_id_that_looks_like_a_number(cli: Cli, queue_name: str) -> None:
     id = int(cli("push", queue_name, "1").out)
     other = int(cli("push", queue_name, "2", "--job-id", str(id)).out)
@@ -351,6 +418,10 @@ def test_dead_letters(cli: Cli, queue_name: str) -> None:
     assert [job["reason"] for job in cli("dlq", "list", queue_name, "--json").objects] == ["failed"] * 3
     assert cli("dlq", "retry", queue_name, ids[0]).out == f"let 1 job of queue {queue_name} run again\n"
     assert str(ids[0]) in cli("dlq", "retry", queue_name, ids[0], ids[1], status=1).error
+    listed = cli("dlq", "list")
+    assert [line.split()[1] for line in listed.lines if line.startswith(f"{queue_name} ")] == ["1"]
+    assert re.search(r"dead letters? in \d+ queues?$", listed.err)
+    assert {"queue": queue_name, "dead": 1} in cli("dlq", "list", "--json").objects
     assert "say --yes" in cli("dlq", "purge", queue_name, status=2).error
     assert cli("dlq", "purge", queue_name, "--yes", "--json").object == {"queue": queue_name, "removed": 1}
     assert cli("dlq", "retry", queue_name, "--json").object["retried"] == 0

@@ -45,6 +45,26 @@ def test_queues_and_stats(cli: Cli, queue_name: str) -> None:
     assert "since the start:" in shown and "storage: commit, ok" in shown
 
 
+def test_queues_that_hold_nothing_are_listed_on_request(cli: Cli, queue_name: str) -> None:
+    names = {kind: f"{queue_name}-{kind}" for kind in ("empty", "paused", "limited", "family", "done")}
+    for name in names.values():
+        cli("push", name, "1")
+        cli("drain", name, "--yes")
+    cli("pause", names["paused"])
+    cli("limit", names["limited"], "--rate", 5)
+    cli("push", names["done"], "1")
+    cli("pull", names["done"], "--ack")
+    cli("push", names["family"], "1", "--depends-on", cli("push", queue_name, "1").out.strip())
+
+    def listed(*words: str) -> set[str]:
+        shown = {line.split()[0] for line in cli("queues", *words).lines}
+        assert shown - {"queue"} == {one["name"] for one in cli("queues", "--json", *words).objects}
+        return {kind for kind, name in names.items() if name in shown}
+
+    assert listed() == {"paused", "limited", "family", "done"}
+    assert listed("--all") == set(names)
+
+
 def test_pause_and_resume(cli: Cli, queue_name: str) -> None:
     cli("push", queue_name, "1")
     assert cli("pause", queue_name).out == f"queue {queue_name} is paused\n"
@@ -91,6 +111,11 @@ def test_clean_takes_old_jobs_of_one_state(cli: Cli, queue_name: str) -> None:
     assert cli("clean", queue_name, "-s", "waiting", "--older", "0", "-n", 1, "-y", "--json").object["removed"] == 1
     assert [job["data"] for job in cli("jobs", queue_name, "--json").objects] == [4, 2, 1]
     assert cli("clean", queue_name, "-s", "completed", "--older", "0", "-y", "--json").object["removed"] == 2
+    cli("push", queue_name, "5", "--max-attempts", 1, "--priority", 9)
+    cli("pull", queue_name, "--fail", "x")
+    assert [job["data"] for job in cli("jobs", queue_name, "--state", "dead", "--json").objects] == [5]
+    assert [line["state"] for line in cli("export", queue_name, "--state", "dead").objects] == ["failed"]
+    assert cli("clean", queue_name, "-s", "dead", "--older", "0", "-y", "--json").object["removed"] == 1
     assert "--state" in cli("clean", queue_name, "--older", "1m", status=2).error
     assert "--state" in cli("clean", queue_name, "--older", "1m", "--state", "active", status=2).error
 
@@ -100,14 +125,15 @@ def test_clean_takes_old_jobs_of_one_state(cli: Cli, queue_name: str) -> None:
 
 def test_cron_entries(cli: Cli, queue_name: str) -> None:
     done = cli("cron", "add", queue_name, queue_name, "30 2 * * *", "--tz", "Europe/Berlin", "--data", '{"a": 1}',
-               "--limit", 3, "--overlap", "skip", "--catchup", "last", "--priority", 4, "--timeout", "5m")
+               "--limit", 3, "--overlap", "skip", "--catchup", "last", "--priority", 4, "--timeout", "5m",
+               "--name", "send_report")
     assert done.out.startswith(f"{queue_name} runs next ")
     (entry,) = [one for one in cli("cron", "list", "--json").objects if one["name"] == queue_name]
     assert (entry["schedule"], entry["tz"], entry["data"]) == ("30 2 * * *", "Europe/Berlin", {"a": 1})
     assert (entry["priority"], entry["options"], entry["overlap"], entry["catchup"]) == (
-        4, {"timeout": 300_000}, "skip", "last")
+        4, {"timeout": 300_000, "name": "send_report"}, "skip", "last")
     (line,) = [line for line in cli("cron", "list").lines if line.startswith(queue_name)]
-    assert "30 2 * * *" in line and "0 of 3" in line
+    assert "30 2 * * *" in line and "0 of 3" in line and "send_report" in line
     assert len(cli("cron", "next", queue_name).lines) == 3      # its limit
     assert cli("cron", "rm", queue_name).out == f"{queue_name} is removed\n"
     assert cli("cron", "rm", queue_name, status=1).error.endswith("[CRON_NOT_FOUND]")
@@ -143,11 +169,18 @@ def test_next_of_a_schedule_in_its_zone_when_the_clocks_change() -> None:
 @pytest.mark.parametrize(("words", "code"), [
     (["bad bad bad bad bad"], "INVALID_SCHEDULE; field schedule"),
     (["0 0 30 2 *"], "INVALID_SCHEDULE; field schedule"),
+    (["@daily"], "INVALID_SCHEDULE; field schedule"),
     (["* * * * *", "--tz", "Mars/Base"], "INVALID_TIME_ZONE; field tz"),
 ])
 def test_what_cannot_be_read_is_refused_as_by_the_server(cli: Cli, words: list[str], code: str) -> None:
     assert cli("cron", "next", *words, status=1).error.endswith(f"[{code}]")
     assert code.split(";")[0] in cli("cron", "add", "x", "x", *words, status=1).error
+
+
+def test_the_jobs_of_an_entry_have_its_task(cli: Cli, queue_name: str) -> None:
+    cli("cron", "add", queue_name, queue_name, "--every", "50ms", "--limit", 1, "--name", "send_report")
+    job = cli("pull", queue_name, "--wait", "10s", "--name", "send_report", "--ack", "--json").object
+    assert (job["queue"], job["name"]) == (queue_name, "send_report")
 
 
 def test_cron_needs_one_rhythm(cli: Cli) -> None:
@@ -232,7 +265,8 @@ def test_the_round_trip_keeps_what_a_push_says(cli: Cli, queue_name: str, tmp_pa
     assert file.stat().st_mode & 0o777 == 0o600
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert [line["id"] for line in lines] == sorted(line["id"] for line in lines)
-    assert cli("import", file, "--queue", copy, "--json").object == {"pushed": 702, "refused": 0, "passed_over": {}}
+    assert cli("import", file, "--queue", copy, "--json").object == {
+        "pushed": 702, "there_already": 0, "refused": 0, "passed_over": {}}
     before, after = (cli("jobs", name, "--all", "--json").objects for name in (queue_name, copy))
     gone = {"id", "queue", "created_at", "run_at", "custom_id"}
     assert [{k: v for k, v in job.items() if k not in gone} for job in before] == [
@@ -251,11 +285,33 @@ def test_states_that_would_run_again_are_passed_over(cli: Cli, queue_name: str, 
     assert exported.objects[0]["id"] == first
     copy = f"{queue_name}-copy"
     done = cli("import", "--queue", copy, input=exported.out)
-    assert done.err == "pushed 2 jobs, 1 completed passed over, 1 failed passed over, 1 waiting-children passed over\n"
-    assert [job["data"] for job in cli("jobs", copy, "--json").objects] == [3]  # the other's custom id exists already
+    assert done.err == ("pushed 1 job, 1 was there already, 1 completed passed over, 1 failed passed over, "
+                        "1 waiting-children passed over\n")
+    assert [job["data"] for job in cli("jobs", copy, "--json").objects] == [3]
     done = cli("import", "--queue", copy, "--state", "failed", "--json", input=exported.out)
     assert done.object["pushed"] == 1
     assert set(done.object["passed_over"]) == set(STATES) - {"failed", "active", "delayed"}
+
+
+def test_a_copy_beside_the_old_queue_has_all_jobs(cli: Cli, queue_name: str) -> None:
+    for number in range(3):
+        cli("push", queue_name, str(number), "--job-id", f"{queue_name}-{number}")
+    cli("push", queue_name, "3")
+    exported = cli("export", queue_name).out
+    done = cli("import", "--queue", f"{queue_name}-a", "--json", input=exported)
+    assert done.object == {"pushed": 1, "there_already": 3, "refused": 0, "passed_over": {}}
+    done = cli("import", "--queue", f"{queue_name}-b", "--new-ids", input=exported)
+    assert done.err == "pushed 4 jobs\n"
+    assert [job["data"] for job in cli("jobs", f"{queue_name}-b", "--json").objects] == [3, 2, 1, 0]
+    assert "--new-ids" in cli("import", "--help").out and "without the jobs before it" in cli("import", "--help").out
+
+
+def test_lines_that_share_a_custom_id_are_one_job(cli: Cli, queue_name: str) -> None:
+    done = cli("push", queue_name, "-", "--job-id", queue_name, input="1\n2\n3\n")
+    assert done.err == "pushed 1 job, 2 were there already\n"
+    line = {"queue": queue_name, "state": "waiting", "push": {"data": 1, "job_id": f"{queue_name}-2"}}
+    done = cli("import", input=f"{json.dumps(line)}\n" * 2)
+    assert done.err == "pushed 1 job, 1 was there already\n"
 
 
 def test_an_export_that_fails_leaves_no_file_and_the_old_one(cli: Cli, queue_name: str, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`flashq top` at a pseudo-terminal against a real server; its readings, its screen and its keys one by one."""
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from conftest import StartServer
 from flashq.cli.top.keys import Keys
 from flashq.cli.top.readings import History, Reading, Row, View
 from flashq.cli.top.screen import ORDERS, State, draw
+from flashq.cli.top.watcher import Watcher
+from flashq.client import FlashQ
 from flashq.client.results import Metrics, QueueInfo, StoreInfo
 from support.cli import cli_of
 from support.clients import url_of
@@ -132,6 +135,19 @@ def test_a_lost_server_shows_and_comes_back(start_server: StartServer, top: Top)
     terminal.wait(lambda: row_of(terminal, "emails")[1] == "3", "the new job")
     terminal.type("q")
     assert terminal.end() == 0 and terminal.restored()
+
+
+def test_a_loss_counts_from_the_last_answer(start_server: StartServer) -> None:
+    """Not from when it was noticed, a deadline later."""
+    server = start_server()
+    with FlashQ(url_of(server), deadline=0.3) as client:
+        watcher = Watcher(client, 60.0, 0.3)
+        watcher._look()
+        answered = time.monotonic()
+        assert watcher.error is None
+        server.stop()
+        watcher._look()
+        assert watcher.error is not None and watcher.lost_at <= answered
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])

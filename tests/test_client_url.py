@@ -51,6 +51,22 @@ def test_refusals(url: str, word: str) -> None:
     assert word in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:6789", "localhost", "localhost:6789", "[::1]:6789", "queue.example.org:1"])
+def test_an_address_alone_is_told_as_a_url(address: str) -> None:
+    with pytest.raises(ValueError, match="must begin with") as raised:
+        parse(address)
+    assert str(raised.value) == f"flashq URL: must begin with flashq:// (did you mean flashq://{address}?)"
+    assert parse(f"flashq://{address}")
+
+
+def test_what_may_be_a_token_is_not_repeated() -> None:
+    for text in ("s3cret.in.parts", "s3cret@127.0.0.1:6789", "s3cret"):
+        with pytest.raises(ValueError, match="must begin with") as raised:
+            parse(text)
+        assert "s3cret" not in str(raised.value)
+
+
 def test_the_environment_counts_without_a_url(monkeypatch: pytest.MonkeyPatch) -> None:
     assert parse(None, {}) == Endpoint("127.0.0.1", 6789)
     assert parse(None, {"FLASHQ_URL": ""}) == Endpoint()

@@ -31,6 +31,7 @@ ELSEWHERE |= {(f"docs/migrate/{peer}.md", language): "test_migrate.py"
 NOT_RUN = {
     ("README.md", "make run        # builds, then serves on 127.0.0.1:6789"): "builds the project, runs all tests",
     ("docs/quick-start.md", "make build"): "builds the project",
+    ("docs/quick-start.md", "pip install /path/to/flashq"): "builds the project",
     ("docs/concepts.md", "             push                        pull                     ACK"): "a picture",
     ("examples/README.md", "make build                                          # once; it makes .venv"):
         "builds the project; what it starts then runs in test_examples.py",

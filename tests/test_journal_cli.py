@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -115,16 +114,12 @@ def test_reading_changes_nothing(stopped: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["argument", "flag", "environment", "default"])
-def test_the_directory_is_named_as_everywhere(stopped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                              way: str) -> None:
+def test_the_directory_is_named_as_everywhere(stopped: Path, tmp_path: Path, way: str) -> None:
     data = str(stopped / "flashq-data")
-    if way == "environment":
-        from support import commandline
-
-        monkeypatch.setattr(commandline, "server_environment", lambda: {**os.environ, "FLASHQ_DATA_DIR": data})
+    env = {"FLASHQ_DATA_DIR": data} if way == "environment" else None
     words = {"argument": (data,), "flag": ("--data-dir", data)}.get(way, ())
     where = stopped if way == "default" else tmp_path
-    assert "OK: 0 checkpoints" in flashq(where, "journal", "verify", *words).stdout
+    assert "OK: 0 checkpoints" in flashq(where, "journal", "verify", *words, env=env).stdout
 
 
 @pytest.mark.parametrize("command", ["inspect", "verify", "dump", "export", "compact"])

@@ -162,9 +162,10 @@ def test_so_many_names_wait_in_a_queue(client: Client) -> None:
 def test_why_a_job_with_a_name_does_not_run(sim: Simulation, client: Client) -> None:
     job_id = client.push(name="a", version=2)
     waiting = sim.connect(client.codec)
-    for fields in ({"names": ["b"]}, {"names": ["a"], "versions": [1]}):
+    assert {"reason": "nobody_pulling"} in client.ok("EXPLAIN", id=job_id)["reasons"]
+    for count, fields in enumerate(({"names": ["b"]}, {"names": ["a"], "versions": [1]}), 1):
         waiting.send("PULL", queue="q", timeout=60_000, reqId=str(fields), **fields)
-        assert {"reason": "nobody_pulling"} in client.ok("EXPLAIN", id=job_id)["reasons"]
+        assert {"reason": "nobody_pulling", "count": count} in client.ok("EXPLAIN", id=job_id)["reasons"]
     client.ok("PAUSE", queue="q")
     waiting.send("PULL", queue="q", timeout=60_000, reqId="r", names=["a"])
     assert [one["reason"] for one in client.ok("EXPLAIN", id=job_id)["reasons"]] == ["paused"]

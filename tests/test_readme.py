@@ -8,6 +8,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,18 @@ def shell(lines: str, port: int) -> list[Any]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@pytest.fixture
+def worker_of_the_tasks(server: ServerProcess) -> Iterator[None]:
+    """The page has had its reader start a worker just before: a pull that waits where its program pushes."""
+    (program,) = (block for block in blocks(README, "python") if "@app.task" in block)
+    (queue,) = re.findall(r'queue="(\w+)"', program)
+    with server.client() as worker:
+        worker.send("PULL", queue=queue, timeout=60_000, reqId="parked")
+        worker.ok("PING")
+        yield
+
+
+@pytest.mark.usefixtures("worker_of_the_tasks")
 def test_the_first_job_by_nc(server: ServerProcess) -> None:
     need_tool("nc")
     (lines,) = (block for block in blocks(README, "sh") if "nc -q1" in block)
@@ -42,6 +55,7 @@ def test_the_first_job_by_nc(server: ServerProcess) -> None:
     assert (nothing["ok"], nothing["job"]) == (True, None)
 
 
+@pytest.mark.usefixtures("worker_of_the_tasks")
 def test_the_first_job_by_the_command_line(server: ServerProcess, tmp_path: Path) -> None:
     (lines,) = (block for block in blocks(README, "sh") if "flashq push" in block)
     program = tmp_path / ".venv" / "bin" / "flashq"
@@ -52,7 +66,23 @@ def test_the_first_job_by_the_command_line(server: ServerProcess, tmp_path: Path
                           capture_output=True, text=True, timeout=60, check=True)
     pushed, pulled, _head, *queues = done.stdout.splitlines()
     assert pulled == f'{pushed} {{"to":"a@b.c"}}'
-    assert any(line.split()[0] == "emails" for line in queues)
+    assert any(line.split()[0] == "letters" for line in queues)
+
+
+def test_ids_grow_as_the_pages_say(server: ServerProcess, queue_name: str) -> None:
+    for page in (README, PROJECT_ROOT / "docs" / "cli.md"):
+        (step,) = re.findall(r"Ids grow in steps of (\d+) or more", page.read_text(encoding="utf-8"))
+        with server.client() as client:
+            first, second = (client.ok("PUSH", queue=queue_name)["id"] for _ in range(2))
+        assert second > first and (second - first) % int(step) == 0
+
+
+@pytest.mark.parametrize("page", [README, PROJECT_ROOT / "docs" / "quick-start.md"])
+def test_only_what_can_be_had_is_installed(page: Path) -> None:
+    """Nothing is published: the one way into another environment is the clone."""
+    installed = re.findall(r"^pip install (\S+)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert installed == ["/path/to/flashq"]
+    assert (PROJECT_ROOT / "pyproject.toml").is_file()
 
 
 def test_the_commands_on_a_data_directory(start_server: StartServer, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flashq.scheduler.schedule import BadInterval, BadSchedule, Expression, Interval, parse, zone_of
+from flashq.scheduler.schedule import WORDS, BadInterval, BadSchedule, Expression, Interval, parse, zone_of
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
@@ -77,6 +77,27 @@ def test_what_is_no_expression_is_refused_with_a_reason(text: str) -> None:
     with pytest.raises(BadSchedule) as caught:
         parse(text, UTC, at("2026-01-01T00:00:00"))
     assert str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("0 25 * * *", "the hour cannot be '25': it goes from 0 to 23"),
+    ("60 0 * * * *", "the second cannot be '60': it goes from 0 to 59"),
+    ("0 60 * * * *", "the minute cannot be '60': it goes from 0 to 59"),
+    ("0 0 32 * *", "the day of the month cannot be '32': it goes from 1 to 31"),
+    ("0 0 * feb-99 *", "the month cannot be 'feb-99': it goes from 1 to 12, or jan to dec"),
+    ("0 0 0 * * 9", "the weekday cannot be '9': it goes from 0 to 7, or sun to sat"),
+    ("0 h * * *", "the hour holds something else than numbers, names and * ? , - / # L"),
+    ("@daily", "write it as '0 0 * * *'"), ("@Weekly", "write it as '0 0 * * 0'"),
+])
+def test_what_is_wrong_is_named(text: str, said: str) -> None:
+    with pytest.raises(BadSchedule) as caught:
+        parse(text, UTC, 0)
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_what_is_to_be_written_for_a_word_can_be_read(word: str) -> None:
+    assert parse(WORDS[word], UTC, 0).next_after(0) is not None
 
 
 def test_the_whole_text_star_slash_n_is_an_interval_in_seconds() -> None:

@@ -107,24 +107,25 @@ cdef int _of_line(Queue* queue, const Job* job, list reasons) except -1:
     cdef uint32_t left = MOST_STEPS
     cdef uint64_t ahead = _above(_line_of(queue, job), job, &left) + _before(job, &left)
     cdef bint exact = left > 0 and (job.where == IN_FIFO or job.where == IN_LIFO) and queue.group_count == 0
+    cdef uint32_t others = 0
     exact = exact and queue.first_lane == NULL
     if ahead:
         reasons.append({"reason": "jobs_ahead", "count": ahead, "at_least": not exact})
-    if not _asked_for(queue, job):
-        reasons.append({"reason": "nobody_pulling"})
+    if not _asked_for(queue, job, &others):
+        reasons.append({"reason": "nobody_pulling", "count": others} if others else {"reason": "nobody_pulling"})
     return 0
 
 
-cdef bint _asked_for(const Queue* queue, const Job* job) noexcept nogil:
-    """Whether a parked pull would take it; of a very long line only the front is looked at."""
+cdef bint _asked_for(const Queue* queue, const Job* job, uint32_t* others) noexcept nogil:
+    """Whether a parked pull would take it; of a very long line only the front is looked at. `others` counts those
+    that would not."""
     cdef const Standing* standing = queue.first_waiter
     cdef const Relations* relations = NULL if job.extra == NULL else job.extra.relations
-    cdef uint32_t left = MOST_STEPS
-    while standing != NULL and left > 0:
+    while standing != NULL and others[0] < MOST_STEPS:
         if not standing.waiter.choosy or wanted_takes(&standing.waiter.wanted, relations):
             return True
         standing = standing.next
-        left -= 1
+        others[0] += 1
     return standing != NULL
 
 

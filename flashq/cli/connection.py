@@ -60,8 +60,12 @@ def endpoint_of(url: str | None) -> "Endpoint":
         raise click.UsageError(str(error)) from None
 
 
-def client_of(url: str | None, seconds: float, on_told: "Callable[[Told], object] | None" = None) -> "FlashQ":
-    """A connected client. Failure at once when nobody listens there; it would go on trying by itself."""
+def client_of(url: str | None, seconds: float, on_told: "Callable[[Told], object] | None" = None,
+              ask_again: bool = True) -> "FlashQ":
+    """A connected client. Failure at once when nobody listens there; it would go on trying by itself.
+
+    `ask_again`: of one that gives no proper answer find out what it is, which takes up to 2 s more.
+    """
     from flashq.client import FlashQ
 
     there = endpoint_of(url)
@@ -71,14 +75,15 @@ def client_of(url: str | None, seconds: float, on_told: "Callable[[Told], object
         raise click.UsageError(f"flashq URL: {there}: {error}") from None
     try:
         reach(there, seconds)
-        _greet(client, there)
+        _greet(client, there, seconds if ask_again else 0)
     except BaseException:
         client.close()
         raise
     return client
 
 
-def _greet(client: "FlashQ", there: "Endpoint") -> None:
+def _greet(client: "FlashQ", there: "Endpoint", more_seconds: float) -> None:
+    from flashq.cli.likely import likely
     from flashq.client import DeadlineExceeded, FlashQError, UntrustedServer
 
     try:
@@ -86,7 +91,8 @@ def _greet(client: "FlashQ", there: "Endpoint") -> None:
     except UntrustedServer as error:
         raise Failure(Exit.NO_CONNECTION, f"the certificate of {error}") from None
     except DeadlineExceeded as error:
-        raise Failure(Exit.NO_CONNECTION, f"{there} did not answer as a flashQ server: {error}") from None
+        what = likely(there, more_seconds) if more_seconds else ""
+        raise Failure(Exit.NO_CONNECTION, f"{there} did not answer as a flashQ server: {what or error}") from None
     except FlashQError as error:
         raise failure_of(error) or error from None
 

@@ -7,7 +7,7 @@ import click
 from flashq.cli.connection import Here, ask, client_command, yes_option
 from flashq.cli.output import counted, plain, span
 from flashq.cli.queues import limits
-from flashq.cli.values import DURATION, QUEUE_NAME
+from flashq.cli.values import DURATION, QUEUE_NAME, JobState
 
 if TYPE_CHECKING:
     from flashq.client.results import QueueInfo
@@ -97,7 +97,8 @@ def drain(here: Here, queue: str, yes: bool) -> None:
 
 @client_command("clean")
 @click.argument("queue", type=QUEUE_NAME)
-@click.option("--state", "-s", type=click.Choice(CLEANED), required=True, help="Only jobs in this state.")
+@click.option("--state", "-s", type=JobState(CLEANED), required=True,
+              help="Only jobs in this state; dead letters are `failed`.")
 @click.option("--older", type=DURATION, required=True,
               help="Only jobs that were pushed longer ago; of completed ones, that were done longer ago.")
 @click.option("--limit", "-n", type=click.IntRange(1), help="Remove at most so many, the oldest first.")

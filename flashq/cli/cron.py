@@ -18,7 +18,7 @@ from flashq.scheduler import schedule
 if TYPE_CHECKING:
     from flashq.client.results import CronEntry
 
-COLUMNS = ("name", "queue", "schedule", "zone", "next", "#runs", "#skipped", "data")
+COLUMNS = ("name", "queue", "task", "schedule", "zone", "next", "#runs", "#skipped", "data")
 OPTIONS = tuple(field for field in PUSH_OPTIONS if field.name not in ("data", "name"))
 _FIELDS = {field.name: field for field in BY_NAME["CRON"].fields}
 CATCHUP, OVERLAP, LIMIT, TZ = (_FIELDS[name] for name in ("catchup", "overlap", "limit", "tz"))
@@ -42,8 +42,8 @@ def list_(here: Here) -> None:
 
 def _row(one: "CronEntry") -> tuple[str, ...]:
     of = f" of {one.limit}" if one.limit else ""
-    return (one.name, one.queue, _rhythm(one), one.tz, when(one.next_run), f"{one.executions}{of}", str(one.skipped),
-            short(one.data, 40))
+    return (one.name, one.queue, one.options.get("name") or "", _rhythm(one), one.tz, when(one.next_run),
+            f"{one.executions}{of}", str(one.skipped), short(one.data, 40))
 
 
 def _rhythm(one: "CronEntry") -> str:
@@ -56,12 +56,13 @@ def _rhythm(one: "CronEntry") -> str:
 @click.argument("schedule", metavar="[SCHEDULE]", required=False)
 @click.option("--every", type=DURATION, help="Time between two jobs, in place of SCHEDULE; the first after as long.")
 @click.option("--tz", help=f"{TZ.doc} [{TZ.default}]")
+@click.option("--name", "task", metavar="TEXT", help="Name of the jobs: the task that runs them. NAME is the entry's.")
 @click.option("--data", type=JSON, help="Payload of the jobs, as JSON.")
 @click.option("--limit", type=click.IntRange(0), help=LIMIT.doc)
 @click.option("--catchup", type=click.Choice(CATCHUP.choices), help=CATCHUP.doc)
 @click.option("--overlap", type=click.Choice(OVERLAP.choices), help=OVERLAP.doc)
 @push_options(OPTIONS)
-def add(here: Here, name: str, queue: str, every: int | None, **parameters: Any) -> None:
+def add(here: Here, name: str, queue: str, every: int | None, task: str | None, **parameters: Any) -> None:
     """Push a job to QUEUE whenever SCHEDULE says so; an entry of the same NAME is replaced.
 
     SCHEDULE is one word to the shell: "minute hour day month weekday", or with the second before them. `*/N` alone is
@@ -70,6 +71,8 @@ def add(here: Here, name: str, queue: str, every: int | None, **parameters: Any)
     if (parameters["schedule"] is None) == (every is None):
         raise click.UsageError("either SCHEDULE or --every says when it runs")
     options = taken(OPTIONS, parameters)
+    if task is not None:
+        options["options"] = {"name": task}
     here.client.add_cron(name, queue, repeat_every=every, **parameters, **options)
     entry = _stored(here, name)
     here.out.said(f"{name} runs next {when(entry.next_run)}", name=name, next_run=entry.next_run)
@@ -93,7 +96,7 @@ def following(here: Here, what: str, count: int, tz: str | None, entry: bool) ->
 
     A schedule has several words, or is `*/N`, and needs no server; anything else is the name of an entry.
     """
-    if not entry and (len(what.split()) > 1 or what.startswith("*/")):
+    if not entry and (len(what.split()) > 1 or what.startswith("*/") or what.lower() in schedule.WORDS):
         zone = zone_of(tz or "UTC")
         times = _times(parsed(what, zone, now_ms()), now_ms(), count)
     elif tz is not None:

@@ -7,8 +7,7 @@ import click
 from flashq.cli import CONTEXT
 from flashq.cli.connection import Here, ask, client_command, yes_option
 from flashq.cli.exits import Exit, Failure
-from flashq.cli.harmless import harmless
-from flashq.cli.output import counted, now_ms, short, span
+from flashq.cli.output import counted, first_line, now_ms, number, short, span
 from flashq.cli.values import QUEUE_NAME
 from flashq.commands import MAX_BATCH
 
@@ -24,10 +23,13 @@ def command() -> None:
 
 
 @client_command("list")
-@click.argument("queue", type=QUEUE_NAME)
+@click.argument("queue", type=QUEUE_NAME, required=False)
 @click.option("--count", "-n", type=click.IntRange(1, MAX_BATCH), default=20, show_default=True, help="Jobs at most.")
-def list_(here: Here, queue: str, count: int) -> None:
-    """Show the dead letters of QUEUE, first the one that died first."""
+def list_(here: Here, queue: str | None, count: int) -> None:
+    """Show the dead letters of QUEUE, first the one that died first; without QUEUE, how many each queue has."""
+    if queue is None:
+        _list_queues(here)
+        return
     jobs = here.client.dead_letters(queue, count)
     if here.as_json:
         for job in jobs:
@@ -37,11 +39,20 @@ def list_(here: Here, queue: str, count: int) -> None:
     here.out.note(f"{len(jobs):,} of {counted(here.client.get_job_counts(queue).failed, 'dead letter')}")
 
 
+def _list_queues(here: Here) -> None:
+    dead = [(one.name, one.dlq) for one in here.client.list_queues() if one.dlq]
+    if here.as_json:
+        for name, count in dead:
+            here.out.json({"queue": name, "dead": count})
+        return
+    here.out.table(("queue", "#dead"), [(name, number(count)) for name, count in dead])
+    here.out.note(f"{counted(sum(count for _, count in dead), 'dead letter')} in {counted(len(dead), 'queue')}")
+
+
 def _row(job: "Job") -> tuple[str, ...]:
     died = span(now_ms() - job.failed_at) + " ago" if job.failed_at else ""
-    error = harmless(job.progress_msg or "")
     return (str(job.id), died, job.reason or "", str(job.attempts), job.name or "",
-            error if len(error) <= 40 else error[:39] + "…", short(job.data, 40))
+            first_line(job.progress_msg or "", 40), short(job.data, 40))
 
 
 @client_command("retry")

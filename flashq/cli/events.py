@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from flashq.cli.connection import Here, client_command
-from flashq.cli.output import short
+from flashq.cli.output import first_line, short
 from flashq.cli.values import QUEUE_NAME
 from flashq.events import EVENT_TYPES
 
@@ -91,6 +91,6 @@ def _print(here: Here, event: "Event") -> None:
     at = datetime.fromtimestamp(event.timestamp / 1000, UTC)
     parts = [f"{at:%H:%M:%S}.{at.microsecond // 1000:03} {event.event_type:<11} {event.queue} {event.job_id}"]
     parts += [f"{event.progress} %"] if event.progress is not None else []
-    parts += [event.error] if event.error else []
+    parts += [first_line(event.error)] if event.error else []
     parts += [short(event.data, 1000)] if event.data is not None else []
     here.out.line("  ".join(parts))

@@ -8,9 +8,9 @@ import click
 from flashq.cli.connection import Here, client_command
 from flashq.cli.finding import custom_option, find
 from flashq.cli.harmless import harmless
-from flashq.cli.output import counted, json_text, moment, now_ms, short, span, when
+from flashq.cli.output import counted, first_line, json_text, moment, now_ms, short, span, when
 from flashq.client.shapes import Attempt
-from flashq.commands import STATES
+from flashq.commands import ATTEMPT_TEXT, STATES
 from flashq.job_shape import JOB_FIELDS, OPTIONAL_JOB_FIELDS
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ NOT_RUNNING = tuple(state for state in STATES if state not in ("active", "comple
 # Not in the list of facts: they have a place of their own, or are told by another.
 ELSEWHERE = {"id", "state", "data", "history", "progress_message", "progress_msg", "progress", "last_heartbeat"}
 TIMES = {one.name for one in (*JOB_FIELDS, *OPTIONAL_JOB_FIELDS) if one.doc.startswith("ms since")}
+LONGEST_CHARACTER = 4       # bytes, of UTF-8
 SPANS = {one.name for one in JOB_FIELDS if one.doc.startswith(("ms;", "ms that"))}
 
 
@@ -42,21 +43,43 @@ def command(here: Here, id: str, custom: bool) -> None:
         return
     here.out.line(f"job {found} is {state}; its data is no longer kept" if job is None else _head(job), style="bold")
     rows = _facts(job) if job is not None else []
-    rows += [("why not", explained(reason)) for reason in reasons]
+    rows += [("why not", explained(reason, job)) for reason in reasons]
     here.out.facts(rows if result is None else [*rows, ("result", json_text(result))])
     if job is not None and job.history:
         here.out.line("failed attempts", style="bold")
-        here.out.table(("ended", "#took", "reason", "error"), (_attempt(one) for one in job.history))
+        for one in job.history:
+            _show_attempt(here, one)
     _show_log(here, logs)
 
 
 def _head(job: "Job") -> str:
-    progress = f", {job.progress} %" if job.state == "active" and (job.progress or job.progress_msg) else ""
-    return f"job {job.id} is {job.state}{progress}{f': {job.progress_msg}' if job.progress_msg else ''}"
+    """Of a dead job why it died. What ran, or runs again, says no error here: those are of attempts that are over."""
+    if job.state == "failed":
+        return f"job {job.id} is failed{f': {first_line(job.progress_msg)}' if job.progress_msg else ''}"
+    progress = _progress(job) if job.state == "active" else ""
+    return f"job {job.id} is {job.state}{f', {progress}' if progress else ''}"
+
+
+def _progress(job: "Job") -> str:
+    """As its worker told it: the server keeps the last failure in the same place as the text of the progress."""
+    text = job.progress_msg or ""
+    if text and any(_begins_with(text, one.error) for one in job.history):
+        text = ""
+    told = f": {first_line(text)}" if text else ""
+    return f"{job.progress} %{told}" if job.progress or told else ""
+
+
+def _begins_with(text: str, error: str | None) -> bool:
+    """Whether the history has this text, which it cuts."""
+    if error is None or len(error.encode()) <= ATTEMPT_TEXT - LONGEST_CHARACTER:
+        return text == error
+    return text.startswith(error)
 
 
 def _facts(job: "Job") -> list[tuple[str, str]]:
     found = [(name, shown) for name, value in vars(job).items() if (shown := fact(name, value))]
+    progress = _progress(job) if job.state not in ("active", "failed") else ""
+    found += [("progress", progress)] if progress else []
     return [*found, ("data", json_text(job.data))]
 
 
@@ -71,18 +94,20 @@ def fact(name: str, value: Any) -> str:
     return harmless(value) if isinstance(value, str) else short(value, 1000)
 
 
-def _attempt(one: Attempt) -> tuple[str, ...]:
-    return moment(one.ended_at), span(one.ended_at - one.started_at), one.reason, one.error or ""
+def _show_attempt(here: Here, one: Attempt) -> None:
+    """An error is often a traceback: its lines stay lines."""
+    took = span(one.ended_at - one.started_at)
+    here.out.lines(f"  {moment(one.ended_at)} {one.reason} after {took}", one.error or "")
 
 
 def _show_log(here: Here, logs: "list[LogLine]") -> None:
     if logs:
         here.out.line("log", style="bold")
     for line in logs:
-        here.out.line(f"  {moment(line.timestamp)} {line.level}: {line.message}")
+        here.out.lines(f"  {moment(line.timestamp)} {line.level}", line.message)
 
 
-def explained(reason: "Reason") -> str:
+def explained(reason: "Reason", job: "Job | None") -> str:
     """Why a job does not run, in a sentence."""
     told: dict[str, Callable[[], str]] = {
         "waiting_for": lambda: f"it waits for {counted(reason['count'], 'other job')}: "
@@ -96,8 +121,17 @@ def explained(reason: "Reason") -> str:
         "group_rate": lambda: f"group {reason['group_id']} may have {reason['limit']} jobs a second",
         "jobs_ahead": lambda: "jobs ahead of it: "
                               f"{'at least ' if reason.get('at_least') else ''}{reason['count']:,}",
-        "nobody_pulling": lambda: "no worker is waiting for jobs of its queue",
+        "nobody_pulling": lambda: _nobody(reason.get("count", 0), job),
         "no_memory": lambda: "the server is out of memory",
     }
     text = told.get(reason["reason"])
     return text() if text is not None else short(reason, 1000)
+
+
+def _nobody(others: int, job: "Job | None") -> str:
+    """Pulls that wait, but for jobs of other names or versions, are a worker that lacks a task, or is too old."""
+    if not others or job is None or job.name is None:
+        return "no worker is waiting for jobs of its queue"
+    version = f" in version {job.version}" if job.version else ""
+    return (f"{counted(others, 'pull waits', 'pulls wait')} for jobs of its queue, but none for those named "
+            f"'{job.name}'{version}")

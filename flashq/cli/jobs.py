@@ -11,7 +11,7 @@ from flashq.cli.exits import Exit, Failure, failure_of
 from flashq.cli.finding import custom_option, find
 from flashq.cli.output import counted, now_ms, short, span, tabled
 from flashq.cli.paging import whole_page
-from flashq.cli.values import QUEUE_NAME
+from flashq.cli.values import QUEUE_NAME, JobState
 from flashq.cli.watching import watch_options, watched
 from flashq.commands import MAX_BATCH, STATES
 
@@ -24,7 +24,7 @@ COLUMNS = ("#id", "queue", "state", "#priority", "#attempts", "#age", "name", "d
 
 @client_command("jobs")
 @click.argument("queue", type=QUEUE_NAME, required=False)
-@click.option("--state", "-s", type=click.Choice(STATES), help="Only jobs in this state.")
+@click.option("--state", "-s", type=JobState(STATES), help="Only jobs in this state; dead letters are `failed`.")
 @click.option("--limit", "-n", type=click.IntRange(1, MAX_BATCH), default=20, show_default=True, help="Jobs on a page.")
 @click.option("--page", "-p", type=click.IntRange(1), default=1, show_default=True, help="Which page.")
 @click.option("--all", "whole", is_flag=True, help="All of them, page after page.")

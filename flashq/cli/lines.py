@@ -16,6 +16,7 @@ from flashq.cli.values import from_json, sent_size
 if TYPE_CHECKING:
     from flashq.client import FlashQ, PushInterrupted, PushOptions
     from flashq.client.bulk import Durability
+    from flashq.client.results import BatchResult
 
 READ = 1024 * 1024
 LONGEST = 64 * 1024 * 1024      # bytes of a line; over it the input is no lines
@@ -42,6 +43,7 @@ class Tally:
     """What became of the lines so far."""
 
     pushed: int = 0
+    there_already: int = 0      # their custom id was taken: the server answers with the id of that job
     refused: int = 0
     passed_over: dict[str, int] = field(default_factory=dict)
 
@@ -71,13 +73,17 @@ class Pusher:
     """Pushes lines, tells of those that are refused, and counts."""
 
     def __init__(self, client: "FlashQ", out: Output, read_line: Callable[[bytes], tuple[str, "PushOptions"] | str],
-                 durability: "Durability | None" = None) -> None:
-        """`read_line` makes a queue and a job of a line, or tells why it is passed over; BadLine, ValueError."""
+                 durability: "Durability | None" = None, find_taken: bool = False) -> None:
+        """`read_line` makes a queue and a job of a line, or tells why it is passed over; BadLine, ValueError.
+
+        `find_taken`: ask of each custom id whether it is taken, and push no job that has such a one.
+        """
         self.tally = Tally()
         self._client = client
         self._out = out
         self._read_line = read_line
         self._durability = durability
+        self._find_taken = find_taken
         self._largest = client.connect().max_frame - ROOM
 
     def run(self, stream: BinaryIO) -> Tally:
@@ -86,7 +92,7 @@ class Pusher:
             with Bar(stream) as bar:
                 for lines in numbered(stream, bar.read):
                     for queue, items in groupby(self._items(lines), key=lambda item: item.queue):
-                        self._push(queue, list(items))
+                        self._push(queue, [item for item in items if not (self._find_taken and self._taken(item))])
                         bar.show(self.tally)
         except KeyboardInterrupt:
             self._out.note(f"stopped: {counted(self.tally.pushed, 'job')} pushed, and perhaps some more")
@@ -114,6 +120,14 @@ class Pusher:
         if sent_size(job) > self._largest:
             raise BadLine(f"it is larger than the {self._largest} bytes that the server takes")
 
+    def _taken(self, item: Item) -> bool:
+        """Whether there is a job with its custom id; counted."""
+        custom = item.job.get("job_id")
+        if not isinstance(custom, str) or self._client.get_job_by_custom_id(custom) is None:
+            return False
+        self.tally.there_already += 1
+        return True
+
     def _push(self, queue: str, items: list[Item]) -> None:
         """All of them, but those that are refused. PushInterrupted when the server refuses all, or is lost."""
         from flashq.client import CommandError, PushInterrupted
@@ -122,7 +136,7 @@ class Pusher:
             try:
                 result = self._client.push_many(queue, (item.job for item in items), durability=self._durability)
             except PushInterrupted as error:
-                self._count(items, len(error.done.ids), error.done.refused)
+                self._count(items, error.done)
                 cause = error.__cause__
                 place = _PLACE.match(cause.field or "") if isinstance(cause, CommandError) else None
                 if place is None or not isinstance(cause, CommandError):
@@ -133,7 +147,7 @@ class Pusher:
                 again = {at for places in error.open for at in places if at != bad}
                 items = [item for at, item in enumerate(items) if at in again or at >= error.pushed_until]
             else:
-                self._count(items, len(result.ids), result.refused)
+                self._count(items, result)
                 return
 
     def _interrupted(self, line: int, error: "PushInterrupted") -> Exception:
@@ -145,9 +159,12 @@ class Pusher:
         text = f"line {line}: {cause.message} ({counted(self.tally.pushed, 'job')} pushed by then{doubt})"
         return Failure(cause.status, text, cause.code, cause.field)
 
-    def _count(self, items: list[Item], pushed: int, refused: Iterable[Any]) -> None:
+    def _count(self, items: list[Item], done: "BatchResult") -> None:
+        """Two lines with one custom id got one id."""
+        pushed = len(set(done.ids))
         self.tally.pushed += pushed
-        for one in refused:
+        self.tally.there_already += len(done.ids) - pushed
+        for one in done.refused:
             self._refuse(items[one.index].number, one.code, one.error)
 
     def _refuse(self, number: int, code: str, text: str) -> None:

@@ -59,6 +59,18 @@ def short(value: Any, width: int = CUT) -> str:
     return text if len(text) <= width else text[:width - 1] + "…"
 
 
+def lines_of(text: str) -> list[str]:
+    """Of a traceback, say. Other characters that Python ends a line at are none to a terminal."""
+    return text.replace("\r\n", "\n").split("\n")
+
+
+def first_line(text: str, width: int = 1000) -> str:
+    """Of an error with a traceback, what a cell has room for; `…` stands for what is left out."""
+    line, *others = lines_of(text.strip())
+    shown = harmless(f"{line} …" if others else line)
+    return shown if len(shown) <= width else shown[:width - 1] + "…"
+
+
 def now_ms() -> int:
     """By this machine's clock."""
     return int(time.time() * 1000)
@@ -114,6 +126,13 @@ class Output:
     def line(self, text: str, style: str = "") -> None:
         """For people."""
         self.console.print(Text(harmless(text), style=style), soft_wrap=True)
+
+    def lines(self, head: str, text: str) -> None:
+        """A text of several lines: the first one behind `head`, the others below, further from the margin."""
+        first, *others = lines_of(text.rstrip("\r\n"))
+        self.line(f"{head}: {first}" if first else head)
+        for line in others:
+            self.line(f"      {line}")
 
     def note(self, text: str) -> None:
         """Beside the result: on stderr."""

@@ -103,10 +103,12 @@ def checked(value: Any) -> dict[str, Any]:
 def finish(here: Here, tally: Tally) -> None:
     """Say what became of all lines; Failure when some were refused."""
     if here.as_json:
-        here.out.json({"pushed": tally.pushed, "refused": tally.refused, "passed_over": tally.passed_over})
+        here.out.json(vars(tally))
     else:
         over = "".join(f", {count:,} {why} passed over" for why, count in sorted(tally.passed_over.items()))
         refused = f", {tally.refused:,} refused" if tally.refused else ""
-        here.out.note(f"pushed {counted(tally.pushed, 'job')}{refused}{over}")
+        there = counted(tally.there_already, "was there already", "were there already")
+        there = f", {there}" if tally.there_already else ""
+        here.out.note(f"pushed {counted(tally.pushed, 'job')}{there}{refused}{over}")
     if tally.refused:
         raise Failure(Exit.REFUSED, f"{counted(tally.refused, 'line')} refused")

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+import click
 from rich.console import Group
 from rich.text import Text
 
@@ -11,20 +12,32 @@ from flashq.cli.output import number, plain, plain_table, span, tabled
 from flashq.cli.watching import watch_options, watched
 
 if TYPE_CHECKING:
+    from flashq.client import FlashQ
     from flashq.client.results import Metrics, QueueInfo, Stats
 
 COLUMNS = ("queue", "#waiting", "#delayed", "#active", "#dead", "#completed", "limits")
 
 
 @client_command("queues")
+@click.option("--all", "whole", is_flag=True, help="Empty ones, too, that the server still knows.")
 @watch_options
-def queues(here: Here, watch: bool, every: int) -> None:
-    """List the queues that hold jobs or are paused, with their counts and limits."""
+def queues(here: Here, whole: bool, watch: bool, every: int) -> None:
+    """List the queues that hold jobs, are paused or have limits, with their counts and limits."""
+    def look() -> "list[QueueInfo]":
+        return [one for one in here.client.list_queues() if whole or _counts(here.client, one)]
+
     def to_json(found: "list[QueueInfo]") -> None:
         for one in found:
             here.out.json(one)
 
-    watched(here, watch, every, here.client.list_queues, lambda found: tabled(COLUMNS, map(row, found)), to_json)
+    watched(here, watch, every, look, lambda found: tabled(COLUMNS, map(row, found)), to_json)
+
+
+def _counts(client: "FlashQ", one: "QueueInfo") -> bool:
+    """Whether there is anything to say of it. Jobs that wait for others are in none of the counts of the list."""
+    if limits(one) or one.pending or one.processing or one.dlq or one.completed:
+        return True
+    return client.get_job_counts(one.name).waiting_children > 0
 
 
 def row(one: "QueueInfo") -> tuple[str, ...]:

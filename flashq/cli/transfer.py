@@ -13,7 +13,7 @@ from flashq.cli.lines import BadLine, Pusher, decoded
 from flashq.cli.output import counted, json_text, now_ms
 from flashq.cli.paging import oldest_first
 from flashq.cli.push import checked, finish
-from flashq.cli.values import QUEUE_NAME
+from flashq.cli.values import QUEUE_NAME, JobState
 from flashq.commands import PUSH_OPTIONS, STATES
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _SET_BY_SERVER = {"ttl", "timeout", "max_attempts", "backoff"}     # an explicit
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write into this file instead of stdout.")
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
-@click.option("--state", "-s", "states", type=click.Choice(STATES), multiple=True,
+@click.option("--state", "-s", "states", type=JobState(STATES), multiple=True,
               help="Only jobs in this state. May be given several times. [all]")
 def export(here: Here, queues: tuple[str, ...], output: Path | None, force: bool, states: tuple[str, ...]) -> None:
     """Write the jobs of QUEUE... as lines of JSON, oldest first, through the running server.
@@ -84,22 +84,30 @@ def line_of(job: "Job") -> dict[str, Any]:
 @client_command("import")
 @click.argument("file", type=click.File("rb"), default="-", metavar="[FILE]")
 @click.option("--queue", "-q", type=QUEUE_NAME, help="Push all to this queue instead of their own.")
-@click.option("--state", "-s", "states", type=click.Choice(STATES), multiple=True, default=TO_BE_DONE,
+@click.option("--state", "-s", "states", type=JobState(STATES), multiple=True, default=TO_BE_DONE,
               show_default=True, help="Only jobs that were in this state. May be given several times.")
-def import_(here: Here, file: BinaryIO, queue: str | None, states: tuple[str, ...]) -> None:
+@click.option("--new-ids", is_flag=True, help="Leave custom ids out: jobs that have one are pushed though it is taken.")
+def import_(here: Here, file: BinaryIO, queue: str | None, states: tuple[str, ...], new_ids: bool) -> None:
     """Push the jobs of a file that `flashq export` wrote, or of stdin.
 
     They are new jobs: ids and ages are new, attempts and ttl begin anew, a delayed job runs at the time it was delayed
     to. Those that were completed or dead, or waited for others, are passed over and counted, unless --state names
     them; they would all run. A job that was active is pushed too, and may be running elsewhere.
 
-    A job with a custom id that exists is not pushed twice; others are, when a file is imported twice. Lines that are
-    refused are named by their number, and the status is 1.
+    A job whose custom id is taken, in whichever queue, is not pushed but counted as there already: a copy of a queue
+    on its own server needs --new-ids. Jobs without a custom id are pushed again when a file is imported again. Lines
+    that are refused are named by their number, and the status is 1.
+
+    What a job waited for is not in the file: a later step of a chain or flow, and its callback, that --state names
+    would run at once, without the jobs before it and their results.
     """
     def read_line(line: bytes) -> "tuple[str, PushOptions] | str":
-        return read(decoded(line), queue, states)
+        found = read(decoded(line), queue, states)
+        if new_ids and not isinstance(found, str):
+            found[1].pop("job_id", None)
+        return found
 
-    finish(here, Pusher(here.client, here.out, read_line).run(file))
+    finish(here, Pusher(here.client, here.out, read_line, find_taken=not new_ids).run(file))
 
 
 def read(value: Any, queue: str | None, states: tuple[str, ...]) -> "tuple[str, PushOptions] | str":

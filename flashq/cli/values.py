@@ -84,6 +84,14 @@ def sent_size(value: Any) -> int:
         raise ValueError("it holds half of a surrogate pair") from None
 
 
+class JobState(click.Choice):  # type: ignore[type-arg]
+    """A state of jobs. Dead letters are those in `failed`: whoever says `dead`, as other commands do, means it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The state as the server has it."""
+        return super().convert("failed" if value == "dead" and "failed" in self.choices else value, param, ctx)
+
+
 class QueueName(click.ParamType):  # type: ignore[type-arg]
     """Name of a queue; the shell completes those that the server knows."""
 
@@ -99,7 +107,7 @@ def _queue_names(url: str | None) -> list[str]:
     from flashq.client import FlashQError
 
     try:
-        with client_of(url, COMPLETION_SECONDS) as client:
+        with client_of(url, COMPLETION_SECONDS, ask_again=False) as client:
             return sorted(one.name for one in client.list_queues())
     except (FlashQError, click.ClickException):
         return []

@@ -1,5 +1,6 @@
 """Where a server is and how to speak with it: `flashq://token@host:port?tls=1&deadline=10`, `flashq+unix:///path`."""
 import os
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ _SWITCH = {"1": True, "true": True, "0": False, "false": False}
 _TIMES = ("connect_timeout", "deadline")
 _TCP_KEYS = ("tls", "ca", "format", *_TIMES)
 _UNIX_KEYS = ("format", *_TIMES)
+_ADDRESS = re.compile(r"(localhost|\d+(\.\d+){3}|\[[0-9a-fA-F:.]+\])(:\d{1,5})?|[\w.-]+:\d{1,5}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ def parse(url: str | None = None, environment: Mapping[str, str] | None = None) 
     The error never shows the URL, which may hold a token.
     """
     environment = os.environ if environment is None else environment
-    parts = urlsplit(url or environment.get(VARIABLE) or DEFAULT_URL)
+    text = url or environment.get(VARIABLE) or DEFAULT_URL
+    parts = urlsplit(text)
     token = unquote(parts.username) if parts.username else None
     if parts.password is not None:
         raise ValueError("flashq URL: the token stands alone before '@', without ':'")
@@ -56,6 +59,8 @@ def parse(url: str | None = None, environment: Mapping[str, str] | None = None) 
     if parts.scheme == "flashq+unix":
         return _unix(parts, token)
     if parts.scheme != "flashq":
+        if _ADDRESS.fullmatch(text):    # of other texts nothing is repeated
+            raise ValueError(f"flashq URL: must begin with flashq:// (did you mean flashq://{text}?)")
         raise ValueError(f"flashq URL: must begin with flashq:// or flashq+unix://, not {parts.scheme or 'nothing'}://")
     if parts.path not in ("", "/"):
         raise ValueError("flashq URL: nothing may stand between the port and '?'")

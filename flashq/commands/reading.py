@@ -38,7 +38,8 @@ COMMANDS = (
                     "`waiting_for` (count, ids), `delayed` (until, ms since 1970), `paused`, `concurrency_limit` "
                     "(limit, active), `rate_limit` (limit, free_in ms or null), `group_limit` (group_id, limit, "
                     "active), `group_rate` (group_id, limit, free_in ms), `jobs_ahead` (count; at_least when "
-                    "there may be more), `nobody_pulling`, `no_memory`.")),
+                    "there may be more), `nobody_pulling` (count of the pulls that wait, when they are all for jobs "
+                    "of other names or versions), `no_memory`.")),
         (JOB_NOT_FOUND,), "cold", AGAIN,
         ({"cmd": "EXPLAIN", "id": 97},
          {"ok": True, "success": True, "id": 97, "state": "waiting", "reasons": [{"reason": "nobody_pulling"}]}),

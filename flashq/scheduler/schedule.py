@@ -19,6 +19,12 @@ LEGACY = re.compile(r"\*/([0-9]+)")
 FIELD = re.compile(
     r"([0-9*?,/#\-]|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat|l)+", re.IGNORECASE
 )
+# What each field is called, and how far it goes; of five fields the second is left out.
+FIELDS = (("second", "0 to 59"), ("minute", "0 to 59"), ("hour", "0 to 23"), ("day of the month", "1 to 31"),
+          ("month", "1 to 12, or jan to dec"), ("weekday", "0 to 7, or sun to sat"))
+# Words that other programs know; here an entry says when it runs, so that its list shows it.
+WORDS = {"@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@weekly": "0 0 * * 0",
+         "@monthly": "0 0 1 * *", "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *"}
 HOURS = 24
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
@@ -69,11 +75,7 @@ class Expression:
         """BadSchedule when it is none, or names no moment that comes."""
         self.text = text
         self.zone = zone
-        fields = text.split()
-        if len(fields) not in (5, 6):
-            raise BadSchedule(f"expected 5 or 6 fields, got {len(fields)}")
-        if not all(map(FIELD.fullmatch, fields)):
-            raise BadSchedule("a field holds something else than numbers, names and * ? , - / # L")
+        fields = _fields(text)
         try:
             # 6 fields with the seconds first; croniter's own order has them last.
             self._iterator = croniter(text, _NAIVE_EPOCH, second_at_beginning=True,
@@ -85,7 +87,7 @@ class Expression:
         except CroniterBadDateError:
             raise BadSchedule("it never runs") from None
         except (ValueError, TypeError, KeyError, IndexError) as error:
-            raise BadSchedule(_plain(error, text)) from None
+            raise BadSchedule(_wrong_field(fields) or _plain(error, text)) from None
 
     def next_after(self, ms: int) -> int | None:
         """Cost: some 50 microseconds, more where the next run is years away."""
@@ -214,6 +216,31 @@ def interval(every_ms: int, now_ms: int, text: str) -> Interval:
     if not 0 < every_ms <= MAX_INTERVAL - now_ms:
         raise BadInterval(text)
     return Interval(every_ms, now_ms)
+
+
+def _fields(text: str) -> list[str]:
+    """Of an expression, of characters that it may hold. BadSchedule."""
+    fields = text.split()
+    if text.lower() in WORDS:
+        raise BadSchedule(f"write it as '{WORDS[text.lower()]}'")
+    if len(fields) not in (5, 6):
+        raise BadSchedule(f"expected 5 or 6 fields, got {len(fields)}")
+    for (name, _range), field in zip(FIELDS[-len(fields):], fields, strict=True):
+        if not FIELD.fullmatch(field):
+            raise BadSchedule(f"the {name} holds something else than numbers, names and * ? , - / # L")
+    return fields
+
+
+def _wrong_field(fields: list[str]) -> str:
+    """Which one croniter refuses also where all others are `*`; empty when they are only wrong together."""
+    for place, (name, reach) in enumerate(FIELDS[-len(fields):]):
+        alone = ["*"] * len(fields)
+        alone[place] = fields[place]
+        try:
+            croniter.expand(" ".join(alone), second_at_beginning=True)
+        except (ValueError, TypeError, KeyError, IndexError):
+            return f"the {name} cannot be '{fields[place]}': it goes from {reach}"
+    return ""
 
 
 def _plain(error: Exception, text: str) -> str:

@@ -1,5 +1,6 @@
 """`flashq backup`: a copy of a data directory that a server can be started on."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -12,9 +13,12 @@ from flashq.storage.journal.backup import backup
 @click.command(name="backup")
 @click.argument("target", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
 @click.option("--json", "as_json", is_flag=True, help="Print what was copied as JSON.")
-@data_dir_option
+@partial(data_dir_option, of_server=True)
 def command(directory: Path, target: Path, as_json: bool) -> None:
     """Copy a data directory into DIR, which must be new or empty.
+
+    Without --data-dir it is ./flashq-data; where there is none, that of the server at $FLASHQ_URL (or 127.0.0.1:6789),
+    if it runs on this machine and Linux shows it to this user.
 
     The server may be running: the copy holds everything that was acknowledged before this began, and is checked at the
     end. To restore it, start a server with --data-dir DIR, or on a copy of it. Status 1 when nothing was copied.

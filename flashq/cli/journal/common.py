@@ -32,14 +32,14 @@ def data_directory(function: Command) -> Command:
     return run
 
 
-def data_dir_option(function: Command) -> Command:
-    """The same by `--data-dir` alone."""
+def data_dir_option(function: Command, of_server: bool = False) -> Command:
+    """The same by `--data-dir` alone; `of_server`: where none is named nor there, that of the server that runs here."""
 
     def run(data_dir: str | None, dir: str | None = None, **options: Any) -> None:
         if data_dir is not None and dir is not None:
             raise click.UsageError("the directory is given twice")
         with failing():
-            function(directory=_directory(data_dir if dir is None else dir), **options)
+            function(directory=_directory(data_dir if dir is None else dir, of_server), **options)
 
     run.__doc__ = function.__doc__
     run.__click_params__ = [  # type: ignore[attr-defined]
@@ -56,14 +56,30 @@ def failing() -> Iterator[None]:
         raise click.ClickException(str(error)) from None
 
 
-def _directory(given: str | None) -> Path:
+def _directory(given: str | None, of_server: bool) -> Path:
     try:
-        directory = Path(str(_DATA_DIR.given(given, os.environ) or _DATA_DIR.default))
+        named = _DATA_DIR.given(given, os.environ)
     except SettingError as error:
         raise click.UsageError(str(error)) from None
-    if not directory.is_dir():
-        raise StorageError(f"there is no directory {directory}")
-    return directory
+    directory = Path(str(named or _DATA_DIR.default))
+    if directory.is_dir():
+        return directory
+    found = _of_server() if of_server and named is None else None
+    if found is None:
+        raise StorageError(f"there is no directory {directory}: name the server's by {_DATA_DIR.flag}")
+    return found
+
+
+def _of_server() -> Path | None:
+    """The data directory of the server that FLASHQ_URL names, if it runs on this machine and may be looked at."""
+    from flashq.cli.connection import endpoint_of
+    from flashq.cli.doctor.running import running as server_at
+
+    server = server_at(endpoint_of(None))
+    if server is None or not Path(server.settings.data_dir).is_dir():
+        return None
+    click.echo(f"{server.settings.data_dir} is the directory of the server, process {server.pid}", err=True)
+    return Path(server.settings.data_dir)
 
 
 def running(directory: Path) -> str | None:

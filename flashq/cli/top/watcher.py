@@ -34,7 +34,7 @@ class Watcher:
     def __init__(self, client: "FlashQ", every: float, seconds: float) -> None:
         self.view: View | None = None
         self.error: str | None = None
-        self.lost_at = 0.0                  # monotonic, since there has been no answer
+        self.lost_at = time.monotonic()     # of the last answer: since then there has been none
         self.said = ""                      # what became of the last action
         self.names: frozenset[str] = frozenset()    # queues on the screen
         self.changes = 0                    # counts up whenever something is new
@@ -86,11 +86,9 @@ class Watcher:
         except ClientClosed:
             return
         except FlashQError as error:
-            if self.error is None:
-                self.lost_at = time.monotonic()
             self.error = str(error)
         else:
-            self.view, self.error = self._history.add(reading), None
+            self.view, self.error, self.lost_at = self._history.add(reading), None, time.monotonic()
         self.changes += 1
 
     def _act(self, action: Action) -> None:

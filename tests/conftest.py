@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from flashq.testing import allow_real_server
 from support.certificates import Certificate, make_certificate
 from support.server import PACKAGE_ROOT, ServerProcess
 from support.simulated import Client, Simulation, simulation
@@ -19,6 +20,8 @@ QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile("default", max_examples=30 if SLOW_BUILD else 100, deadline=None, suppress_health_check=QUIET)
 settings.register_profile("full", max_examples=2000, deadline=None, suppress_health_check=QUIET, print_blob=True)
 settings.load_profile(os.environ.get("FLASHQ_TEST_PROFILE", "default"))
+
+allow_real_server()     # most tests of apps have a server process
 
 StartServer = Callable[..., ServerProcess]
 

@@ -24,6 +24,8 @@ R = TypeVar("R")
 T = TypeVar("T")
 Loop = asyncio.AbstractEventLoop
 QUEUE = "default"
+# Called with an app before it speaks with its server; what they raise keeps it from that. flashq.testing has one.
+USE_CHECKS: "list[Callable[[App], None]]" = []
 
 
 class App:
@@ -139,6 +141,7 @@ class App:
     def sync_client(self, what: str) -> FlashQ:
         """The client for threads. RuntimeError in an event loop, naming what was called there."""
         refuse_in_loop(what)
+        self._check_use()
         with self._lock:
             if self._sync is None:
                 self._sync = FlashQ(self._given, token=self._token, tls=self._tls)
@@ -147,6 +150,7 @@ class App:
     def async_client(self) -> AsyncFlashQ:
         """The client of the running event loop."""
         loop = asyncio.get_running_loop()
+        self._check_use()
         client = self._by_loop.get(loop)
         if client is None:
             client = self._by_loop[loop] = self.new_async_client()
@@ -154,7 +158,12 @@ class App:
 
     def new_async_client(self, **options: Any) -> AsyncFlashQ:
         """One more, which the caller closes."""
+        self._check_use()
         return AsyncFlashQ(self._given, token=self._token, tls=self._tls, **options)
+
+    def _check_use(self) -> None:
+        for check in USE_CHECKS:
+            check(self)
 
     @contextlib.contextmanager
     def adopted(self, client: AsyncFlashQ) -> Iterator[None]:

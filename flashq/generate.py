@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from flashq import generate_client
+from flashq.client.methods import BY_COMMAND
 from flashq.commands import (
     ANY_COMMAND_ERRORS,
     COMMANDS,
@@ -44,6 +45,9 @@ later requests pass.
 - Times are milliseconds. `u64` is 0 to 2^63-1, `u32` 0 to 2^32-1, `i32` -2^31 to 2^31-1; integral floats are taken.
 - A queue's name is {QUEUE_RULE}.
 - A job's state is {", ".join(f"`{state}`" for state in STATES)}, or `unknown` when there is no such job (any more).
+
+**Python.** The [Python client](client.md) has a method for each command; it is named with the fields that it takes in
+this order, and takes all others by their names.
 
 **Sending again.** Some clients send a request a second time when no answer came. Each command says what that does.
 """
@@ -106,9 +110,16 @@ def _command(command: Command) -> str:
     parts = [f"## {command.name}\n", f"{command.doc}\n", _request(command, own), _reply(command)]
     parts.append(f"**Errors**: {_codes(command.errors)}\n" if command.errors else "**Errors**: none of its own\n")
     parts.append(f"**Sent again**: {command.resend}\n")
+    parts.append(f"**Python**: `{_signature(command)}`\n")
     request, reply = command.example
     parts.append(f"```text\n→ {_json(request)}\n← {_json(reply)}\n```\n")
     return "\n".join(parts)
+
+
+def _signature(command: Command) -> str:
+    """Its method of both clients, and what that takes without names."""
+    method = BY_COMMAND[command.name]
+    return f"{method.name}({', '.join(method.lead)})"
 
 
 def _codes(errors: Iterable[ErrorCode]) -> str:

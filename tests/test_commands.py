@@ -1,11 +1,12 @@
 """The command table: whole, without contradictions, in step with the core and with the reference page."""
 
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 
-from flashq import commands, generate
+from flashq import AsyncFlashQ, FlashQ, commands, generate
 from flashq.commands import BY_NAME, COMMANDS, PUSH_OPTIONS
 from flashq.config import Settings
 from flashq.errors import ERRORS
@@ -179,6 +180,17 @@ def test_a_changed_page_is_noticed(tmp_path: Path) -> None:
     assert generate.stale(tmp_path) == []
     (tmp_path / "settings.md").write_text("old", encoding="utf-8")
     assert generate.stale(tmp_path) == ["settings.md"]
+
+
+def test_the_reference_names_the_python_method_of_every_command() -> None:
+    page = generate.commands_page()
+    sections = {part.split("\n")[0]: part for part in page.split("\n## ")[1:]}
+    for command in COMMANDS:
+        (name, lead), = re.findall(r"^\*\*Python\*\*: `(\w+)\((.*)\)`$", sections[command.name], re.MULTILINE)
+        for client in (FlashQ, AsyncFlashQ):
+            parameters = list(inspect.signature(getattr(client, name)).parameters)[1:]
+            assert parameters[:len(lead.split(", ")) if lead else 0] == [one for one in lead.split(", ") if one], name
+    assert "`retry_dead_letters(queue, id)`" in sections["RETRYDLQ"]
 
 
 def test_the_reference_has_every_command_field_and_error() -> None:

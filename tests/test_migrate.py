@@ -152,7 +152,7 @@ def _names() -> set[str]:
     from flashq import tasks
     from flashq.tasks.options import TaskSettings
 
-    parameters = {"in_", "max", "jitter", "tz", "cron", "every", "limit", "timeout", "datetime", "seconds"}
+    parameters = {"in_", "max", "jitter", "type", "y", "tz", "cron", "every", "limit", "timeout", "datetime", "seconds"}
     methods = set(dir(tasks.Task)) | set(dir(tasks.Handle)) | set(dir(tasks.CurrentJob)) | set(dir(tasks.Chain))
     return {*TaskSettings.__annotations__, *flashq.__all__, *tasks.__all__, *methods, *dir(tasks.Group), *parameters}
 

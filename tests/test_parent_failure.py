@@ -317,6 +317,18 @@ def test_a_child_that_is_retried_does_not_bring_its_parent_back(client: Client) 
     assert client.pull()["id"] == parent
 
 
+def test_a_parent_that_is_retried_waits_for_nothing(client: Client) -> None:
+    parent, ids = flow(client, {}, fail_parent=True)
+    client.ok("DISCARD", id=ids[0])
+    assert client.ok("RETRYDLQ", queue="q")["ids"] == [1], "how many, though the field is called ids"
+    assert (client.state(ids[0]), client.state(parent)) == ("failed", "waiting")
+    client.ok("DISCARD", id=parent)
+    client.ok("RETRYDLQ", queue="a")
+    client.ok("RETRYDLQ", queue="q")
+    assert client.state(ids[0]) == "waiting", "it is alive again, and has not run"
+    assert client.pull()["id"] == parent
+
+
 def test_a_child_that_is_dead_at_once_kills_its_parent(client: Client) -> None:
     dead = client.push("b")
     client.ok("DISCARD", id=dead)

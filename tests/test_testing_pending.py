@@ -193,14 +193,54 @@ def test_jobs_of_a_real_server_are_left_alone() -> None:
         run_pending(App("flashq://production.example.org"))
 
 
-def test_an_app_stays_away_from_real_servers_afterwards() -> None:
+def test_an_app_whose_test_server_has_ended_is_refused_at_once() -> None:
     app = App("flashq://production.example.org")
+
+    @app.task
+    def note(text: str) -> None:
+        pass
+
     with TestServer() as server:
         server.connect(app)
+        handle = note.push("a")
         url = server.url
     assert str(app.endpoint) == url
-    with pytest.raises(RuntimeError, match="no test server"):
-        run_pending(app)
+    ended = pytest.raises(RuntimeError, match="the test server this app was connected to has ended; call connect")
+    for use in (lambda: note.push("b"), handle.state, lambda: run_pending(app)):
+        with ended:
+            use()
+    with ended:
+        asyncio.run(handle.state_async())
+    with TestServer() as server:
+        server.connect(app)
+        note.push("c")
+        assert len(run_pending(app)) == 1
+
+
+def test_an_app_of_an_ended_server_is_refused_though_another_has_its_port() -> None:
+    app, other = App("flashq://production.example.org"), App("flashq://production.example.org")
+    with TestServer() as server:
+        server.connect(app)
+        assert run_pending(app) == []
+        port = app.endpoint.port
+    with TestServer(port=port) as server:
+        server.connect(other)
+        assert run_pending(other) == []
+        with pytest.raises(RuntimeError, match="has ended"):
+            run_pending(app)
+
+
+def test_an_app_of_an_ended_server_of_the_loop_is_refused_too() -> None:
+    app = App("flashq://production.example.org")
+
+    async def program() -> None:
+        async with AsyncTestServer() as server:
+            await server.connect(app)
+            assert await run_pending_async(app) == []
+        with pytest.raises(RuntimeError, match="has ended"):
+            app.async_client()
+
+    asyncio.run(program())
 
 
 def test_in_the_loop_of_the_test() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.server import server_environment
+from support.server import ServerProcess, server_environment
 
 USER_TESTS = '''
 import asyncio
@@ -29,6 +29,47 @@ async def test_asyncio(async_flashq_server, async_flashq_client):
     await async_flashq_server.advance(seconds=1)
     assert await async_flashq_client.get_state(id) == "waiting"
     assert type(async_flashq_server).__name__ == "AsyncTestServer"
+'''
+
+USER_TESTS_WITHOUT_CONNECT = '''
+import pytest
+from flashq import App, FlashQ, Worker
+from flashq.testing import allow_real_server, run_pending
+
+app = App("flashq://127.0.0.1:{port}")
+
+@app.task
+def note(text: str) -> str:
+    return text
+
+def test_before_any_test_server():
+    assert note.push("real").state() == "waiting"
+
+def test_forgotten(flashq_server, flashq_client):
+    for use in (lambda: note.push("a"), lambda: note.push_many([("b",)]), lambda: note.handle(1).state()):
+        with pytest.raises(RuntimeError, match=r"call server\\.connect\\(app\\) first"):
+            use()
+    assert flashq_client.list_queues() == []
+
+async def test_forgotten_in_a_loop(async_flashq_server):
+    for use in (lambda: note.push_async("c"), lambda: Worker(app).run()):
+        with pytest.raises(RuntimeError, match=r"call server\\.connect\\(app\\) first"):
+            await use()
+
+def test_afterwards():
+    with pytest.raises(RuntimeError, match=r"call server\\.connect\\(app\\) first"):
+        note.push("d")
+
+def test_allowed(flashq_server):
+    allow_real_server(app)
+    assert note.push("real").state() == "waiting"
+    with pytest.raises(RuntimeError, match="no test server of this process"):
+        run_pending(app)
+
+def test_connected(flashq_server):
+    flashq_server.connect(app)
+    handle = note.push("e")
+    assert [ran.result for ran in run_pending(app)] == ["e"] and handle.result(0) == "e"
 '''
 
 
@@ -54,6 +95,14 @@ def test_the_fixtures_of_asyncio(tmp_path: Path, mode: str, mark: str) -> None:
     (tmp_path / "test_user.py").write_text(mark + USER_ASYNC_TESTS)
     done = pytest_in(tmp_path, "-o", f"asyncio_mode={mode}")
     assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout
+
+
+def test_an_app_that_is_not_connected_reaches_no_real_server(tmp_path: Path, server: ServerProcess) -> None:
+    (tmp_path / "test_user.py").write_text(USER_TESTS_WITHOUT_CONNECT.format(port=server.ready["port"]))
+    done = pytest_in(tmp_path, "-o", "asyncio_mode=auto")
+    assert done.returncode == 0 and "6 passed" in done.stdout, done.stdout
+    with server.client() as client:
+        assert client.ok("COUNT", queue="default")["count"] == 2
 
 
 def test_nothing_of_flashq_loads_unless_it_is_asked_for(tmp_path: Path) -> None:

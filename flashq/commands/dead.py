@@ -13,10 +13,11 @@ COMMANDS = (
         "dead.show",
     ),
     Command(
-        "RETRYDLQ", "Let a queue's dead letters run again, with no attempt and no lost worker counted.",
+        "RETRYDLQ", "Let a queue's dead letters run again, with no attempt and no lost worker counted. "
+        "They wait for [no other job](waiting.md#when-a-dead-letter-is-retried) any more.",
         (QUEUE, Field("id", Kind.U64, "Only this one.", aliases=("job_id",))),
-        (ReplyField("ids", "[u64]", "One number: how many wait again."),
-         ReplyField("count", "u64", "The same number.")),
+        (ReplyField("ids", "[u64]", "No ids, despite its name: a list of one number, which is `count`."),
+         ReplyField("count", "u64", "How many run again.")),
         QUEUE_NAME_ERRORS, "cold", "Safe: the second finds only what died since.",
         ({"cmd": "RETRYDLQ", "queue": "emails"}, {"ok": True, "success": True, "ids": [2], "count": 2}), "dead.retry",
         changes=True,

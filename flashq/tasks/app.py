@@ -1,6 +1,7 @@
 """An app: tasks by name, the server they go to, and what runs around their handlers."""
 import asyncio
 import contextlib
+import functools
 import inspect
 import ssl
 import threading
@@ -26,6 +27,18 @@ R = TypeVar("R")
 T = TypeVar("T")
 Loop = asyncio.AbstractEventLoop
 QUEUE = "default"
+# Called with an app before it speaks with its server; what they raise keeps it from that. flashq.testing has one.
+USE_CHECKS: "list[Callable[[App], None]]" = []
+
+
+def _checked(method: "Callable[Concatenate[App, P], R]") -> "Callable[Concatenate[App, P], R]":
+    """USE_CHECKS come before it."""
+    @functools.wraps(method)
+    def checked(app: "App", /, *args: P.args, **kwargs: P.kwargs) -> R:
+        for check in USE_CHECKS:
+            check(app)
+        return method(app, *args, **kwargs)
+    return checked
 
 
 class App:
@@ -142,6 +155,7 @@ class App:
         """Another server, for what is not connected yet. ValueError for a URL that is none."""
         self._given = url if isinstance(url, Endpoint) else parse(url)
 
+    @_checked
     def sync_client(self, what: str) -> FlashQ:
         """The client for threads. RuntimeError in an event loop, naming what was called there."""
         refuse_in_loop(what)
@@ -151,6 +165,7 @@ class App:
                                     connect_timeout=self._connect_timeout)
             return self._sync
 
+    @_checked
     def async_client(self) -> AsyncFlashQ:
         """The client of the running event loop."""
         loop = asyncio.get_running_loop()
@@ -159,7 +174,8 @@ class App:
             client = self._by_loop[loop] = self.new_async_client()
         return client
 
-    def new_async_client(self, **options: Any) -> AsyncFlashQ:
+    @_checked
+    def new_async_client(self, /, **options: Any) -> AsyncFlashQ:
         """One more, which the caller closes."""
         times = {"deadline": self._deadline, "connect_timeout": self._connect_timeout}
         return AsyncFlashQ(self._given, token=self._token, tls=self._tls, **{**times, **options})

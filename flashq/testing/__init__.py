@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flashq.testing.pending import Ran, run_pending, run_pending_async
     from flashq.testing.server import AsyncTestServer, TestServer
+    from flashq.testing.serving import allow_real_server
 
-__all__ = ["AsyncTestServer", "Ran", "TestServer", "run_pending", "run_pending_async"]
+__all__ = ["AsyncTestServer", "Ran", "TestServer", "allow_real_server", "run_pending", "run_pending_async"]
 
-_MODULES = {"AsyncTestServer": "server", "Ran": "pending", "TestServer": "server", "run_pending": "pending",
-            "run_pending_async": "pending"}
+_MODULES = {"AsyncTestServer": "server", "Ran": "pending", "TestServer": "server", "allow_real_server": "serving",
+            "run_pending": "pending", "run_pending_async": "pending"}
 
 
 def __getattr__(name: str) -> object:

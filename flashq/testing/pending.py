@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from flashq.client.aio import AsyncFlashQ
-from flashq.client.endpoint import Endpoint, parse
 from flashq.client.refusals import JobNotActive, JobNotFound, StaleToken
 from flashq.client.shapes import Job
 from flashq.tasks.app import App
@@ -14,20 +13,11 @@ from flashq.tasks.errors import Discard, Retry
 from flashq.tasks.outcome import Kind, Outcome
 from flashq.tasks.plan import refuse_in_loop
 from flashq.tasks.run import run_job
+from flashq.testing.serving import check_tested
 
 LIMIT = 1000
 Failures = Literal["raise", "report"]
 _ASKED_FOR = (Retry, Discard)       # a handler's way to say what it wants is no failure
-_serving: set[tuple[str, int, str]] = set()     # the test servers of this process
-
-
-def serves(url: str, running: bool) -> None:
-    """A test server began, or has ended: only there jobs are run."""
-    (_serving.add if running else _serving.discard)(_place(parse(url)))
-
-
-def _place(endpoint: Endpoint) -> tuple[str, int, str]:
-    return endpoint.host, endpoint.port, endpoint.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +70,7 @@ async def run_pending_async(
     """The same in an event loop."""
     if failures not in ("raise", "report"):
         raise ValueError(f"failures must be 'raise' or 'report', not {failures!r}")
-    if _place(app.endpoint) not in _serving:
-        raise RuntimeError(f"the app points to {app.endpoint}, which is no test server of this process: "
-                           "call server.connect(app) first")
+    check_tested(app)
     wanted = list(queues) if queues is not None else list(dict.fromkeys(task.queue for task in app.tasks.values()))
     ran: list[Ran] = []
     client = app.new_async_client()

@@ -8,7 +8,8 @@ from flashq.client import AsyncFlashQ, FlashQ
 from flashq.tasks import App
 from flashq.testing.guest import Guest, moment, passing, settings_of
 from flashq.testing.loopthread import LoopThread
-from flashq.testing.pending import Failures, Ran, run_pending, run_pending_async, serves
+from flashq.testing.pending import Failures, Ran, run_pending, run_pending_async
+from flashq.testing.serving import begun, connected, ended
 
 T = TypeVar("T")
 
@@ -72,7 +73,7 @@ class TestServer(_Base):
         except BaseException:
             self.stop()
             raise
-        serves(self.url, True)
+        begun(self.url)
         return self
 
     def stop(self) -> None:
@@ -83,7 +84,7 @@ class TestServer(_Base):
             return
         try:
             if guest is not None:
-                serves(guest.url, False)
+                ended(guest.url)
             for client in self._clients:
                 client.close()
             for app in self._apps:
@@ -106,9 +107,10 @@ class TestServer(_Base):
         return client
 
     def connect(self, app: App) -> None:
-        """Have the app push here, and its jobs run here. It stays so: no later test pushes to a real server."""
+        """Have the app push here, and its jobs run here. Once this server has ended, the app is refused."""
         app.close()
         app.connect_to(self.url)
+        connected(app)
         self._apps.append(app)
 
     def advance(self, delta: timedelta | None = None, /, **parts: float) -> datetime:
@@ -155,7 +157,7 @@ class AsyncTestServer(_Base):
         self._clients: list[AsyncFlashQ] = []
         self._apps: list[App] = []
         self._running = await self._serve(own_loop=False)
-        serves(self.url, True)
+        begun(self.url)
         return self
 
     async def stop(self) -> None:
@@ -163,7 +165,7 @@ class AsyncTestServer(_Base):
         guest, self._running = self._running, None
         if guest is None:
             return
-        serves(guest.url, False)
+        ended(guest.url)
         for client in self._clients:
             await client.close()
         for app in self._apps:
@@ -186,6 +188,7 @@ class AsyncTestServer(_Base):
         """As TestServer.connect."""
         await app.close_async()
         app.connect_to(self.url)
+        connected(app)
         self._apps.append(app)
 
     async def advance(self, delta: timedelta | None = None, /, **parts: float) -> datetime:

@@ -21,7 +21,8 @@ def dead_letters(queue: str, count: int | None = None, *, deadline: float | None
 def retry_dead_letters(
     queue: str, id: Job | int | None = None, *, receipt: OnReceipt | None = None, deadline: float | None = None,
 ) -> Call[int]:
-    """Let a queue's dead letters run again, with no attempt and no lost worker counted.
+    """Let a queue's dead letters run again, with no attempt and no lost worker counted. They wait for no other job
+    any more.
 
     queue: The queue: 1 to 256 bytes of letters, digits (of any script), `_`, `-` and `.`.
 

@@ -25,6 +25,7 @@ settings.load_profile(os.environ.get("FLASHQ_TEST_PROFILE", "default"))
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # A shell starts what runs in the background so, and every process that a test starts would inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
 allow_real_server()     # most tests of apps have a server process
 
 StartServer = Callable[..., ServerProcess]

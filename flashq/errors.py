@@ -310,7 +310,7 @@ CRON_BAD_INTERVAL = ErrorCode(
     "`*/N` or `repeat_every` with an N that is no number, 0, or beyond all time.",
 )
 CRON_BAD_SCHEDULE = ErrorCode(
-    None, "INVALID_SCHEDULE", "Invalid cron expression '{field}': {text}", "`schedule` cannot be read, or never comes."
+    None, "INVALID_SCHEDULE", "Invalid cron expression '{text}': {rule}", "`schedule` cannot be read, or never comes."
 )
 CRON_BAD_ZONE = ErrorCode(None, "INVALID_TIME_ZONE", "Unknown time zone '{text}'", "`tz` names no zone known here.")
 CRON_FULL = ErrorCode(

@@ -197,6 +197,8 @@ def test_delete(sim: Simulation, client: Client) -> None:
         ({"schedule": "not a cron"}, "Invalid cron expression 'not a cron': expected 5 or 6 fields, got 3"),
         ({"schedule": "61 * * * *"},
          "Invalid cron expression '61 * * * *': the minute cannot be '61': it goes from 0 to 59"),
+        ({"schedule": f"0 {' ' * 90}* 1 feb-99 *"},
+         f"Invalid cron expression '0 {' ' * 62}': the month cannot be 'feb-99': it goes from 1 to 12, or jan to dec"),
         ({"schedule": "0 0 30 2 *"}, "Invalid cron expression '0 0 30 2 *': it never runs"),
         ({"schedule": "* * * * *", "tz": "Mars/Olympus"}, "Unknown time zone 'Mars/Olympus'"),
         ({"repeat_every": 5, "catchup": "some"}, "Invalid: field 'catchup' must be one of none, last, all"),

@@ -87,6 +87,7 @@ def test_what_is_no_expression_is_refused_with_a_reason(text: str) -> None:
     ("0 0 * feb-99 *", "the month cannot be 'feb-99': it goes from 1 to 12, or jan to dec"),
     ("0 0 0 * * 9", "the weekday cannot be '9': it goes from 0 to 7, or sun to sat"),
     ("0 h * * *", "the hour holds something else than numbers, names and * ? , - / # L"),
+    (f"0 0 * * {'9,' * 99}9", f"the weekday cannot be '{'9,' * 16}': it goes from 0 to 7, or sun to sat"),
     ("@daily", "write it as '0 0 * * *'"), ("@Weekly", "write it as '0 0 * * 0'"),
 ])
 def test_what_is_wrong_is_named(text: str, said: str) -> None:

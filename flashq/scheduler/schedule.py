@@ -14,6 +14,7 @@ from croniter import CroniterBadDateError, croniter  # type: ignore[import-untyp
 
 MAX_TEXT = 256          # characters of a schedule
 MAX_INTERVAL = 2**53    # ms; also the last moment that is reckoned with
+SHOWN = 32              # characters of a field that are told back
 LEGACY = re.compile(r"\*/([0-9]+)")
 # What a field may hold: croniter knows `H` and `R` besides, which are different at every look.
 FIELD = re.compile(
@@ -239,7 +240,7 @@ def _wrong_field(fields: list[str]) -> str:
         try:
             croniter.expand(" ".join(alone), second_at_beginning=True)
         except (ValueError, TypeError, KeyError, IndexError):
-            return f"the {name} cannot be '{fields[place]}': it goes from {reach}"
+            return f"the {name} cannot be '{fields[place][:SHOWN]}': it goes from {reach}"
     return ""
 
 

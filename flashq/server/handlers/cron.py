@@ -129,7 +129,7 @@ class CronHandlers:
         except schedule.BadInterval as error:
             raise Refused(CRON_BAD_INTERVAL, text=str(error).encode()) from None
         except schedule.BadSchedule as error:
-            raise Refused(CRON_BAD_SCHEDULE, field=text, text=str(error).encode()) from None
+            raise Refused(CRON_BAD_SCHEDULE, text=text.encode(), rule=str(error)) from None
 
     def _make_room(self, entry: Entry) -> None:
         """Refused when there is none: an entry that it replaces does not count."""

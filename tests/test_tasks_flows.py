@@ -88,6 +88,10 @@ async def test_what_does_not_fit_is_refused_before_anything_is_pushed(app: App, 
         await chain(square.step(1), add.step()).push_async()
     with pytest.raises(WrongArgument, match="argument 'n' must be int"):
         square.step("x")
+    with pytest.raises(WrongArgument, match="square: argument 'n' must be int, and the result of total is str"):
+        await chain(total.step([1]), square.step()).push_async()
+    with pytest.raises(WrongArgument, match="square: argument 'n' must be int, and the result of a group is list"):
+        await chain(group(add.step(1, 2)), square.step()).push_async()
     with pytest.raises(ValueError, match="ends with a step"):
         chain(square.step(1), group(total.step()))
     with FlashQ(url_of(server)) as client:

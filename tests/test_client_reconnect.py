@@ -258,3 +258,28 @@ def test_the_first_connection_is_waited_for_less_long_than_a_later_one(kind: str
             pushing.result(0.5)                     # it waits: the first connection was there
         restarted.again()
         assert pushing.result(60)
+
+
+async def test_what_hears_of_connections_is_told_each_change_once(
+    restarted: Restarted, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[tuple[bool, bool]] = []
+
+    def hear(up: bool, cause: str) -> None:
+        heard.append((up, bool(cause)))
+        raise ValueError("of the user's own")
+
+    client = AsyncFlashQ(restarted.url, deadline=60, on_connection=hear)
+    assert not client.connected
+    await client.push("q", 1)
+    assert client.connected and heard == [(True, False)]
+    restarted.server.kill()
+    pushing = asyncio.ensure_future(client.push("q", 2))
+    while len(heard) < 2:
+        await asyncio.sleep(0.01)
+    assert not client.connected
+    await asyncio.to_thread(restarted.again)
+    await pushing
+    await client.close()
+    assert [up for up, _ in heard] == [True, False, True] and not client.connected
+    assert caplog.text.count("on_connection failed") == 3

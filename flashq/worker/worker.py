@@ -148,6 +148,7 @@ class Worker:
 
     def _on_connection(self, up: bool, cause: str) -> None:
         server = self.app.endpoint
+        cause = cause.removeprefix(f"{server}: ")
         if not up and self._met:
             _LOG.warning("lost the connection to %s, trying again", server)
         elif not up:

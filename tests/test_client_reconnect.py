@@ -15,6 +15,7 @@ from flashq.client import AsyncFlashQ, ConnectionLost, DeadlineExceeded, FlashQ,
 from support.clients import KINDS, either, url_of
 from support.proxy import Proxy
 from support.server import ServerProcess
+from support.tasks import soon
 
 PUSHES = 2000
 ROUNDS = 3
@@ -258,3 +259,27 @@ def test_the_first_connection_is_waited_for_less_long_than_a_later_one(kind: str
             pushing.result(0.5)                     # it waits: the first connection was there
         restarted.again()
         assert pushing.result(60)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_hears_of_connections_is_told_each_change_once(
+    kind: str, restarted: Restarted, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[tuple[bool, bool]] = []
+
+    def hear(up: bool, cause: str) -> None:
+        heard.append((up, bool(cause)))
+        raise ValueError("of the user's own")
+
+    with either(kind, restarted.url, deadline=60, on_connection=hear) as client, ThreadPoolExecutor(1) as thread:
+        assert not client.client.connected
+        client.push("q", 1)
+        assert client.client.connected and heard == [(True, False)]
+        restarted.server.kill()
+        pushing = thread.submit(client.push, "q", 2)
+        soon(lambda: len(heard) == 2)
+        assert not client.client.connected
+        restarted.again()
+        assert pushing.result(60)
+    assert [up for up, _ in heard] == [True, False, True] and not client.client.connected
+    assert caplog.text.count("on_connection failed") == 3

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from conftest import StartServer
 from flashq import App, Discard, Handle
 from flashq.client import FlashQ, refusals
-from flashq.tasks import WrongArgument, chain, flow, group
+from flashq.tasks import TaskFailed, WrongArgument, chain, flow, group
 from support.clients import url_of
 from support.server import ServerProcess
 from support.tasks import eventually, working
@@ -88,6 +89,10 @@ async def test_what_does_not_fit_is_refused_before_anything_is_pushed(app: App, 
         await chain(square.step(1), add.step()).push_async()
     with pytest.raises(WrongArgument, match="argument 'n' must be int"):
         square.step("x")
+    with pytest.raises(WrongArgument, match="square: argument 'n' must be int, and the result of total is str"):
+        await chain(total.step([1]), square.step()).push_async()
+    with pytest.raises(WrongArgument, match="square: argument 'n' must be int, and the result of a group is list"):
+        await chain(group(add.step(1, 2)), square.step()).push_async()
     with pytest.raises(ValueError, match="ends with a step"):
         chain(square.step(1), group(total.step()))
     with FlashQ(url_of(server)) as client:
@@ -179,3 +184,40 @@ async def test_a_retried_step_whose_predecessor_is_dead_or_gone_dies_and_says_so
             (dead,) = client.dead_letters(app.queue)
     state = "not kept any more" if gone else "a dead letter"
     assert f"job {child}, whose result it takes, is {state}" in str(dead.progress_msg)
+
+
+async def test_a_result_that_is_not_kept_any_more_is_no_none(start_server: StartServer) -> None:
+    """The server forgets results before it forgets that jobs were completed."""
+    app = App(url_of(start_server("--keep-results", "1")), queue="q")
+
+    @app.task(keep_result=0.05)
+    async def first() -> int:
+        return 1
+
+    @app.task(queue="later")
+    async def second(n: int | None) -> str:
+        return f"got {n}"
+
+    last = await chain(first.step(), second.step()).push_async()
+    (before,) = await _waited_for(last)
+    async with working(app, queues=["q"]):
+        for _ in range(200):        # until the result has given way to newer ones
+            if await first.handle(before).job_async() is None:
+                break
+            await (await first.push_async()).result_async(20)
+        assert await first.handle(before).state_async() == "completed"
+    async with working(app, queues=["later"]):
+        with pytest.raises(TaskFailed, match=f"job {before}, whose result it takes, is completed, but"):
+            await last.result_async(20)
+
+
+async def test_none_is_a_result(app: App) -> None:
+    @app.task
+    async def nothing() -> None: ...
+
+    @app.task
+    async def told(what: None) -> str:
+        return f"got {what}"
+
+    async with working(app):
+        assert await (await chain(nothing.step(), told.step()).push_async()).result_async(20) == "got None"

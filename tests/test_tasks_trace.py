@@ -79,7 +79,7 @@ async def test_a_failure_is_noted_in_the_span(spans: Any, server: ServerProcess,
 
     async with working(app):
         handle = await broken.push_async()
-        with pytest.raises(Exception, match="Job failed"):
+        with pytest.raises(Exception, match="failed: ValueError: boom"):
             await handle
     (span,) = spans.get_finished_spans()
     assert span.name == "process broken" and not span.status.is_ok and span.parent is None

@@ -105,7 +105,9 @@ def _run(target: str, options: dict[str, Any], logger: Any) -> int:
     from flashq.worker.joblog import Forward, JobLog
     from flashq.worker.orphan import when_orphaned
 
-    logging.getLogger("flashq").addHandler(Forward(logger))
+    forwarded = logging.getLogger("flashq")
+    forwarded.addHandler(Forward(logger))
+    forwarded.setLevel(logging.INFO)
     log = JobLog(logger)
     worker: Worker = _worker(target, options, on_outcome=log, on_ready=lambda: logger.info(
         "worker_started", app=target, server=str(worker.app.endpoint), queues=worker.queues,

@@ -1,6 +1,7 @@
 """The connection of a client: made when it is needed, made again when it breaks, until the client is closed."""
 import asyncio
 import contextlib
+import logging
 import math
 import random
 import socket
@@ -157,9 +158,13 @@ class Link:
             self._tell(True)
 
     def _tell(self, up: bool) -> None:
-        if up is not self._up and self._on_connection is not None:
+        before, self._up = self._up, up
+        if up is before or self._on_connection is None:
+            return
+        try:
             self._on_connection(up, self.cause)
-        self._up = up
+        except Exception:       # of the user's; the connection goes on
+            logging.getLogger("flashq").exception("on_connection failed")
 
     def keep_sessions(self) -> None:
         """A connection for each earlier session that has jobs, and none for others."""

@@ -83,7 +83,7 @@ class Portal:
             self._loop.close()
 
     def _begin(self, setup: Setup, started: threading.Event) -> None:
-        self._link = Link(self.core, setup.endpoint, setup.tls, setup.connect_timeout)
+        self._link = Link(self.core, setup.endpoint, setup.tls, setup.connect_timeout, setup.on_connection)
         started.set()
 
 

@@ -32,15 +32,17 @@ class FlashQ(SyncCommands):
     `deadline`: seconds that a call may take, 30 unless the URL says it; `connect_timeout`: those that a call without a
     deadline of its own waits for the client's first connection, 5. `session` names what holds its jobs: unguessable,
     another for each client.
-    `on_told` hears all that the server tells unasked, in a thread of the client's own: it must not call it there.
+    `on_told` hears all that the server tells unasked, `on_connection(up, cause)` that there is a connection, or none
+    and why, once each; both in a thread of the client's own: they must not call it there.
     """
 
     def __init__(
         self, url: str | Endpoint | None = None, *, token: str | None = None, format: str | None = None,
         tls: ssl.SSLContext | None = None, session: str | None = None, deadline: float | None = None,
         on_told: Callable[[Told], object] | None = None, connect_timeout: float | None = None,
+        on_connection: Callable[[bool, str], object] | None = None,
     ) -> None:
-        self._setup = Setup(url, token, format, tls, session, deadline, on_told, connect_timeout)
+        self._setup = Setup(url, token, format, tls, session, deadline, on_told, connect_timeout, on_connection)
         self._portal: Portal | None = None
         self._lock = threading.Lock()
         self._closed = False
@@ -58,6 +60,12 @@ class FlashQ(SyncCommands):
         server = self._open().core.server
         assert server is not None
         return server
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now, and the server has answered on it."""
+        portal = self._portal
+        return portal is not None and portal.core.ready
 
     def close(self) -> None:
         """Hang up. Calls that wait in other threads end with ClientClosed; a second time does nothing."""

@@ -48,7 +48,7 @@ class PredecessorLost(LookupError):
     """A job of a flow takes the result of one that has none, and will have none: it is dead, or not kept any more."""
 
     def __init__(self, id: int, state: str) -> None:
-        super().__init__(f"job {id}, whose result it takes, is {state}, not completed")
+        super().__init__(f"job {id}, whose result it takes, is {state}")
 
 
 class TaskFailed(JobFailed):

@@ -14,6 +14,8 @@ from flashq.client.calls import jobs as calls
 from flashq.client.calls import management
 from flashq.client.errors import FlashQError
 from flashq.tasks.errors import WrongArgument
+from flashq.tasks.forms.base import never_fits
+from flashq.tasks.forms.containers import Anything, Many
 from flashq.tasks.handle import Handle
 from flashq.tasks.meta import Meta
 from flashq.tasks.plan import Plan
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 MAX_GROUP = 1000
+_RESULTS = Many(list, list, Anything())
 KEEP_RESULT_MS = 24 * 3600 * 1000       # of a job that another one waits for, unless its task says more or less
 
 
@@ -126,6 +129,7 @@ class Chain(Generic[R]):
 
     def _push(self) -> Plan[Handle[R]]:
         _check_first(self.levels[0])
+        self._check_results()
         rows = [[_Job(step, self._meta(step, at), waited_for=at + 1 < len(self.levels)) for step in level]
                 for at, level in enumerate(self.levels)]
         pushed: list[int] = []
@@ -137,6 +141,14 @@ class Chain(Generic[R]):
                     yield management.cancel(id)
             raise
         return Handle(self.levels[-1][0].task, ids[0])
+
+    def _check_results(self) -> None:
+        """That results may fit the parameters they are for, as far as both say what they are. WrongArgument."""
+        for at, level in enumerate(self.levels[1:], 1):
+            for step in level:
+                parameter = step.takes()
+                if parameter is not None:
+                    _check_result(self.levels[at - 1], self.many[at - 1], step, parameter)
 
     def _meta(self, step: Step[Any], at: int) -> Meta:
         if not at:
@@ -202,6 +214,15 @@ def _check_first(steps: Level) -> None:
         missing = step.takes()
         if missing is not None:
             raise WrongArgument(step.task.name, f"missing a required argument: '{missing}'", missing)
+
+
+def _check_result(before: Level, many: bool, step: Step[Any], parameter: str) -> None:
+    form = step.task.parameters.slots[parameter].form
+    for one in before[:1] if many else before:
+        given = _RESULTS if many else one.task.parameters.returns
+        if never_fits(given, form):
+            raise WrongArgument(step.task.name, f"argument '{parameter}' must be {form.name}, and the result of "
+                                f"{'a group' if many else one.task.name} is {given.name}", parameter)
 
 
 def _push_rows(rows: list[list[_Job]], pushed: list[int]) -> Plan[list[int]]:

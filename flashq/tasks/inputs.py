@@ -71,12 +71,16 @@ async def _results(app: "App", job: Job, wanted: bool) -> list[Any]:
 async def _result(app: "App", client: AsyncFlashQ, job: Job, id: int, wanted: bool) -> Any:
     """Of one predecessor; result and state in one request, as they may change between two."""
     try:
-        return await client.call(reading.wait_job(id, timeout=0))
+        result = await client.call(reading.wait_job(id, timeout=0))
+        if result is None and wanted and await client.call(reading.get_job(id)) is None:
+            # Of a job that is not kept whole any more the server remembers no more than that it was completed.
+            raise PredecessorLost(id, "completed, but its result is not kept any more")
+        return result
     except Timeout:
         state = await client.call(reading.get_state(id))
         raise PredecessorPending(id, state, app.delays.take(job.id)) from None
     except (JobFailed, JobNotFound) as error:
         if not wanted:
             return _NONE
-        found = "a dead letter" if isinstance(error, JobFailed) else "not kept any more"
+        found = f"{'a dead letter' if isinstance(error, JobFailed) else 'not kept any more'}, not completed"
         raise PredecessorLost(id, found) from None

@@ -124,8 +124,8 @@ class Worker:
 
     def _signalled(self) -> None:
         if not self._stopping.is_set() and self.running:
-            _LOG.warning("stopping: %s, up to %g s; a second signal stops at once",
-                         _jobs(self.running, "runs", "run"), self._drain_timeout)
+            _LOG.info("stopping: %s, up to %g s; a second signal stops at once",
+                      _jobs(self.running, "runs", "run"), self._drain_timeout)
         self.stop(hurry=self._stopping.is_set())
 
     async def _connect(self, client: AsyncFlashQ) -> bool:
@@ -148,12 +148,13 @@ class Worker:
 
     def _on_connection(self, up: bool, cause: str) -> None:
         server = self.app.endpoint
+        cause = cause.removeprefix(f"{server}: ")
         if not up and self._met:
             _LOG.warning("lost the connection to %s, trying again", server)
         elif not up:
             _LOG.warning("no server at %s, trying again%s", server, f" ({cause})" if cause else "")
         elif self._missed:
-            _LOG.warning("connected %sto %s", "again " if self._met else "", server)
+            _LOG.info("connected %sto %s", "again " if self._met else "", server)
         self._met, self._missed = self._met or up, not up
 
     def _warn(self) -> None:

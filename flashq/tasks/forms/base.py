@@ -32,6 +32,7 @@ class Form:
     """
 
     kinds: frozenset[str] = ALL_KINDS
+    strict: bool = True     # whether that is certain, and `read` takes nothing else but an int for a float
     name: str = "a value"
 
     def write(self, value: Any) -> Any:
@@ -41,6 +42,12 @@ class Form:
     def read(self, plain: Any) -> Any:
         """The value. WrongValue."""
         raise NotImplementedError
+
+
+def never_fits(given: Form, taken: Form) -> bool:
+    """Whether what `given` writes can never be read by `taken`. False where that is not certain."""
+    numbers = taken.kinds & {INT, FLOAT}
+    return given.strict and taken.strict and not given.kinds & (taken.kinds | {INT, FLOAT} if numbers else taken.kinds)
 
 
 def wrong(expected: str, value: object) -> WrongValue:

@@ -26,6 +26,8 @@ def foreign_form(kind: Any) -> Form | None:
 class Model(Form):
     """A pydantic model, in the form that its JSON has."""
 
+    strict = False      # it may have serializers and validators of its own
+
     def __init__(self, kind: Any) -> None:
         self.name = kind.__name__
         self.kinds = ALL_KINDS if "root" in kind.model_fields else frozenset((MAP,))
@@ -49,6 +51,8 @@ class Model(Form):
 
 class Structure(Form):
     """A msgspec struct, in its plain form: an array where it says array_like."""
+
+    strict = False
 
     def __init__(self, kind: Any) -> None:
         self.name = kind.__name__

@@ -11,6 +11,7 @@ class Union(Form):
     def __init__(self, members: Sequence[Form]) -> None:
         self.name = " | ".join(one.name for one in members)
         self._members = members
+        self.strict = all(one.strict for one in members)
         self._named = {one.name: one for one in members if one.kinds != frozenset((NULL,))}
         self._nullable = len(self._named) < len(members)
         self._by_kind = _by_kind(members)

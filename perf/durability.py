@@ -274,7 +274,7 @@ def document(rows: list[Row], size: Size, command: str, kind: str, stolen: float
     return f"""{page.made_by(command)}
 
 `commit` and `interval` beside the memory mode, with their defaults, and beside plain loops of write and fdatasync on
-the same file system, into space reserved and synced as the journal's segments are: {Disk.SMALL} bytes a write for the
+the same file system, into space filled as the journal's segments are: {Disk.SMALL} bytes a write for the
 median fdatasync, 1 MiB for the bandwidth. They take turns; ratios are medians over {size.turns} turns of one run.
 JSON payloads of {DEFAULT_SIZE} bytes; batches of {BATCH} over {BATCH_CONNECTIONS} connections, single pushes one at a
 time on each connection. CPU is that of all threads of the server. {checkpoints.EXPLAINED.format(load=size.load)}

@@ -105,7 +105,7 @@ class Results:
 
 Empty jobs, all pushed before one worker starts; its speed counts from the first job done to the last. Medians of
 {turns} turns, one of each contestant after the other, each on a fresh server. The peers stand on Redis
-{processes.redis_version()}, started without any persistence: what is nearest to that here is `flashq memory`.
+{processes.redis_version()}, started without any persistence: what is nearest to that here is the memory mode.
 
 {page.machine_list()}
 

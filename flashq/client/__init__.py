@@ -2,8 +2,9 @@
 
 Each name loads its module when it is asked for.
 """
-import importlib
 from typing import TYPE_CHECKING
+
+from flashq import lazily
 
 if TYPE_CHECKING:
     from flashq.client import refusals
@@ -37,21 +38,14 @@ _MODULES: dict[str, tuple[str, ...]] = {
         "ClientClosed", "CommandError", "ConnectionLost", "DeadlineExceeded", "FlashQError", "UnknownError",
         "UntrustedServer",
     ),
+    "refusals": (),
     "results": ("BatchResult", "Receipt", "RefusedItem"),
     "shapes": ("Attempt", "FlowChild", "Job", "PushOptions", "RetryPolicy"),
     "streams": ("Cancelled", "Event", "Message"),
     "sync": ("FlashQ", "SyncStream"),
 }
 
-
-def __getattr__(name: str) -> object:
-    if name == "refusals":
-        return importlib.import_module("flashq.client.refusals")
-    for module, names in _MODULES.items():
-        if name in names:
-            found: object = getattr(importlib.import_module(f"flashq.client.{module}"), name)
-            return found
-    raise AttributeError(f"module 'flashq.client' has no attribute '{name}'")
+__getattr__ = lazily("flashq.client", _MODULES)
 
 
 def __dir__() -> list[str]:

@@ -1,6 +1,7 @@
 """Tasks: functions that workers run. App, its tasks, flows of them, and what handlers may say."""
-import importlib
 from typing import TYPE_CHECKING
+
+from flashq import lazily
 
 if TYPE_CHECKING:
     from flashq.tasks.app import App
@@ -52,13 +53,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "task": ("AsyncTask", "ManyPushed", "Task"),
 }
 
-
-def __getattr__(name: str) -> object:
-    for module, names in _MODULES.items():
-        if name in names:
-            found: object = getattr(importlib.import_module(f"flashq.tasks.{module}"), name)
-            return found
-    raise AttributeError(f"module 'flashq.tasks' has no attribute '{name}'")
+__getattr__ = lazily("flashq.tasks", _MODULES)
 
 
 def __dir__() -> list[str]:

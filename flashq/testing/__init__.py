@@ -2,8 +2,9 @@
 
 Each name loads its module when it is asked for.
 """
-import importlib
 from typing import TYPE_CHECKING
+
+from flashq import lazily
 
 if TYPE_CHECKING:
     from flashq.testing.pending import Ran, run_pending, run_pending_async
@@ -12,15 +13,13 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncTestServer", "Ran", "TestServer", "allow_real_server", "run_pending", "run_pending_async"]
 
-_MODULES = {"AsyncTestServer": "server", "Ran": "pending", "TestServer": "server", "allow_real_server": "serving",
-            "run_pending": "pending", "run_pending_async": "pending"}
+_MODULES: dict[str, tuple[str, ...]] = {
+    "pending": ("Ran", "run_pending", "run_pending_async"),
+    "server": ("AsyncTestServer", "TestServer"),
+    "serving": ("allow_real_server",),
+}
 
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module 'flashq.testing' has no attribute '{name}'")
-    found: object = getattr(importlib.import_module(f"flashq.testing.{_MODULES[name]}"), name)
-    return found
+__getattr__ = lazily("flashq.testing", _MODULES)
 
 
 def __dir__() -> list[str]:

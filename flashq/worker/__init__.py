@@ -1,6 +1,7 @@
 """The Worker, which runs the jobs of an app's tasks."""
-import importlib
 from typing import TYPE_CHECKING
+
+from flashq import lazily
 
 if TYPE_CHECKING:
     from flashq.worker.isolate import Isolation
@@ -10,13 +11,7 @@ __all__ = ["Isolation", "Worker"]
 
 _MODULES = {"isolate": ("Isolation",), "worker": ("Worker",)}
 
-
-def __getattr__(name: str) -> object:
-    for module, names in _MODULES.items():
-        if name in names:
-            found: object = getattr(importlib.import_module(f"flashq.worker.{module}"), name)
-            return found
-    raise AttributeError(f"module 'flashq.worker' has no attribute '{name}'")
+__getattr__ = lazily("flashq.worker", _MODULES)
 
 
 def __dir__() -> list[str]:

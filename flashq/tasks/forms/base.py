@@ -1,4 +1,5 @@
 """What a form is: how values of one Python type go over the wire, and come back as what they were."""
+from abc import ABC, abstractmethod
 from typing import Any
 
 NULL, BOOL, INT, FLOAT, TEXT, LIST, MAP = "null", "bool", "int", "float", "text", "list", "map"
@@ -25,7 +26,7 @@ class WrongValue(TypeError):
         return f"{self.path.lstrip('.')}: {self.reason}" if self.path else self.reason
 
 
-class Form:
+class Form(ABC):
     """Of one type hint. `write` makes what MessagePack and JSON hold, `read` the value again; both check.
 
     `kinds`: what `write` may make, so that a union can tell its members apart. `name`: for error texts.
@@ -35,13 +36,13 @@ class Form:
     strict: bool = True     # whether that is certain, and `read` takes nothing else but an int for a float
     name: str = "a value"
 
+    @abstractmethod
     def write(self, value: Any) -> Any:
         """What goes over the wire. WrongValue."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, plain: Any) -> Any:
         """The value. WrongValue."""
-        raise NotImplementedError
 
 
 def never_fits(given: Form, taken: Form) -> bool:

@@ -204,6 +204,7 @@ def test_what_a_turn_of_the_loop_has_recorded_is_one_group(directory: Path, quic
     with Opened(directory, segment_size=1 << 22) as opened:
         sim = simulated(opened)
         clients = [sim.connect() for _ in range(20)]
+        sim.connect()       # who may send something, too
         for turn in range(5):
             for client in clients:
                 arrives(client, "PUSH", queue="q", data=turn)
@@ -216,10 +217,57 @@ def test_what_a_turn_of_the_loop_has_recorded_is_one_group(directory: Path, quic
         assert [len(list(one.positions())) for one in written] == [20] * 5, "and each command has a frame of its own"
 
 
+def test_nothing_is_waited_for_once_everybody_waits_for_a_reply(directory: Path, quick: object) -> None:
+    with Opened(directory) as opened:
+        sim = simulated(opened)
+        clients = [sim.connect() for _ in range(3)]
+        deadline = time.monotonic() + 30
+        by_loop = False
+        while not by_loop:      # the first time the log's thread does it, and perhaps once more while it is awake
+            assert time.monotonic() < deadline
+            before = opened.position
+            for client in clients:
+                assert opened.position == before
+                arrives(client, "PUSH", queue="q", data=1)
+            assert opened.position > before
+            by_loop = opened.journal.durable == opened.position
+            opened.until(lambda: sim.engine.synced == sim.engine.position)
+            assert [len(client.replies()) for client in clients] == [1] * 3
+
+
+@pytest.mark.parametrize("other", ["silent", "two requests out"])
+def test_who_may_send_more_is_waited_for(directory: Path, quick: object, other: str) -> None:
+    with Opened(directory) as opened:
+        sim = simulated(opened)
+        client, more = sim.connect(), sim.connect()
+        if other == "two requests out":
+            arrives(more, "PUSH", queue="q", data=1)
+            arrives(more, "PUSH", queue="q", data=1)
+        arrives(client, "PUSH", queue="q", data=1)
+        assert opened.position == 0
+        sim.loop.settle()
+        assert opened.position > 0
+
+
+def test_who_left_is_not_waited_for(directory: Path, quick: object) -> None:
+    with Opened(directory) as opened:
+        sim = simulated(opened)
+        client, gone = sim.connect(), sim.connect()
+        arrives(gone, "PUSH", queue="q", data=1)
+        arrives(gone, "PUSH", queue="q", data=1)
+        gone.disconnect()
+        sim.loop.settle()
+        before = opened.position
+        opened.until(lambda: sim.engine.synced == before)
+        arrives(client, "PUSH", queue="q", data=1)
+        assert opened.position == before + 1
+
+
 def test_a_large_batch_does_not_wait_for_the_end_of_the_turn(directory: Path, quick: object) -> None:
     with Opened(directory, segment_size=1 << 22) as opened:
         sim = simulated(opened)
         client = sim.connect()
+        sim.connect()
         arrives(client, "PUSH", queue="q", data=1)
         assert opened.position == 0
         arrives(client, "PUSHB", queue="q", jobs=[{"data": "x" * 100}] * 1000)
@@ -242,6 +290,7 @@ def test_requests_that_keep_coming_leave_the_writing_to_the_thread(directory: Pa
     with Opened(directory, segment_size=1 << 22) as opened:
         sim = simulated(opened)
         client = sim.connect()
+        sim.connect()
         client.send("PUSH", queue="q", data=0)
         opened.until(lambda: sim.engine.synced == 1)
         put, told = [], len(opened.commits)
@@ -263,7 +312,8 @@ def test_requests_that_keep_coming_leave_the_writing_to_the_thread(directory: Pa
 def test_what_was_recorded_last_is_handed_over_at_the_end(directory: Path, quick: object) -> None:
     with Opened(directory) as opened:
         sim = simulated(opened)
-        arrives(sim.connect(), "PUSH", queue="q", data=1)
+        client, _ = sim.connect(), sim.connect()
+        arrives(client, "PUSH", queue="q", data=1)
         sim.hub.keep()
         assert opened.position == 1
         sim.hub.close_all()

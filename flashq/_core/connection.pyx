@@ -105,7 +105,7 @@ cdef class Connection(Outlet):
             if self.partial.failed or self.deferred.failed:
                 self.abort("out of memory")
             self.count_input()
-            self.hub.after()
+            self.hub.after_read()
         except Exception as error:
             self.abort(repr(error))
 

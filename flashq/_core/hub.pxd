@@ -38,6 +38,10 @@ cdef class Hub:
     cdef uint64_t pending(self) except? 0
     cdef int unchoke(self) except -1
     cdef int after(self) except -1
+    cdef int after_read(self) except -1
+    cdef int finish(self, bint read) except -1
+    cdef bint all_wait(self) noexcept
+    cdef int write_records(self) except -1
     cdef int arm(self) except -1
     cdef bint must_keep(self) noexcept
     cdef int keep_records(self, bint wake) except -1

@@ -127,6 +127,13 @@ cdef class Hub:
 
     cdef int after(self) except -1:
         """Ends each event: records to the store, replies to the transports, the timer to the next deadline."""
+        return self.finish(False)
+
+    cdef int after_read(self) except -1:
+        """Likewise, where the loop gets control back at once."""
+        return self.finish(True)
+
+    cdef int finish(self, bint read) except -1:
         cdef Core* core = &self.engine.core
         while core.dirty != NULL or self.must_keep() or endings_due(core):
             # Also what a flush sets off: requests behind a pull just answered.
@@ -145,7 +152,9 @@ cdef class Hub:
             self.store.hurry()              # once an event, however many asked
         elif core.records.size:
             record_frame_end(core)          # events have frames of their own, also those that share a write
-            if self.keeping is None:
+            if read and self.all_wait():
+                self.write_records()
+            elif self.keeping is None:
                 self.keeping = self.loop.call_later(0, self._on_turn)
         core.hurry = False                  # what brings all to the disk anyway need not be asked
         memory_watch(core)
@@ -158,11 +167,24 @@ cdef class Hub:
         cdef Core* core = &self.engine.core
         return core.records.failed or core.records.size >= (1 if self.sink is None else <size_t>COLLECTED)
 
-    def _on_turn(self):
-        """All sockets were looked at since the records came: once nothing more comes with another look, they go.
+    cdef bint all_wait(self) noexcept:
+        """Whether nothing comes before the records are durable: each client waits for one reply, held back till then.
 
-        When nothing comes the loop would sleep, and then it may do the work of the disk's thread itself.
+        One that has sent more than one request does not wait for each, and may go on sending.
         """
+        cdef Core* core = &self.engine.core
+        return (self.sink is not None and core.gates == core.gated_count
+                and core.gated_count == <uint64_t>len(self.open_connections))
+
+    cdef int write_records(self) except -1:
+        """To the disk, by the loop itself if the disk is quick: it would sleep now."""
+        self.keep_records(False)
+        if self.failure is None:
+            self.sink.write()
+        return 0
+
+    def _on_turn(self):
+        """All sockets were looked at since the records came: once nothing more comes with another look, they go."""
         cdef Core* core = &self.engine.core
         cdef bint grown = core.records.size != self.seen
         self.keeping = None
@@ -171,9 +193,10 @@ cdef class Hub:
             self.looks += 1
             self.keeping = self.loop.call_later(0, self._on_turn)
         elif core.records.size and self.failure is None:
-            self.keep_records(grown)
-            if not grown and self.failure is None:
-                self.sink.write()
+            if grown:
+                self.keep_records(True)
+            else:
+                self.write_records()
 
     def keep(self):
         """Hand the store now what it was not yet given."""

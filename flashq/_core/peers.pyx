@@ -52,11 +52,13 @@ cdef void hold(Core* core, Peer* peer, uint64_t position, uint64_t synced) noexc
         if core.gated != NULL:
             core.gated.gated_prev = peer
         core.gated = peer
+        core.gated_count += 1
     last = &peer.gates[peer.gate_first + peer.gate_count]
     last.position = position
     last.synced = synced
     last.end = peer.out_start + peer.out.size
     peer.gate_count += 1
+    core.gates += 1
 
 
 cdef inline bint is_open(const Core* core, const Gate* gate) noexcept nogil:
@@ -71,6 +73,7 @@ cdef size_t peer_sendable(Core* core, Peer* peer) noexcept nogil:
         free_until = peer.gates[peer.gate_first].end
         peer.gate_first += 1
         peer.gate_count -= 1
+        core.gates -= 1
     if peer.gate_count == 0:
         peer.gate_first = 0
         ungate(core, peer)
@@ -87,6 +90,8 @@ cdef void ungate(Core* core, Peer* peer) noexcept nogil:
         peer.gated_next.gated_prev = peer.gated_prev
     peer.gated_next = NULL
     peer.gated_prev = NULL
+    core.gated_count -= 1
+    core.gates -= peer.gate_count
 
 
 cdef void peer_sent(Core* core, Peer* peer, size_t size) noexcept nogil:

@@ -331,6 +331,8 @@ cdef struct Core:
     Queue* serve                # borrowed: queues that got a ready job while pulls are parked there
     Peer* dirty                 # borrowed: first of the list
     Peer* gated                 # borrowed: first of the list
+    uint64_t gated_count        # peers in it
+    uint64_t gates              # of all of them
     Limits limits
     Defaults defaults
     uint64_t plain_push         # PushItem.seen of a push that has nothing to look at but data

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #endif
 
 #define FQ_NS_PER_S UINT64_C(1000000000)
+#define FQ_IDLE_WRITES 100 /* that took nothing, one after the other: the file can not be written */
 
 static inline uint64_t fq_mono_ns(void) {
     struct timespec now;
@@ -42,6 +44,60 @@ static inline int fq_write_all(int fd, struct iovec *parts, int count, uint64_t 
         }
     }
     return 0;
+}
+
+/* From now on the file is written and read past the page cache, in whole blocks. EINVAL where that is not possible. */
+static inline int fq_go_direct(int fd) {
+#ifdef O_DIRECT
+    int flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && fcntl(fd, F_SETFL, flags | O_DIRECT) == 0 ? 0 : errno;
+#else
+    (void)fd;
+    return EINVAL;
+#endif
+}
+
+/* Back to the page cache. */
+static inline int fq_go_cached(int fd) {
+#ifdef O_DIRECT
+    int flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && fcntl(fd, F_SETFL, flags & ~O_DIRECT) == 0 ? 0 : errno;
+#else
+    (void)fd;
+    return 0;
+#endif
+}
+
+/* Whole blocks at `offset`, both of the file and of the memory. What was written of a block is written once more when
+ * the system took only a part of it: it cannot go on in the middle. */
+static inline int fq_write_blocks(int fd, const char *data, size_t size, size_t block, uint64_t offset) {
+    for (int idle = 0; size > 0;) {
+        ssize_t done = pwrite(fd, data, size, (off_t)offset);
+        size_t whole = done < 0 ? 0 : (size_t)done / block * block;
+        if (done < 0 && errno != EINTR)
+            return errno;
+        if (whole == 0 && ++idle == FQ_IDLE_WRITES)
+            return EIO;
+        data += whole;
+        size -= whole;
+        offset += whole;
+    }
+    return 0;
+}
+
+/* The first `size` bytes of the file; EIO when it has fewer. */
+static inline int fq_read_start(int fd, char *data, size_t size) {
+    ssize_t done;
+    do
+        done = pread(fd, data, size, 0);
+    while (done < 0 && errno == EINTR);
+    return done < 0 ? errno : (size_t)done == size ? 0 : EIO;
+}
+
+/* Memory that begins at a multiple of `block`; NULL when there is none. */
+static inline void *fq_new_blocks(size_t block, size_t size) {
+    void *data;
+    return posix_memalign(&data, block, size) == 0 ? data : NULL;
 }
 
 /* What was written to the file is on the medium, not only in the drive's cache. Asked once: after a failure the

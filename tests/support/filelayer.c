@@ -15,15 +15,21 @@
 
 /* --- calls on descriptors -------------------------------------------------------------------------------------- */
 
+static int64_t system_write(int fd, const void *data, size_t size, int64_t offset) {
+    return system_result(offset < 0 ? syscall(SYS_write, fd, data, size)
+                                    : syscall(SYS_pwrite64, fd, data, size, offset));
+}
+
 static int64_t write_traced(int fd, const void *data, size_t size, int64_t offset) {
     char name[PATH_MAX];
     int64_t at = offset, result;
     size_t fits, wanted = size;
+    int flags = fcntl(fd, F_GETFL);
     const struct Rule *rule;
     name_of(fd, name);
     pthread_mutex_lock(&mutex);
     rule = rule_for(WRITE, name);
-    if (fcntl(fd, F_GETFL) & O_APPEND) {        /* Linux appends then, whatever place is given */
+    if (flags & O_APPEND) {        /* Linux appends then, whatever place is given */
         struct stat about;
         at = fstat(fd, &about) == 0 ? about.st_size : 0;
     } else if (offset < 0) {
@@ -32,12 +38,17 @@ static int64_t write_traced(int fd, const void *data, size_t size, int64_t offse
     fits = space_for(fd, (uint64_t)at, size);
     if (rule->action == SHORT || rule->action == TORN)
         wanted = (size + (rule->action == SHORT)) / 2;
+    if (rule->action == SHORT && (flags & O_DIRECT))    /* the system takes whole blocks then */
+        wanted = (wanted + BLOCK - 1) / BLOCK * BLOCK;
     if (rule->action == FAIL || (fits == 0 && size > 0)) {
         result = rule->action == FAIL ? -rule->error : -ENOSPC;
     } else {
         wanted = wanted < fits ? wanted : fits;
-        result = system_result(offset < 0 ? syscall(SYS_write, fd, data, wanted)
-                                          : syscall(SYS_pwrite64, fd, data, wanted, offset));
+        if ((flags & O_DIRECT) && wanted % BLOCK)       /* torn by the layer: the system would refuse it */
+            fcntl(fd, F_SETFL, flags & ~O_DIRECT);
+        result = system_write(fd, data, wanted, offset);
+        if (flags & O_DIRECT)
+            fcntl(fd, F_SETFL, flags);
     }
     record(WRITE, fd, result, at, (int64_t)size, "", "", data, result > 0 ? (size_t)result : 0);
     if (rule->action == TORN && result >= 0)
@@ -53,7 +64,7 @@ static ssize_t write_vector(int fd, const struct iovec *parts, int count, int64_
     char *data;
     for (int i = 0; i < count; i++)
         size += parts[i].iov_len;
-    if ((data = malloc(size + 1)) == NULL)
+    if (posix_memalign((void **)&data, BLOCK, size + 1) != 0)
         die("memory");
     for (int i = 0; i < count; at += parts[i++].iov_len)
         memcpy(data + at, parts[i].iov_base, parts[i].iov_len);

@@ -23,6 +23,12 @@ cdef extern from "flashq/diskio.h" nogil:
         size_t iov_len
     uint64_t mono_ns "fq_mono_ns"() noexcept
     int write_all "fq_write_all"(int fd, iovec* parts, int count, uint64_t offset) noexcept     # 0 or errno
+    int go_direct "fq_go_direct"(int fd) noexcept                                               # 0 or errno
+    int go_cached "fq_go_cached"(int fd) noexcept                                               # 0 or errno
+    int write_blocks "fq_write_blocks"(int fd, const char* data, size_t size, size_t block, uint64_t offset) noexcept
+    # ^ 0 or errno
+    int read_start "fq_read_start"(int fd, char* data, size_t size) noexcept                    # 0 or errno
+    void* new_blocks "fq_new_blocks"(size_t block, size_t size) noexcept                        # NULL: no memory
     int sync_data "fq_sync_data"(int fd) noexcept                                               # 0 or errno
     int reserve_more_ "fq_reserve_more"(int fd, uint64_t offset, uint64_t size) noexcept        # 0 or errno
     void give_back_ "fq_give_back"(int fd, uint64_t offset, uint64_t size) noexcept

@@ -1,6 +1,7 @@
 """The thread that writes the log: what it shares with the loop and with the keeper of segments. Owner: LogWriter."""
 from flashq._core.buffer cimport WriteBuffer
 from flashq.storage.journal.diskio cimport pthread_cond_t, pthread_mutex_t, pthread_t
+from flashq.storage.journal.plate cimport Plate
 from libc.stdint cimport uint32_t, uint64_t
 
 cdef enum:
@@ -13,6 +14,7 @@ cdef enum Failure:
 
 cdef struct Segment:
     int fd                      # owned; -1 = none
+    bint direct                 # it is written past the page cache
     uint32_t salt
     uint64_t number
     uint64_t size               # bytes of the file, all reserved
@@ -49,6 +51,7 @@ cdef struct Log:
     # the thread's own; the loop's while it is lent
     Batch taken
     Segment current
+    Plate plate                 # owned; for a `current` that is direct
     uint64_t offset             # in `current`, where the next group goes
     uint64_t base               # position of the last record written
     uint64_t stated             # position that the log on disk states as durable
@@ -67,6 +70,7 @@ cdef struct Log:
     uint64_t put_bytes
     uint64_t put_position
 
+cdef int log_enter(Log* log) noexcept nogil     # go on at the start of `current`; 0 or errno
 cdef void* log_main(void* log) noexcept nogil
 cdef bint log_write(Log* log) noexcept nogil
 cdef void log_fail(Log* log, int error) noexcept nogil      # nothing is reported durable any more

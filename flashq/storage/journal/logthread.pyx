@@ -1,10 +1,12 @@
 """The thread that writes the log, and never takes the GIL: buffers in, the loop's bell out."""
 from flashq._core.buffer cimport buffer_swap
 from flashq.storage.journal.crc32c cimport crc32c
-from flashq.storage.journal.diskio cimport (bell_ring, cond_wait_until, exchange, iovec, load, mono_ns,
+from flashq.storage.journal.diskio cimport (bell_ring, cond_wait_until, exchange, go_cached, iovec, load, mono_ns,
                                             pthread_cond_signal, pthread_mutex_lock, pthread_mutex_unlock,
                                             signals_off, signals_on, store, sync_data, write_all)
 from flashq.storage.journal.logformat cimport END_MAGIC, GROUP_HEAD, GROUP_MAGIC, SEGMENT_HEAD, GroupHead, head_crc
+from flashq.storage.journal.plate cimport plate_open, plate_write
+from libc.errno cimport EINVAL
 from libc.stdint cimport UINT64_MAX
 from posix.signal cimport sigset_t
 
@@ -108,8 +110,20 @@ cdef bint sync(Log* log) noexcept nogil:
     return True
 
 
+cdef int log_enter(Log* log) noexcept nogil:
+    cdef int error = 0
+    log.offset = SEGMENT_HEAD
+    if log.current.direct:
+        error = plate_open(&log.plate, log.current.fd, SEGMENT_HEAD)
+    if error == EINVAL:             # not on this file system, though it took the flag
+        log.current.direct = False
+        error = go_cached(log.current.fd)
+    return error
+
+
 cdef bint rotate(Log* log, uint64_t need) noexcept nogil:
     """Go on in the next segment, once there is one with room for `need` bytes; False: there will be none."""
+    cdef int error
     # Synced first, so that nothing in a later segment is there without all before it.
     if log.base > log.durable and not sync(log):
         return False
@@ -126,10 +140,10 @@ cdef bint rotate(Log* log, uint64_t need) noexcept nogil:
     log.retired, log.current = log.current, log.next
     log.current.base = log.base
     log.next.fd = -1
-    log.offset = SEGMENT_HEAD
     pthread_cond_signal(&log.need)
     pthread_mutex_unlock(&log.lock)
-    return True
+    error = log_enter(log)
+    return error == 0 or fail(log, error, FAILED_WRITE)
 
 
 cdef bint has_room(const Log* log, uint64_t need) noexcept nogil:
@@ -151,7 +165,10 @@ cdef int put_group(Log* log, GroupHead* head, iovec* parts, int count, uint64_t 
         head.payload_crc = crc32c(head.payload_crc, parts[part].iov_base, parts[part].iov_len)
     head.head_crc = head_crc(head, log.current.salt)
     parts[0].iov_base, parts[0].iov_len = head, <size_t>GROUP_HEAD
-    error = write_all(log.current.fd, parts, count, log.offset)
+    if log.current.direct:
+        error = plate_write(&log.plate, log.current.fd, parts, count)
+    else:
+        error = write_all(log.current.fd, parts, count, log.offset)
     if error == 0:
         log.offset += GROUP_HEAD + head.size
         store(&log.log_bytes, log.log_bytes + GROUP_HEAD + head.size)

@@ -1,12 +1,12 @@
 """The loop's end of the thread that writes the log: takes frames, tells how far they are safe, hands it segments."""
 from flashq._core.buffer cimport buffer_close, buffer_put, buffer_shrink, buffer_swap
 from flashq.storage.journal.diskio cimport (bell_answer, bell_close, bell_open, cond_open, cond_wait_until, exchange,
-                                            load, mono_ns, pthread_cond_destroy, pthread_cond_signal, pthread_join,
-                                            pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock,
-                                            pthread_mutex_unlock, store, thread_start)
-from flashq.storage.journal.logformat cimport SEGMENT_HEAD
-from flashq.storage.journal.logthread cimport (FAILED_ELSEWHERE, FAILED_SYNC, FAILED_WRITE, SLOTS, Batch, Segment,
-                                               log_fail, log_main, log_write)
+                                            go_direct, load, mono_ns, pthread_cond_destroy, pthread_cond_signal,
+                                            pthread_join, pthread_mutex_destroy, pthread_mutex_init,
+                                            pthread_mutex_lock, pthread_mutex_unlock, store, thread_start)
+from flashq.storage.journal.logthread cimport (FAILED_ELSEWHERE, FAILED_SYNC, FAILED_WRITE, SLOTS, Batch, Log, Segment,
+                                               log_enter, log_fail, log_main, log_write)
+from flashq.storage.journal.plate cimport BLOCK, plate_close
 from libc.stdint cimport UINT64_MAX, uint32_t
 from libc.string cimport memset
 from posix.unistd cimport close
@@ -24,6 +24,12 @@ _ACTS = {FAILED_WRITE: "writing to", FAILED_SYNC: "syncing", FAILED_ELSEWHERE: "
 cdef void no_segment(Segment* segment) noexcept nogil:
     memset(segment, 0, sizeof(segment[0]))
     segment.fd = -1
+
+
+cdef Segment new_segment(const Log* log, int fd, uint64_t number, uint64_t size, uint32_t salt) noexcept nogil:
+    """To go on in. A write past the page cache is a detour unless it is synced at once."""
+    cdef bint direct = log.each and size % BLOCK == 0 and go_direct(fd) == 0
+    return Segment(fd, direct, salt, number, size, 0)
 
 
 cdef void segment_close(Segment* segment) noexcept nogil:
@@ -74,6 +80,7 @@ cdef class LogWriter(Sink):
         batch_close(&self.log.waiting)
         batch_close(&self.log.taken)
         buffer_close(&self.given)
+        plate_close(&self.log.plate)
         bell_close(self.log.bell)
         pthread_mutex_destroy(&self.log.lock)
         pthread_cond_destroy(&self.log.wake)
@@ -89,8 +96,11 @@ cdef class LogWriter(Sink):
         cdef int error = bell_open(self.log.bell)
         if error != 0:
             raise OSError(error, os.strerror(error))
-        self.log.current = Segment(fd, salt, number, size, position)
-        self.log.offset = SEGMENT_HEAD
+        self.log.current = new_segment(&self.log, fd, number, size, salt)
+        self.log.current.base = position
+        error = log_enter(&self.log)
+        if error != 0:
+            raise OSError(error, os.strerror(error))
         self.log.base = self.log.stated = self.log.written = self.log.durable = self.log.put_position = position
         error = thread_start(&self.log.thread, log_main, &self.log)
         if error != 0:
@@ -240,9 +250,10 @@ cdef class LogWriter(Sink):
     def offer(self, int fd, uint64_t number, uint64_t size, uint32_t salt):
         """The segment to go on in. The descriptor of one offered before that was not used comes back; else None."""
         cdef Segment before
+        cdef Segment offered = new_segment(&self.log, fd, number, size, salt)
         pthread_mutex_lock(&self.log.lock)
         before = self.log.next
-        self.log.next = Segment(fd, salt, number, size, 0)
+        self.log.next = offered
         pthread_mutex_unlock(&self.log.lock)
         pthread_cond_signal(&self.log.wake)
         return None if before.fd < 0 else before.fd
@@ -257,10 +268,10 @@ cdef class LogWriter(Sink):
         return None if retired.fd < 0 else retired.fd
 
     def wanted_size(self, uint64_t usual):
-        """Bytes of the segment that is to be offered, at least `usual`; 0: one is there."""
+        """Bytes of the segment that is to be offered, `usual` or some more blocks; 0: one is there."""
         cdef uint64_t wanted
         pthread_mutex_lock(&self.log.lock)
-        wanted = max(self.log.wanted, usual)
+        wanted = max((self.log.wanted + BLOCK - 1) // BLOCK * BLOCK, usual)
         if self.log.next.fd >= 0 and self.log.next.size >= self.log.wanted:
             wanted = 0
         pthread_mutex_unlock(&self.log.lock)

@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 
 from flashq.config import load
-from flashq.server.checkpoints import BEHIND_MS, LEAST_SEGMENTS, PAUSE_MS, RETRY_MS, SLICE_BYTES, Checkpoints
+from flashq.server.checkpoints import (
+    BEHIND_MS,
+    LEAST_SEGMENTS,
+    LEAVE_BYTES,
+    PAUSE_MS,
+    RETRY_MS,
+    SLICE_BYTES,
+    Checkpoints,
+)
 from flashq.storage.base import StorageError
 
 SEGMENT = 1 << 16
@@ -79,10 +87,10 @@ class Log:
 class Driven:
     """The driver with everything around it in the test's hands."""
 
-    def __init__(self, factor: int = 2) -> None:
+    def __init__(self, factor: int = 2, segment: int = SEGMENT) -> None:
         self.journal, self.clock, self.log = Journal(), Clock(), Log()
         self.taken = 0
-        settings = load({"segment_size": SEGMENT, "checkpoint_factor": factor}, {})
+        settings = load({"segment_size": segment, "checkpoint_factor": factor}, {})
         self.task = Checkpoints(self.journal, self.take, self.clock, settings, self.log)  # type: ignore[arg-type]
 
     def take(self) -> Snapshot:
@@ -210,6 +218,48 @@ def test_a_snapshot_that_raises_leaves_nothing_half_done(driven: Driven, monkeyp
     assert driven.task.due_in() == RETRY_MS
     driven.run()
     assert driven.journal.calls[2:] == WHOLE
+
+
+@pytest.mark.parametrize(
+    ("log_bytes", "checkpoint_bytes", "wanted"),
+    [(LEAVE_BYTES, 0, False), (LEAVE_BYTES + 1, 0, True),
+     (8 * LEAVE_BYTES, 16 * LEAVE_BYTES, False), (8 * LEAVE_BYTES + 1, 16 * LEAVE_BYTES, True)],
+)
+def test_a_server_that_stops_writes_a_last_one_if_the_start_gains_by_it(log_bytes: int, checkpoint_bytes: int,
+                                                                       wanted: bool) -> None:
+    driven = Driven(factor=100, segment=LEAVE_BYTES)
+    driven.journal.log_bytes_since_checkpoint, driven.journal.checkpoint_bytes = log_bytes, checkpoint_bytes
+    assert not driven.task.at_work
+    driven.task.leave()
+    assert driven.task.at_work is wanted
+    driven.run()
+    assert driven.journal.calls == (WHOLE if wanted else [])
+    if driven.journal.on_done is not None:
+        assert driven.task.at_work, "it is not on disk yet"
+        driven.journal.on_done(None)
+    assert not driven.task.at_work
+
+
+def test_a_server_that_stops_lets_one_end_that_was_begun(driven: Driven) -> None:
+    driven.journal.log_bytes_since_checkpoint = LEAST + 1
+    driven.run(limit=2)
+    driven.journal.log_bytes_since_checkpoint = 0
+    driven.task.leave()
+    assert driven.task.at_work
+    driven.run()
+    assert driven.journal.calls == WHOLE and driven.journal.on_done is not None
+    driven.journal.on_done(None)
+    assert not driven.task.at_work
+
+
+def test_a_server_that_stops_does_not_try_again() -> None:
+    driven = Driven(segment=LEAVE_BYTES)
+    driven.journal.log_bytes_since_checkpoint = LEAVE_BYTES + 1
+    driven.journal.error = StorageError("no room")
+    driven.task.leave()
+    driven.run()
+    assert driven.log.events == [("checkpoint_failed", {"reason": "no room"})]
+    assert not driven.task.at_work
 
 
 def test_the_end_of_the_server_ends_it(driven: Driven) -> None:

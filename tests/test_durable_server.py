@@ -106,6 +106,20 @@ def test_a_clean_stop_loses_nothing_either(start_server: StartServer, queue_name
         assert counts(client, queue_name)["waiting"] == 1
 
 
+def test_the_next_start_has_little_to_read_after_a_clean_stop(start_server: StartServer, queue_name: str) -> None:
+    first = start_server("--keep-completed", "100", "--keep-results", "0")
+    with first.client() as client:
+        churn(client, queue_name, 100)      # well over a megabyte of journal
+        client.ok("PUSH", queue=queue_name)
+        first.stop()
+    events = [event["event"] for event in first.events]
+    assert events.index("draining") < events.index("checkpoint") < events.index("stopped")
+    second = start_server()
+    assert recovered(second)["records"] == 0
+    with second.client() as client:
+        assert counts(client, queue_name)["waiting"] == 1
+
+
 def test_in_memory_mode_nothing_is_written(start_server: StartServer, tmp_path: Path, queue_name: str) -> None:
     server = start_server("--durability", "memory")
     with server.client() as client:

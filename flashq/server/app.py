@@ -149,19 +149,26 @@ class Server:
         return 0 if self.hub.failure is None else os.EX_IOERR
 
     async def drain(self) -> None:
-        """Take no more connections, answer what is parked, and let the replies leave: at most `drain_timeout`."""
+        """Take no more connections, answer what is parked, let the replies leave, and write a checkpoint if the next
+        start has less to read then: at most `drain_timeout`."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         self.log.info("draining", connections=self.hub.connections)
         self._close_listeners()
         if self.hub.failure is None:
             self.hub.begin_drain()
+            if self._keeper is not None:
+                self._keeper.leave()
         else:
             # Who is still sending would be cut off by the close, and never see the errors that it was sent.
             await asyncio.sleep(LINGER_SECONDS)
-        while self._close_some() and self._signals < 2 and loop.time() - began < self._drain_seconds():
+        while self._is_busy() and self._signals < 2 and loop.time() - began < self._drain_seconds():
             await asyncio.sleep(DRAIN_STEP_SECONDS)
         self.log.info("stopped", cut=self.hub.connections, unhandled=self.unhandled)
+
+    def _is_busy(self) -> bool:
+        """Whether there is a reason to wait."""
+        return self._close_some() > 0 or (self._keeper is not None and self._keeper.at_work)
 
     def _close_some(self) -> int:
         """Connections that are done with, or have heard that nothing is to be had here; how many are left."""

@@ -8,6 +8,7 @@ from flashq.config import Settings
 from flashq.server.durable import Journal
 from flashq.storage.base import StorageError
 
+LEAVE_BYTES = 1 << 20       # of journal that a start reads in no time
 LEAST_SEGMENTS = 4          # of journal, however small the state is
 SLICE_BYTES = 256 * 1024    # about a millisecond of work
 PAUSE_MS = 1                # after each: half of the time is for the requests
@@ -57,11 +58,23 @@ class Checkpoints:
         self._next = 0                      # monotonic ms of the next step
         self._started = 0.0
         self._jobs = 0
-        self._owed = False                   # whatever the journal's size: it stands in many files
+        self._owed = False                  # whatever the journal's size
+        self._leaving = False
 
     def read_back(self, segments: int) -> None:
         """A start read so many segments, each of which may hold little: starts alone must not fill the disk."""
         self._owed = segments >= LEAST_SEGMENTS
+
+    def leave(self) -> None:
+        """The server stops: a last one, if the next start has less to read then."""
+        self._leaving = True
+        log = self._journal.log_bytes_since_checkpoint
+        self._owed = self._owed or log > max(LEAVE_BYTES, self._journal.checkpoint_bytes // 2)
+
+    @property
+    def at_work(self) -> bool:
+        """Whether one is being written, or is still to be before the server leaves."""
+        return self._snapshot is not None or self._ending or (self._leaving and self._owed)
 
     @property
     def overdue(self) -> bool:
@@ -135,6 +148,7 @@ class Checkpoints:
 
     def _came_to_nothing(self, reason: str) -> None:
         self._log.warning("checkpoint_failed", reason=reason)
+        self._owed = self._owed and not self._leaving   # the journal says the same, and there is no other time
         self._next = self._clock.mono + RETRY_MS
 
     def abort(self) -> None:

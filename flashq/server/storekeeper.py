@@ -52,6 +52,16 @@ class StoreKeeper:
             self._settled = asyncio.get_running_loop().create_future()
             await self._settled
 
+    def leave(self) -> None:
+        """The server begins to stop."""
+        self._checkpoints.leave()
+        self._rooms.alarm.ring()
+
+    @property
+    def at_work(self) -> bool:
+        """Whether the server should not have stopped yet."""
+        return self._hub.failure is None and self._checkpoints.at_work
+
     def close(self) -> None:
         """Everything is written and on disk."""
         self._checkpoints.abort()

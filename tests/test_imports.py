@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from support.server import server_environment
+from support.clients import url_of
+from support.server import ServerProcess, server_environment
 
 SERVER_SIDE = {"flashq.commands", "flashq.config", "flashq.fields", "flashq.server", "click", "rich", "structlog"}
 LOOPS = {"asyncio", "uvloop", "ssl", "socket", "subprocess", "concurrent.futures", "logging"}
@@ -12,11 +13,11 @@ FORMATS = {"msgpack", "orjson", "flashq.client.wire_msgpack", "flashq.client.wir
 GENERATORS = {"dataclasses", "inspect"}
 
 
-def loaded_by(line: str) -> set[str]:
+def loaded_by(line: str, **environment: str) -> set[str]:
     """The modules that a line loads in a fresh interpreter, beside those that it begins with here."""
     script = f"import sys; before = set(sys.modules); {line}; print(*sorted(set(sys.modules) - before))"
-    done = subprocess.run([sys.executable, "-c", script], env=server_environment(), capture_output=True, text=True,
-                          check=True)
+    done = subprocess.run([sys.executable, "-c", script], env=server_environment(environment), capture_output=True,
+                          text=True, check=True)
     return set(done.stdout.split())
 
 
@@ -36,3 +37,10 @@ def test_a_client_loads_the_library_of_its_format_only(format: str, other: str) 
     loaded = loaded_by(f"from flashq import FlashQ; FlashQ(format='{format}')")
     assert f"flashq.client.wire_{format}" in loaded
     assert other not in loaded and not loaded & LOOPS
+
+
+def test_the_command_that_pushes_one_job_draws_nothing(server: ServerProcess, queue_name: str) -> None:
+    line = f"from flashq.cli import main; main(['push', '{queue_name}', '1'], standalone_mode=False)"
+    loaded = loaded_by(line, FLASHQ_URL=url_of(server))
+    assert "flashq.client.portal" in loaded
+    assert not loaded & {"rich", "orjson", "structlog", "flashq.server"}

@@ -4,15 +4,14 @@
 flashq/server/replies.py fills it in. The wire document fixes many texts to the letter, because
 published clients search them; TS-E retries by itself on the code SERVICE_UNAVAILABLE and on INTERNAL_ERROR.
 """
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # Settings that texts name.
 LIMITS = ("max_job_size", "max_parked", "max_queues", "max_frame", "max_subscriptions", "max_channels", "kv_max_keys",
           "kv_max_bytes", "cron_max_entries")
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorCode:
+class ErrorCode(NamedTuple):
     """One error: `status` is its number in flashq/_core/status.pxd, None when only Python raises it."""
 
     status: int | None

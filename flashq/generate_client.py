@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 from flashq import commands as table
-from flashq.client.methods import BY_COMMAND, METHODS
+from flashq.client.methods import BY_COMMAND, METHODS, WAITING
 from flashq.commands.cron import JOB_OPTIONS
 from flashq.commands.durable import RECEIPT
 from flashq.commands.flows import OPTIONS as FLOW_OPTIONS
@@ -48,8 +48,8 @@ def shapes() -> str:
     """flashq/client/shapes.py: the Job, what a push may say, the words for states and events."""
     parts = [
         f'"""What goes in and comes out: the Job, the options of a push, states and types of events.\n\n{NOTE}\n"""',
-        "from dataclasses import dataclass",
         "from typing import Any, Literal, Required, TypedDict\n",
+        "from flashq.client.record import Record\n",
         _literal("State", (*STATES, "unknown")),
         _literal("EndReason", REASONS),
         _literal("EventType", [one.name for one in EVENT_TYPES]) + "\n",
@@ -64,8 +64,7 @@ def shapes() -> str:
 
 
 _ATTEMPT = '''
-@dataclass(frozen=True)
-class Attempt:
+class Attempt(Record):
     """An attempt that ended badly. Times are ms since 1970; `worker` is its session."""
 
     started_at: int
@@ -90,7 +89,7 @@ def _options(name: str, doc: str, fields: Sequence[Field]) -> str:
 
 
 def _job() -> str:
-    lines = ["@dataclass(frozen=True)", "class Job:",
+    lines = ["class Job(Record):",
              '    """A job as the server shows it; `token` names this delivery. Times are milliseconds."""\n']
     for one in JOB_FIELDS:
         lines += [*_comment(one.doc), f"    {one.name}: {_job_type(one)}"]
@@ -109,6 +108,30 @@ def _job_type(one: ReplyField) -> str:
 
 def _comment(text: str) -> list[str]:
     return [f"    # {line}" for line in textwrap.wrap(text, WIDTH - 6)]
+
+
+# -- defaults ---------------------------------------------------------------------------------------------------------
+
+
+def defaults() -> str:
+    """flashq/client/defaults.py: the numbers that the client needs, so that it need not import the tables."""
+    waits = (f'    "{name}": {_wait_ms(name)},' for name in WAITING)
+    options = (f'    "{one.name}": {_written(one.default)},' for one in JOB_OPTIONS)
+    return "\n".join((
+        f'"""Numbers of the table of commands: the largest batch, and how long waiting commands wait.\n\n{NOTE}\n"""',
+        f"MAX_BATCH = {table.MAX_BATCH}",
+        "# By command, the ms that a missing `timeout` stands for. Their answers come out of turn.",
+        "WAIT_MS: dict[str, int] = {", *waits, "}",
+        "# Options of the jobs that a cron entry pushes, and what each is when it is left out.",
+        "CRON_OPTIONS: dict[str, object] = {", *options, "}\n"))
+
+
+def _written(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def _wait_ms(command: str) -> object:
+    return next(field.default for field in table.BY_NAME[command].fields if field.name == "timeout")
 
 
 # -- refusals ---------------------------------------------------------------------------------------------------------
@@ -291,6 +314,7 @@ def _wrapped(text: str, indent: str) -> str:
 
 FILES: dict[str, Callable[[], str]] = {
     "shapes.py": shapes,
+    "defaults.py": defaults,
     "refusals.py": refusals,
     "sync_commands.py": methods("blocking", "SyncCommands", "FlashQ"),
     "async_commands.py": methods("awaiting", "AsyncCommands", "AsyncFlashQ"),

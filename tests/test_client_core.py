@@ -12,7 +12,7 @@ from flashq.client.calls import access, jobs, kv, management, pubsub
 from flashq.client.core import Core, Request
 from flashq.client.held import MAX_HELD, MAX_SESSIONS, Held
 from flashq.client.refusals import InvalidMsgpack, InvalidToken, JobNotFound, MessageTooLarge, StorageFailed
-from flashq.client.wire import JsonWire
+from flashq.client.wire_json import JsonWire
 from flashq.errors import SHUTTING_DOWN, STORAGE_FAILED
 
 GREETING = {"server": "flashq", "session": "s", "version": "1", "push": True, "max_batch": 1000, "max_frame": 1 << 24,

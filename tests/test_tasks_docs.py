@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flashq.cli.worker import command
-from flashq.tasks.options import BACKOFF, RETRIES, PushSettings, TaskSettings
+from flashq.tasks.options import BACKOFF, RETRIES, Backoff, PushSettings, TaskSettings
 from flashq.worker.feed import PREFETCH_SECONDS
 from flashq.worker.joblog import LINES_A_SECOND
 from flashq.worker.pulse import EVERY_SECONDS, PARTS
@@ -99,11 +99,11 @@ def test_all_settings_are_listed_with_their_defaults() -> None:
     settings = {**PushSettings.__annotations__, **TaskSettings.__annotations__}
     assert sorted(named) == sorted(settings)
     assert set(named[-4:]) == set(settings) - set(PushSettings.__annotations__)
-    assert f"| `retries` | {RETRIES} |" in table and f"| `backoff` | `Backoff({BACKOFF.delay})` |" in table
+    assert f"| `retries` | {RETRIES} |" in table and f"| `backoff` | `Backoff({BACKOFF})` |" in table
     plain = " ".join(text.split())
-    waits = [int(BACKOFF.delay) * 2**turn for turn in range(RETRIES)]   # type: ignore[arg-type]
+    waits = [BACKOFF * 2**turn for turn in range(RETRIES)]
     assert f"waits of up to {', '.join(map(str, waits[:-1]))} and {waits[-1]} seconds" in plain
-    assert BACKOFF.jitter == 0.5 and BACKOFF.type == "exponential" and "of each at least half" in plain
+    assert Backoff.jitter == 0.5 and Backoff.type == "exponential" and "of each at least half" in plain
 
 
 def test_options_and_numbers_of_the_worker_page() -> None:

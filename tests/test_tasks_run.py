@@ -14,7 +14,7 @@ import pytest
 from flashq import App, Backoff, CurrentJob, Discard, Middleware, Retry, current_job
 from flashq.client import AsyncFlashQ, FlashQ, Job, refusals
 from flashq.tasks import run_job
-from flashq.tasks.context import ClientReporter
+from flashq.tasks.reporter import ClientReporter
 from support.clients import url_of
 from support.server import ServerProcess
 from support.tasks import eventually, working

@@ -9,8 +9,9 @@ import click
 from flashq.cli.connection import Here, client_command
 from flashq.cli.exits import Exit, Failure, failure_of
 from flashq.cli.finding import custom_option, find
-from flashq.cli.output import counted, now_ms, short, span, tabled
+from flashq.cli.output import counted, now_ms, short, span
 from flashq.cli.paging import whole_page
+from flashq.cli.tables import tabled
 from flashq.cli.values import QUEUE_NAME, JobState
 from flashq.cli.watching import watch_options, watched
 from flashq.commands import MAX_BATCH, STATES

@@ -1,16 +1,13 @@
 """Pushing lines of a file or of stdin: as they come, many at once, and with the number of each that was refused."""
 
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
 from flashq.cli.exits import Exit, Failure, failure_of
-from flashq.cli.output import Output, console, counted
+from flashq.cli.output import Output, counted
 from flashq.cli.values import from_json, sent_size
 
 if TYPE_CHECKING:
@@ -88,6 +85,8 @@ class Pusher:
 
     def run(self, stream: BinaryIO) -> Tally:
         """All lines of it."""
+        from flashq.cli.bar import Bar  # loads rich
+
         try:
             with Bar(stream) as bar:
                 for lines in numbered(stream, bar.read):
@@ -199,37 +198,3 @@ def utf8(line: bytes) -> str:
         return line.decode("utf-8")
     except UnicodeDecodeError:
         raise BadLine("it is no UTF-8") from None
-
-
-class Bar:
-    """How far it is, on stderr if that is a terminal: by bytes of a file, else without an end."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        shown = console(stderr=True)
-        self._progress = Progress(
-            TextColumn("pushing"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[jobs]:,} jobs"),
-            TimeElapsedColumn(), console=shown, disable=not shown.is_terminal, transient=True,
-        )
-        self._task = self._progress.add_task("pushing", total=_size(stream), jobs=0)
-
-    def __enter__(self) -> "Bar":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_details: Any) -> None:
-        self._progress.stop()
-
-    def read(self, size: int) -> None:
-        """So many bytes more."""
-        self._progress.advance(self._task, size)
-
-    def show(self, tally: Tally) -> None:
-        """So many jobs by now."""
-        self._progress.update(self._task, jobs=tally.pushed)
-
-
-def _size(stream: BinaryIO) -> int | None:
-    try:
-        return os.fstat(stream.fileno()).st_size or None
-    except (OSError, ValueError, AttributeError):
-        return None

@@ -8,33 +8,19 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from flashq.cli.exits import leave_pipe
 from flashq.cli.harmless import harmless
 
-WIDE = 10_000       # columns of output that is no terminal: nothing is cut that a program may want to read
+if TYPE_CHECKING:
+    from rich.console import Console
+
 CUT = 60            # characters of a payload in a table
 _UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"))
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        leave_pipe()
-
-
-def console(stderr: bool = False) -> Console:
-    """For people; without colours when it is no terminal or NO_COLOR is set, as rich has it."""
-    made = _Console(stderr=stderr, highlight=False, markup=False, emoji=False)
-    if not made.is_terminal:
-        made.width = WIDE
-    return made
 
 
 def json_text(value: Any) -> str:
@@ -117,7 +103,13 @@ class Output:
         self._ascii = "utf" not in (sys.stdout.encoding or "").lower()
         if self._ascii and not as_json and isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")    # a terminal that lacks an arrow still shows the rest
-        self.console = console()
+
+    @cached_property
+    def console(self) -> "Console":
+        """For tables and colours. What prints neither does not load rich."""
+        from flashq.cli.tables import console
+
+        return console()
 
     def json(self, value: Any) -> None:
         """One object on one line."""
@@ -125,6 +117,11 @@ class Output:
 
     def line(self, text: str, style: str = "") -> None:
         """For people."""
+        if not style:
+            click.echo(harmless(text))
+            return
+        from rich.text import Text
+
         self.console.print(Text(harmless(text), style=style), soft_wrap=True)
 
     def lines(self, head: str, text: str) -> None:
@@ -147,29 +144,12 @@ class Output:
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], headed: bool = True) -> None:
         """Rows below each other; `tabled` says what columns are."""
+        from flashq.cli.tables import tabled
+
         self.console.print(tabled(columns, rows, headed))
 
     def facts(self, rows: Iterable[tuple[str, str]]) -> None:
         """Names and values, one below the other."""
-        made = Table.grid(padding=(0, 2))
-        made.add_column(style="bold")
-        made.add_column(overflow="fold")
-        for name, value in rows:
-            made.add_row(Text(name), Text(harmless(value)))
-        self.console.print(made)
+        from flashq.cli.tables import named
 
-
-def tabled(columns: Sequence[str], rows: Iterable[Sequence[str]], headed: bool = True) -> Table:
-    """A table of texts. Columns whose name begins with `#` are numbers."""
-    made = plain_table()
-    made.show_header = headed
-    for name in columns:
-        made.add_column(name.lstrip("#"), justify="right" if name.startswith("#") else "left", no_wrap=True)
-    for row in rows:
-        made.add_row(*(Text(harmless(cell)) for cell in row))
-    return made
-
-
-def plain_table() -> Table:
-    """Without lines, so that it can be cut and sorted."""
-    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        self.console.print(named(rows))

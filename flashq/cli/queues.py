@@ -8,7 +8,8 @@ from rich.text import Text
 
 from flashq.cli.connection import Here, client_command
 from flashq.cli.harmless import harmless
-from flashq.cli.output import number, plain, plain_table, span, tabled
+from flashq.cli.output import number, plain, span
+from flashq.cli.tables import plain_table, tabled
 from flashq.cli.watching import watch_options, watched
 
 if TYPE_CHECKING:

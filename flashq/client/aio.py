@@ -1,9 +1,8 @@
 """AsyncFlashQ: the client for asyncio."""
 import asyncio
-import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from flashq.client import many
 from flashq.client.async_commands import AsyncCommands
@@ -19,6 +18,9 @@ from flashq.client.setup import Setup
 from flashq.client.shapes import EventType, Job, PushOptions
 from flashq.client.streams import STREAM_LIMIT, Event, Message, Stream, Told
 from flashq.client.wire import Packed
+
+if TYPE_CHECKING:
+    import ssl
 
 T = TypeVar("T")
 
@@ -36,7 +38,7 @@ class AsyncFlashQ(AsyncCommands):
 
     def __init__(
         self, url: str | Endpoint | None = None, *, token: str | None = None, format: str | None = None,
-        tls: ssl.SSLContext | None = None, session: str | None = None, deadline: float | None = None,
+        tls: "ssl.SSLContext | None" = None, session: str | None = None, deadline: float | None = None,
         on_told: Callable[[Told], object] | None = None, connect_timeout: float | None = None,
         on_connection: Callable[[bool, str], object] | None = None,
     ) -> None:

@@ -1,13 +1,14 @@
 """Makes methods of both clients out of one description of a call."""
-import inspect
 from collections.abc import Callable, Coroutine
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from flashq.client.call import Call
 
+if TYPE_CHECKING:
+    import inspect
+
 P = ParamSpec("P")
 T = TypeVar("T")
-_SELF = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
 
 
 class Blocking(Protocol):
@@ -49,11 +50,24 @@ M = TypeVar("M", bound=Callable[..., Any])
 
 def _named(method: M, build: Callable[..., Call[Any]]) -> M:
     """With the name, text and parameters of the description, as `help` shows them."""
-    signature = inspect.signature(build)
-    returns = signature.return_annotation.__args__[0]
-    told = signature.replace(parameters=[_SELF, *signature.parameters.values()], return_annotation=returns)
     method.__name__ = method.__qualname__ = build.__name__
     method.__doc__ = build.__doc__
     method.__module__ = build.__module__
-    method.__signature__ = told  # type: ignore[attr-defined]
+    method.__wrapped__ = _Described(build)  # type: ignore[attr-defined]
     return method
+
+
+class _Described:
+    """What `inspect.signature` finds behind a method. Put together when it looks: no program needs that to run."""
+
+    def __init__(self, build: Callable[..., Call[Any]]) -> None:
+        self.__wrapped__ = build
+
+    @property
+    def __signature__(self) -> "inspect.Signature":
+        import inspect
+
+        described = inspect.signature(self.__wrapped__)
+        client = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+        return described.replace(parameters=[client, *described.parameters.values()],
+                                 return_annotation=described.return_annotation.__args__[0])

@@ -7,11 +7,11 @@ from typing import Literal
 from flashq.client.call import Call
 from flashq.client.calls import jobs as calls
 from flashq.client.calls import reading
+from flashq.client.defaults import MAX_BATCH
 from flashq.client.errors import FlashQError
 from flashq.client.results import BatchResult, JobPage, RefusedItem
 from flashq.client.shapes import Job, PushOptions
 from flashq.client.wire import Packed, Wire
-from flashq.commands import MAX_BATCH
 
 CHUNKS_IN_FLIGHT = 8            # the server is never idle, and little is kept for sending again
 FRAME_ROOM = 1024               # bytes of a frame around the fields of a push

@@ -1,8 +1,7 @@
 """One call as a value: which command with which fields, how its reply is read, and whether it may be sent again."""
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from flashq.client.methods import BY_COMMAND, Again
 from flashq.client.results import Receipt
@@ -16,8 +15,7 @@ OnReceipt = Callable[[Receipt], object]
 KEY_SECONDS = 240.0     # the server knows a push_key for five minutes: not sent again in the last of them
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
+class Call(NamedTuple, Generic[T]):
     """What a method was asked for. `deadline` is in seconds, None for the client's own.
 
     `lasting`: what a SUB or the like of it asks for holds for later connections, until it is taken back.

@@ -3,11 +3,12 @@
 It is fed with calls, bytes and the news that a connection was made or lost, and leaves the bytes to be sent in
 `outgoing`. It belongs to one thread, the one of the event loop. docs/client.md says which rules it keeps.
 """
-import secrets
+import os
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from flashq.client.call import KEY_SECONDS, Call, may_be_sent_again
+from flashq.client.defaults import WAIT_MS
 from flashq.client.errors import (
     ClientClosed,
     CommandError,
@@ -18,7 +19,7 @@ from flashq.client.errors import (
     recognise,
 )
 from flashq.client.held import Held
-from flashq.client.methods import BY_COMMAND, WAITING, Again
+from flashq.client.methods import BY_COMMAND, Again
 from flashq.client.readers import server
 from flashq.client.refusals import BY_CODE
 from flashq.client.results import ServerInfo
@@ -90,7 +91,7 @@ class Core:
     ) -> None:
         self.wire = make_wire()
         self.token = token
-        self.session: str | None = session or secrets.token_hex(16)
+        self.session: str | None = session or os.urandom(16).hex()
         self.push = True
         self.listening = Listening(on_told)
         self.held = Held()
@@ -234,7 +235,7 @@ class Core:
         """The next pulls are of another session: see flashq/client/held.py."""
         if self.session is not None:
             self.held.leave(self.session)
-            self.session = f"{self.session.partition('~')[0]}~{secrets.token_hex(4)}"
+            self.session = f"{self.session.partition('~')[0]}~{os.urandom(4).hex()}"
 
     def keeper(self, session: str) -> "Core":
         """Of a connection that asks for nothing, and keeps an earlier session up."""
@@ -267,7 +268,7 @@ class Core:
         if req_id is not None:
             return self.pending.pop(req_id, None)
         for found, request in self.pending.items():
-            if request.sent and request.call.command not in WAITING:
+            if request.sent and request.call.command not in WAIT_MS:
                 return self.pending.pop(found)
         return None
 

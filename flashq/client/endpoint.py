@@ -1,10 +1,14 @@
 """Where a server is and how to speak with it: `flashq://token@host:port?tls=1&deadline=10`, `flashq+unix:///path`."""
 import os
 import re
-import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from flashq.client.record import Record
+
+if TYPE_CHECKING:
+    import ssl
 
 VARIABLE = "FLASHQ_URL"
 DEFAULT_URL = "flashq://127.0.0.1:6789"
@@ -17,8 +21,7 @@ _UNIX_KEYS = ("format", *_TIMES)
 _ADDRESS = re.compile(r"(localhost|\d+(\.\d+){3}|\[[0-9a-fA-F:.]+\])(:\d{1,5})?|[\w.-]+:\d{1,5}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Record):
     """One server: `path` of a Unix socket, or else `host` and `port`. The token does not show in its repr."""
 
     host: str = "127.0.0.1"
@@ -27,13 +30,21 @@ class Endpoint:
     tls: bool = False
     ca: str = ""            # PEM file of the authorities to trust, in place of the machine's
     format: str = "msgpack"
-    token: str | None = field(default=None, repr=False)
+    token: str | None = None
     connect_timeout: float | None = None    # seconds that calls wait for the first connection; None: the client's rule
     deadline: float | None = None           # seconds that a call may take; likewise
 
-    def ssl_context(self) -> ssl.SSLContext | None:
+    def ssl_context(self) -> "ssl.SSLContext | None":
         """Verifies certificate and host name; None without TLS."""
-        return ssl.create_default_context(cafile=self.ca or None) if self.tls else None
+        if not self.tls:
+            return None
+        import ssl
+
+        return ssl.create_default_context(cafile=self.ca or None)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in vars(self).items() if name != "token")
+        return f"{type(self).__qualname__}({shown})"
 
     def __str__(self) -> str:
         """Its URL without the token."""

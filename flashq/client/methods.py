@@ -2,8 +2,8 @@
 
 The rest of a method (parameters, types, defaults, text) comes from flashq/commands: see flashq/generate_client.py.
 """
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class Again(Enum):
@@ -17,8 +17,7 @@ class Again(Enum):
     NEVER = "it would be done twice"
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+class Method(NamedTuple):
     """One method. `reader` is a function of flashq/client/results.py, `returns` what that returns.
 
     `lead`: the parameters that may be given without their names, in their order.

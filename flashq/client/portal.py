@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 
 import uvloop
 
+from flashq.client.call import Call
 from flashq.client.core import Core, Request
 from flashq.client.link import Link
 from flashq.client.setup import Setup
+from flashq.client.wire import Packed
 
 T = TypeVar("T")
 STOP_SECONDS = 5.0
@@ -34,14 +36,17 @@ class Portal:
         self._thread.start()
         started.wait()
 
-    def ask(self, request: Request, seconds: float) -> None:
-        """Have a request carried out; its future is a concurrent one."""
+    def ask(self, call: Call[Any], packed: Packed, seconds: float) -> "tuple[Request, Future[dict[str, Any]]]":
+        """Have a call carried out: its request, and the future of the reply."""
         if threading.current_thread() is self._thread:
             raise RuntimeError("a call from on_told would wait for itself: hand it to a thread of your own")
+        future: Future[dict[str, Any]] = Future()
+        request = Request(call, packed, future)
         self._asked.append((request, seconds))
         if not self._woken:
             self._woken = True
             self._loop.call_soon_threadsafe(self._take)
+        return request, future
 
     def abandon(self, request: Request) -> None:
         """Nobody waits any more."""

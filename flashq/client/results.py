@@ -3,23 +3,21 @@
 Most take over a reply's dict as it is, so that reading costs nothing per key: keys that a newer server adds are there
 as attributes too, and a key that an older one does not send fails only when it is asked for.
 """
-from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from flashq.client.errors import recognise
+from flashq.client.record import Record
 from flashq.client.shapes import CronOptions, Job, State
 
 
-@dataclass(frozen=True)
-class Receipt:
+class Receipt(Record):
     """What a change survives, and where it stands; see `sync`."""
 
     durability: str
     position: int
 
 
-@dataclass(frozen=True)
-class RefusedItem:
+class RefusedItem(Record):
     """A job of a batch that was not taken: its place in the batch, and why."""
 
     index: int
@@ -32,16 +30,14 @@ class RefusedItem:
         return "" if error is None else error.code
 
 
-@dataclass(frozen=True)
-class BatchResult:
+class BatchResult(Record):
     """What became of a batch: ids of the jobs taken, in their order, and those that were refused."""
 
     ids: list[int]
     refused: list[RefusedItem]
 
 
-@dataclass(frozen=True)
-class ServerInfo:
+class ServerInfo(Record):
     """What HELLO tells of the server."""
 
     session: str | None
@@ -68,8 +64,7 @@ class Reason(TypedDict, total=False):
     group_id: str
 
 
-@dataclass(frozen=True)
-class Explanation:
+class Explanation(Record):
     """A job's state, and what is in its way."""
 
     id: int
@@ -77,8 +72,7 @@ class Explanation:
     reasons: list[Reason]
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(Record):
     """How far a job is, in percent."""
 
     id: int
@@ -86,16 +80,14 @@ class Progress:
     message: str | None
 
 
-@dataclass(frozen=True)
-class JobPage:
+class JobPage(Record):
     """Some jobs, and how many there are in all."""
 
     jobs: list[Job]
     total: int
 
 
-@dataclass(frozen=True)
-class JobCounts:
+class JobCounts(Record):
     """A queue's jobs by state."""
 
     waiting: int
@@ -106,8 +98,7 @@ class JobCounts:
     waiting_children: int
 
 
-@dataclass(frozen=True)
-class LogLine:
+class LogLine(Record):
     """A line of a job's log; `timestamp` is ms since 1970."""
 
     timestamp: int
@@ -115,8 +106,7 @@ class LogLine:
     level: str
 
 
-@dataclass(frozen=True)
-class GroupRules:
+class GroupRules(Record):
     """How a queue runs its groups."""
 
     concurrency: int
@@ -124,8 +114,7 @@ class GroupRules:
     fair: bool
 
 
-@dataclass(frozen=True)
-class QueueInfo:
+class QueueInfo(Record):
     """One queue of the list."""
 
     name: str
@@ -140,8 +129,7 @@ class QueueInfo:
     groups: GroupRules | None = None
 
 
-@dataclass(frozen=True)
-class QueueCounts:
+class QueueCounts(Record):
     """One queue of STATS."""
 
     waiting: int
@@ -152,8 +140,7 @@ class QueueCounts:
     paused: bool
 
 
-@dataclass(frozen=True)
-class StoreInfo:
+class StoreInfo(Record):
     """How the server stores changes, and how far it is."""
 
     durability: str
@@ -165,8 +152,7 @@ class StoreInfo:
     checkpoint_bytes: int
 
 
-@dataclass(frozen=True)
-class Stats:
+class Stats(Record):
     """Jobs of the whole server."""
 
     queued: int
@@ -177,8 +163,7 @@ class Stats:
     queues: dict[str, QueueCounts]
 
 
-@dataclass(frozen=True)
-class QueueMetrics:
+class QueueMetrics(Record):
     """One queue of METRICS."""
 
     name: str
@@ -188,8 +173,7 @@ class QueueMetrics:
     rate_limit: int | None
 
 
-@dataclass(frozen=True)
-class Metrics:
+class Metrics(Record):
     """Totals since the start, and how fast it goes now."""
 
     total_pushed: int
@@ -201,8 +185,7 @@ class Metrics:
     queues: list[QueueMetrics]
 
 
-@dataclass(frozen=True)
-class CronEntry:
+class CronEntry(Record):
     """An entry of the schedule; `next_run` is ms since 1970."""
 
     name: str
@@ -221,16 +204,14 @@ class CronEntry:
     skipped: int
 
 
-@dataclass(frozen=True)
-class Flow:
+class Flow(Record):
     """The ids of a flow."""
 
     parent_id: int
     children_ids: list[int]
 
 
-@dataclass(frozen=True)
-class Children:
+class Children(Record):
     """The children of a flow's parent: those whose data is kept, and the ids of all."""
 
     parent_id: int

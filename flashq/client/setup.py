@@ -1,24 +1,23 @@
 """What both clients are made with: where the server is, and how long a call may take."""
-import ssl
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flashq.client import endpoint
 from flashq.client.call import Call
 from flashq.client.core import Core
+from flashq.client.defaults import WAIT_MS
 from flashq.client.endpoint import Endpoint
-from flashq.client.methods import WAITING
 from flashq.client.streams import Told
 from flashq.client.wire import Wire, wire_of
-from flashq.commands import BY_NAME
+
+if TYPE_CHECKING:
+    import ssl
 
 DEADLINE = 30.0
 CONNECT_TIMEOUT = 5.0
 WAY_SHARE, WAY_SECONDS = 0.2, 0.5        # of a deadline, what an answer has to arrive
-_WAIT_MS = {name: next(int(str(one.default)) for one in BY_NAME[name].fields if one.name == "timeout")
-            for name in WAITING}
 
 
 class Setup:
@@ -29,7 +28,7 @@ class Setup:
     """
 
     def __init__(
-        self, url: str | Endpoint | None, token: str | None, format: str | None, tls: ssl.SSLContext | None,
+        self, url: str | Endpoint | None, token: str | None, format: str | None, tls: "ssl.SSLContext | None",
         session: str | None, deadline: float | None, on_told: Callable[[Told], object] | None,
         connect_timeout: float | None = None, on_connection: Callable[[bool, str], object] | None = None,
     ) -> None:
@@ -64,9 +63,9 @@ class Setup:
 
         One with a deadline of its own waits less than that at the server, so that the answer arrives in time.
         """
-        if call.command not in WAITING:
+        if call.command not in WAIT_MS:
             return self.deadline if call.deadline is None else call.deadline
-        wait_ms = call.fields.get("timeout", _WAIT_MS[call.command])
+        wait_ms = call.fields.get("timeout", WAIT_MS[call.command])
         if call.deadline is None:
             return self.deadline + float(wait_ms) / 1000
         on_the_way = min(call.deadline * WAY_SHARE, WAY_SECONDS)

@@ -2,8 +2,9 @@
 
 Made by `python -m flashq.generate`: change the tables it comes from.
 """
-from dataclasses import dataclass
 from typing import Any, Literal, Required, TypedDict
+
+from flashq.client.record import Record
 
 State = Literal["waiting", "delayed", "active", "completed", "failed", "waiting-children", "unknown"]
 EndReason = Literal["failed", "timeout", "stalled", "worker_lost", "discarded", "dependency_failed"]
@@ -222,8 +223,7 @@ class KvEntry(TypedDict, total=False):
     ttl: int | None
 
 
-@dataclass(frozen=True)
-class Attempt:
+class Attempt(Record):
     """An attempt that ended badly. Times are ms since 1970; `worker` is its session."""
 
     started_at: int
@@ -233,8 +233,7 @@ class Attempt:
     worker: str | None
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(Record):
     """A job as the server shows it; `token` names this delivery. Times are milliseconds."""
 
     # Below 2^53, increasing within a queue, never reused.

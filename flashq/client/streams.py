@@ -1,11 +1,10 @@
 """What the server tells unasked: events of jobs, messages of channels, cancellations; and who wants to hear which."""
-import logging
 import queue
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from flashq.client.readers import take_over
+from flashq.client.record import Record
 from flashq.client.shapes import EventType
 
 STREAM_LIMIT = 10_000   # events or messages that a stream keeps for its reader; the oldest go, and are counted
@@ -13,8 +12,7 @@ Frame = dict[str, Any]
 Wanted = tuple[str, Frame]      # a command, and its fields
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(Record):
     """What became of a job; `timestamp` is ms since 1970."""
 
     event_type: EventType
@@ -26,8 +24,7 @@ class Event:
     progress: int | None = None
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(Record):
     """A message of a channel; `pattern` is the one that it matched, if it came by that."""
 
     channel: str
@@ -35,8 +32,7 @@ class Message:
     pattern: str | None = None
 
 
-@dataclass(frozen=True)
-class Cancelled:
+class Cancelled(Record):
     """A job that this client holds was cancelled: its work is for nothing."""
 
     id: int
@@ -191,6 +187,8 @@ class Listening:
             try:
                 self._on_told(one)
             except Exception:   # the user's own: no reason to hang up
+                import logging
+
                 logging.getLogger("flashq").exception("on_told failed")
 
     def close(self) -> None:

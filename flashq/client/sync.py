@@ -1,26 +1,28 @@
 """FlashQ: the client for threads."""
 import os
 import queue as queues
-import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from flashq.client.bulk import CHUNKS_IN_FLIGHT, PAGE, BulkPush, Durability, NewOnes, pages
 from flashq.client.call import Call
 from flashq.client.calls import access
-from flashq.client.core import Request
 from flashq.client.endpoint import Endpoint
 from flashq.client.errors import ClientClosed, DeadlineExceeded, FlashQError
-from flashq.client.portal import Portal, stop_with
 from flashq.client.results import BatchResult, ServerInfo
 from flashq.client.setup import Setup
 from flashq.client.shapes import EventType, Job, PushOptions
 from flashq.client.streams import STREAM_LIMIT, Event, Message, Stream, Told, Wanted
 from flashq.client.sync_commands import SyncCommands
-from flashq.client.wire import Packed
+
+if TYPE_CHECKING:
+    import ssl
+    from concurrent.futures import Future
+
+    from flashq.client.core import Request
+    from flashq.client.portal import Portal
 
 T = TypeVar("T")
 
@@ -38,7 +40,7 @@ class FlashQ(SyncCommands):
 
     def __init__(
         self, url: str | Endpoint | None = None, *, token: str | None = None, format: str | None = None,
-        tls: ssl.SSLContext | None = None, session: str | None = None, deadline: float | None = None,
+        tls: "ssl.SSLContext | None" = None, session: str | None = None, deadline: float | None = None,
         on_told: Callable[[Told], object] | None = None, connect_timeout: float | None = None,
         on_connection: Callable[[bool, str], object] | None = None,
     ) -> None:
@@ -80,13 +82,13 @@ class FlashQ(SyncCommands):
         seconds = self._setup.timed(call)
         packed = self._setup.packer.pack(call.fields)
         portal = self._open()
-        return call.result(_wait(portal, *_ask(portal, call, packed, seconds)))
+        return call.result(_wait(portal, *portal.ask(call, packed, seconds)))
 
     def call_many(self, calls: Sequence[Call[T]]) -> list[T | FlashQError]:
         """Carry out calls together, in their order, each of which is answered by itself: its result, or its error."""
         portal, packer = self._open(), self._setup.packer
         packed = [(call, packer.pack(call.fields)) for call in calls]
-        asked = [(call, *_ask(portal, call, raw, self._setup.timed(call))) for call, raw in packed]
+        asked = [(call, *portal.ask(call, raw, self._setup.timed(call))) for call, raw in packed]
         answers: list[T | FlashQError] = []
         for call, request, future in asked:
             try:
@@ -95,7 +97,7 @@ class FlashQ(SyncCommands):
                 answers.append(error)
         return answers
 
-    def _open(self) -> Portal:
+    def _open(self) -> "Portal":
         """Begun by the first call of a process: one that was forked off has none of its parent's threads."""
         portal = self._portal
         if portal is not None and portal.pid == os.getpid():
@@ -104,6 +106,8 @@ class FlashQ(SyncCommands):
             if self._closed:
                 raise ClientClosed("the client is closed")
             if self._portal is None or self._portal.pid != os.getpid():
+                from flashq.client.portal import Portal, stop_with  # the event loop: as much as all the rest to import
+
                 self._portal = Portal(self._setup)
                 stop_with(self, self._portal)
             return self._portal
@@ -131,7 +135,7 @@ class FlashQ(SyncCommands):
                 bulk.failed(chunk, error)
 
         for chunk in bulk:
-            waiting.append((chunk, *_ask(portal, chunk.call, chunk.packed, self._setup.timed(chunk.call))))
+            waiting.append((chunk, *portal.ask(chunk.call, chunk.packed, self._setup.timed(chunk.call))))
             if len(waiting) >= CHUNKS_IN_FLIGHT:
                 settle()
         while waiting:
@@ -161,14 +165,7 @@ class FlashQ(SyncCommands):
         return SyncStream(self, Stream(queues.Queue(STREAM_LIMIT), channels=channels, patterns=patterns))
 
 
-def _ask(portal: Portal, call: Call[Any], packed: Packed, seconds: float) -> tuple[Request, "Future[dict[str, Any]]"]:
-    future: Future[dict[str, Any]] = Future()
-    request = Request(call, packed, future)
-    portal.ask(request, seconds)
-    return request, future
-
-
-def _wait(portal: Portal, request: Request, future: "Future[dict[str, Any]]") -> dict[str, Any]:
+def _wait(portal: "Portal", request: "Request", future: "Future[dict[str, Any]]") -> dict[str, Any]:
     try:
         return future.result()
     except KeyboardInterrupt:

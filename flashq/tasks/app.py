@@ -1,34 +1,42 @@
 """An app: tasks by name, the server they go to, and what runs around their handlers."""
-import asyncio
 import contextlib
 import functools
 import inspect
-import ssl
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, Unpack, overload
 
-from flashq.client.aio import AsyncFlashQ
 from flashq.client.endpoint import Endpoint, parse
 from flashq.client.shapes import Job
 from flashq.client.sync import FlashQ
 from flashq.queue_names import check_queue_name
-from flashq.tasks.context import ClientReporter, CurrentJob, Reporter
+from flashq.tasks.context import CurrentJob, Reporter
+from flashq.tasks.delays import Delays
 from flashq.tasks.errors import NamelessJob, UnknownTask
 from flashq.tasks.hooks import After, Before, Hooks, Middleware, OnError
-from flashq.tasks.inputs import Delays
 from flashq.tasks.options import TaskSettings, check_names
 from flashq.tasks.plan import Plan, carry_out, carry_out_async, refuse_in_loop
 from flashq.tasks.task import AsyncTask, Task
 
+if TYPE_CHECKING:
+    import asyncio
+    import ssl
+
+    from flashq.client.aio import AsyncFlashQ
+
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
-Loop = asyncio.AbstractEventLoop
 QUEUE = "default"
 # Called with an app before it speaks with its server; what they raise keeps it from that. flashq.testing has one.
 USE_CHECKS: "list[Callable[[App], None]]" = []
+
+
+def _running_loop() -> "asyncio.AbstractEventLoop":
+    import asyncio  # here: a program that only defines tasks does without
+
+    return asyncio.get_running_loop()
 
 
 def _checked(method: "Callable[Concatenate[App, P], R]") -> "Callable[Concatenate[App, P], R]":
@@ -49,7 +57,7 @@ class App:
     """
 
     def __init__(
-        self, url: str | Endpoint | None = None, *, token: str | None = None, tls: ssl.SSLContext | None = None,
+        self, url: str | Endpoint | None = None, *, token: str | None = None, tls: "ssl.SSLContext | None" = None,
         deadline: float | None = None, connect_timeout: float | None = None, **defaults: Unpack[TaskSettings],
     ) -> None:
         check_names(defaults)
@@ -68,7 +76,7 @@ class App:
         self._defaults: TaskSettings = defaults
         self._sync: FlashQ | None = None
         self._lock = threading.Lock()
-        self._by_loop: weakref.WeakKeyDictionary[Loop, AsyncFlashQ] = weakref.WeakKeyDictionary()
+        self._by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncFlashQ] = weakref.WeakKeyDictionary()
 
     # -- tasks --------------------------------------------------------------------------------------------------------
 
@@ -166,24 +174,26 @@ class App:
             return self._sync
 
     @_checked
-    def async_client(self) -> AsyncFlashQ:
+    def async_client(self) -> "AsyncFlashQ":
         """The client of the running event loop."""
-        loop = asyncio.get_running_loop()
+        loop = _running_loop()
         client = self._by_loop.get(loop)
         if client is None:
             client = self._by_loop[loop] = self.new_async_client()
         return client
 
     @_checked
-    def new_async_client(self, /, **options: Any) -> AsyncFlashQ:
+    def new_async_client(self, /, **options: Any) -> "AsyncFlashQ":
         """One more, which the caller closes."""
+        from flashq.client.aio import AsyncFlashQ  # with asyncio the larger half of an import; many apps never ask
+
         times = {"deadline": self._deadline, "connect_timeout": self._connect_timeout}
         return AsyncFlashQ(self._given, token=self._token, tls=self._tls, **{**times, **options})
 
     @contextlib.contextmanager
-    def adopted(self, client: AsyncFlashQ) -> Iterator[None]:
+    def adopted(self, client: "AsyncFlashQ") -> Iterator[None]:
         """Use this client for what is asked for in the running loop meanwhile; its owner closes it."""
-        loop = asyncio.get_running_loop()
+        loop = _running_loop()
         before = self._by_loop.get(loop)
         self._by_loop[loop] = client
         try:
@@ -195,6 +205,8 @@ class App:
 
     def reporter(self) -> Reporter:
         """What carries progress and logs of handlers in the running loop."""
+        from flashq.tasks.reporter import ClientReporter
+
         return ClientReporter(self.async_client().call)
 
     def carry_out(self, plan: Plan[T], what: str) -> T:
@@ -214,7 +226,7 @@ class App:
 
     async def close_async(self) -> None:
         """Hang up the client of the running loop."""
-        client = self._by_loop.pop(asyncio.get_running_loop(), None)
+        client = self._by_loop.pop(_running_loop(), None)
         if client is not None:
             await client.close()
 

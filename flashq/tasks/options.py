@@ -1,10 +1,10 @@
 """What may be said of a task, of one push of it, or of all tasks of an app; and how that is told to the server."""
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
 from typing import Any, Literal, TypedDict
 
+from flashq.client.record import Record
 from flashq.client.shapes import PushOptions, RetryPolicy
 
 Seconds = float | timedelta
@@ -22,8 +22,7 @@ def milliseconds(value: Seconds, name: str) -> int:
     return ceil(round(value * 1000, 3))
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
+class Backoff(Record):
     """How long retries wait, in seconds. Up to `jitter` of each wait, at random, is taken off it.
 
     `exponential`: delay, 2 * delay, 4 * delay …; `linear`: delay, 2 * delay, 3 * delay …; `fixed`: delay each time.
@@ -47,7 +46,7 @@ class Backoff:
 
 
 RETRIES = 4                 # after the first attempt: five in all
-BACKOFF = Backoff(5)
+BACKOFF = 5                 # the delay of a Backoff
 
 
 class PushSettings(TypedDict, total=False):

@@ -1,12 +1,13 @@
 """Work of several calls, written once for callers that wait in a thread and for those that wait in a loop."""
-import asyncio
 from collections.abc import Generator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from flashq.client.aio import AsyncFlashQ
 from flashq.client.call import Call
 from flashq.client.errors import FlashQError
 from flashq.client.sync import FlashQ
+
+if TYPE_CHECKING:
+    from flashq.client.aio import AsyncFlashQ
 
 T = TypeVar("T")
 Plan = Generator[Call[Any], Any, T]     # yields calls, is sent their results or thrown their errors
@@ -28,7 +29,7 @@ def carry_out(plan: Plan[T], client: FlashQ) -> T:
         return made
 
 
-async def carry_out_async(plan: Plan[T], client: AsyncFlashQ) -> T:
+async def carry_out_async(plan: Plan[T], client: "AsyncFlashQ") -> T:
     """The same in a loop."""
     try:
         call = next(plan)
@@ -46,6 +47,8 @@ async def carry_out_async(plan: Plan[T], client: AsyncFlashQ) -> T:
 
 def refuse_in_loop(what: str) -> None:
     """RuntimeError when called in a thread whose event loop runs: a call that waits there would stop all its tasks."""
+    import asyncio  # here, as in app.py
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -1,21 +1,20 @@
 """Entries of the schedule, as programs write them at each start: one that is there already stays as it is."""
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from flashq.client.call import Call
 from flashq.client.calls import cron as calls
+from flashq.client.defaults import CRON_OPTIONS
+from flashq.client.record import Record
 from flashq.client.results import CronEntry
-from flashq.commands.cron import JOB_OPTIONS
 from flashq.tasks.plan import Plan
 
 if TYPE_CHECKING:
     from flashq.tasks.app import App
 
 
-@dataclass(frozen=True, slots=True)
-class Scheduled:
+class Scheduled(Record):
     """An entry. `next_run` is in UTC, None when none comes; `changed`: it was not there in this form before."""
 
     name: str
@@ -55,8 +54,8 @@ def _find(name: str) -> Plan[CronEntry | None]:
 def _same(entry: CronEntry, fields: Mapping[str, Any]) -> bool:
     """Whether writing it again would change nothing but its next time."""
     told = {**fields["options"], "priority": None}      # that is the entry's own
-    options = {one.name: value for one in JOB_OPTIONS
-               if (value := told.get(one.name)) is not None and value not in (one.default, [])}
+    options = {name: value for name, default in CRON_OPTIONS.items()
+               if (value := told.get(name)) is not None and value not in (default, [])}
     ours = (fields["queue"], fields.get("schedule"), fields.get("repeat_every"), fields.get("tz", "UTC"),
             fields["data"], fields["options"].get("priority", 0), fields.get("limit"), fields.get("overlap", "allow"),
             "none", options)

@@ -1,17 +1,14 @@
 """A task: a function that workers run, and how jobs of it are pushed."""
-import hashlib
 import inspect
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, Unpack
-
-import orjson
 
 from flashq.client.call import Call
 from flashq.client.calls import cron as cron_calls
 from flashq.client.calls import jobs as calls
+from flashq.client.record import Record
 from flashq.client.results import BatchResult, RefusedItem
 from flashq.client.shapes import CronOptions, PushOptions
 from flashq.queue_names import check_queue_name
@@ -36,8 +33,7 @@ R = TypeVar("R")
 Arguments = tuple[Any, ...] | Mapping[str, Any]     # those of one job: by place, or by name
 
 
-@dataclass(frozen=True, slots=True)
-class ManyPushed(Generic[R]):
+class ManyPushed(Record, Generic[R]):
     """What became of many pushes: handles of the jobs made, in order, and those that the server refused one by one."""
 
     handles: list[Handle[R]]
@@ -225,6 +221,10 @@ class Task(Generic[P, R]):
     def _key(self, unique: bool | str | Callable[..., str], data: dict[str, Any]) -> str:
         """Of the same arguments the same, and another for each task: keys are those of the queue."""
         if isinstance(unique, bool):
+            import hashlib  # here, because most programs never get here
+
+            import orjson
+
             plain = orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
             return f"{self.name}:{hashlib.sha256(plain).hexdigest()[:32]}"
         return unique if isinstance(unique, str) else f"{self.name}:{self._made_of(unique, data)}"

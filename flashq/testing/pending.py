@@ -8,10 +8,10 @@ from flashq.client.aio import AsyncFlashQ
 from flashq.client.refusals import JobNotActive, JobNotFound, StaleToken
 from flashq.client.shapes import Job
 from flashq.tasks.app import App
-from flashq.tasks.context import ClientReporter
 from flashq.tasks.errors import Discard, Retry
 from flashq.tasks.outcome import Kind, Outcome
 from flashq.tasks.plan import refuse_in_loop
+from flashq.tasks.reporter import ClientReporter
 from flashq.tasks.run import run_job
 from flashq.testing.serving import check_tested
 

@@ -7,10 +7,10 @@ import signal
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
 from functools import partial
 
 from flashq.client.call import Call
+from flashq.client.record import Record
 from flashq.tasks.context import CurrentJob, Reporter
 from flashq.tasks.outcome import Outcome
 from flashq.worker.messages import Channel
@@ -20,8 +20,7 @@ KILL_SECONDS = 1.0          # after the job was to stop, until its process is ki
 _LOG = logging.getLogger("flashq.worker")
 
 
-@dataclass(frozen=True, slots=True)
-class Isolation:
+class Isolation(Record):
     """How handlers are isolated. `target` names the app, as in `myapp.tasks:app`, for the processes to import it.
 
     `directory` is looked into for that; `url` is the server of the app there, if not its own. A process is replaced
@@ -32,6 +31,10 @@ class Isolation:
     directory: str = "."
     url: str = ""
     max_jobs: int | None = None
+
+    def begin(self, reporter: Reporter) -> "Isolated":
+        """The processes of one worker."""
+        return Isolated(self, reporter)
 
 
 class Dead(Exception):

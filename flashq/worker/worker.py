@@ -5,24 +5,25 @@ import logging
 import math
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import Any
-
-import uvloop
+from typing import TYPE_CHECKING, Any
 
 from flashq.client.aio import AsyncFlashQ
 from flashq.client.errors import DeadlineExceeded
 from flashq.client.streams import Cancelled, Told
 from flashq.queue_names import check_queue_name
 from flashq.tasks.app import App
-from flashq.tasks.context import ClientReporter, CurrentJob
+from flashq.tasks.context import CurrentJob
 from flashq.tasks.outcome import Outcome
+from flashq.tasks.reporter import ClientReporter
 from flashq.tasks.run import run_job, timed_out
 from flashq.worker.feed import PULL_MS, Feed
-from flashq.worker.isolate import Isolated, Isolation
 from flashq.worker.lanes import Lanes
 from flashq.worker.pulse import Pulse
 from flashq.worker.settle import RELEASED, Settler
 from flashq.worker.threads import Threads
+
+if TYPE_CHECKING:
+    from flashq.worker.isolate import Isolation
 
 CONCURRENCY = 10
 DRAIN_SECONDS = 30.0
@@ -48,7 +49,7 @@ class Worker:
     def __init__(
         self, app: App, *, queues: Sequence[str] | Mapping[str, int] | None = None, concurrency: int = CONCURRENCY,
         prefetch: int | None = None, drain_timeout: float = DRAIN_SECONDS, max_jobs: int | None = None,
-        isolation: Isolation | None = None, on_ready: Callable[[], object] | None = None,
+        isolation: "Isolation | None" = None, on_ready: Callable[[], object] | None = None,
         on_outcome: OnOutcome | None = None,
     ) -> None:
         for name, value, least in (
@@ -78,6 +79,8 @@ class Worker:
 
     def run_forever(self) -> None:
         """Run in this thread until SIGTERM or SIGINT, on uvloop. A second signal does not wait for what runs."""
+        import uvloop  # here: who runs it in a loop of their own may do without
+
         runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
         try:
             runner.run(self._with_signals())
@@ -165,7 +168,7 @@ class Worker:
     async def _work(self, client: AsyncFlashQ) -> None:
         self._reporter = ClientReporter(client.call)
         self._settler = Settler(client)
-        isolated = None if self._isolation is None else Isolated(self._isolation, self._reporter)
+        isolated = None if self._isolation is None else self._isolation.begin(self._reporter)
         self._lanes = Lanes(self.concurrency, self._reporter, isolated.execute if isolated else self._execute,
                             self._ended)
         self._running = self._lanes.running

@@ -10,7 +10,8 @@ from rich.live import Live
 
 from flashq.cli.connection import Here, client_command, endpoint_of
 from flashq.cli.exits import Exit
-from flashq.cli.output import console, counted, plain
+from flashq.cli.output import counted, plain
+from flashq.cli.tables import console
 from flashq.cli.top.keys import single_keys
 from flashq.cli.top.readings import History, Row
 from flashq.cli.top.screen import HEAD_LINES, ORDERS, State, draw

@@ -3,8 +3,6 @@ import importlib
 import sys
 from typing import Any
 
-import orjson
-
 from flashq.tasks.forms.base import ALL_KINDS, LIST, MAP, Form, WrongValue, wrong
 from flashq.tasks.forms.containers import Anything
 
@@ -42,6 +40,8 @@ class Model(Form):
             raise WrongValue(f"cannot be written: {error}") from error
 
     def read(self, plain: Any) -> Any:
+        import orjson  # here, because most programs have no such models
+
         try:
             # By way of JSON: only so do strict models take the text of a date.
             return self._kind.model_validate_json(orjson.dumps(plain))

@@ -21,8 +21,7 @@ Those that ask a server take these besides their own. Times are written as 500ms
 EXITS_HEAD = """## Exit statuses
 
 A failure is one line on stderr, `Error: …`, with the code of the refusal and the field that was wrong, if the server
-named one; with `--json` it is an object `{error, code, field, status}`. What is wrong with the command line itself is
-always told as text.
+named one; with `--json` it is an object `{error, code, field, status}`, also when the command line itself is wrong.
 """
 ELSEWHERE = {"serve": "Its options are [the settings](settings.md)."}
 CODE_MARK = "\b"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from conftest import StartServer
+from flashq.cli.exits import Exit
 from flashq.client import FlashQ
 from support.clients import url_of
 from support.commandline import flashq
@@ -277,9 +278,10 @@ def test_a_server_that_refuses_the_token_ends_the_worker(
     server = start_server("--auth-tokens", "s3cret")    # the worker names none
     worker = WorkerProcess(tmp_path, PROGRAM.format(queue=queue_name), server)
     try:
-        worker.ended(status=1)
+        worker.ended(status=Exit.ACCESS)
         (line,) = worker.named("worker_failed")
         assert line["error"] == "Authentication required"
+        assert worker.text.splitlines()[-1] == "Error: Authentication required [AUTH_REQUIRED]"
     finally:
         worker.kill()
 

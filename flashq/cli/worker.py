@@ -118,7 +118,7 @@ def _run(target: str, options: dict[str, Any], logger: Any) -> int:
         worker.run_forever()
     except FlashQError as error:
         logger.error("worker_failed", error=str(error))
-        return 1
+        raise
     log.flush()
     logger.info("worker_stopped", jobs=worker.finished)
     return 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flashq.cli.exits import Exit
 from flashq.cli.json_option import json_option
 from flashq.setting_types import TIME
 
@@ -98,7 +99,8 @@ def _supervise(options: dict[str, Any], logger: Any) -> int:
     from flashq.worker.supervisor import Plan, Supervisor
 
     watched = (options["reload_dirs"] or (Path.cwd(),)) if options["reload"] else ()
-    return Supervisor(Plan([*sys.argv[1:], "--supervised"], options["processes"], watched), logger).run_forever()
+    plan = Plan([*sys.argv[1:], "--supervised"], options["processes"], watched, final=(Exit.USAGE, Exit.ACCESS))
+    return Supervisor(plan, logger).run_forever()
 
 
 def _run(target: str, options: dict[str, Any], logger: Any) -> int:

@@ -8,6 +8,7 @@ import click
 from flashq.cli import SECTIONS, main
 from flashq.cli.connection import shared_options
 from flashq.cli.exits import Exit
+from flashq.cli.setting_option import SettingOption
 from flashq.markdown import table
 
 HEAD = """# Command line: the reference
@@ -21,10 +22,9 @@ Those that ask a server take these besides their own. Times are written as 500ms
 EXITS_HEAD = """## Exit statuses
 
 A failure is one line on stderr, `Error: …`, with the code of the refusal and the field that was wrong, if the server
-named one; with `--json` it is an object `{error, code, field, status}`. What is wrong with the command line itself is
-always told as text.
+named one; with `--json` it is an object `{error, code, field, status}`, also when the command line itself is wrong.
 """
-ELSEWHERE = {"serve": "Its options are [the settings](settings.md)."}
+ELSEWHERE = {"serve": "Its options are [the settings](settings.md), and"}
 CODE_MARK = "\b"
 
 
@@ -59,7 +59,9 @@ def _command(name: str, command: click.Command) -> Iterator[str]:
     yield f"```text\n{context.command_path} {' '.join(command.collect_usage_pieces(context))}\n```\n"
     yield text(command.help or "")
     if name in ELSEWHERE:
+        own = [one for one in command.params if not isinstance(one, SettingOption)]
         yield ELSEWHERE[name] + "\n"
+        yield _options(click.Command("", params=own), set())
     elif isinstance(command, click.Group):
         for below in command.list_commands(context):
             yield from _command(f"{name} {below}", _found(command, below))

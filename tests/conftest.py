@@ -3,13 +3,14 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from flashq.testing import allow_real_server
+from flashq.testing import TestServer, allow_real_server
 from support.certificates import Certificate, make_certificate
 from support.server import PACKAGE_ROOT, ServerProcess
 from support.simulated import Client, Simulation, simulation
@@ -29,6 +30,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 allow_real_server()     # most tests of apps have a server process
 
 StartServer = Callable[..., ServerProcess]
+NEW_YEAR = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -94,6 +96,13 @@ def client(sim: Simulation, codec: Codec) -> Client:
 def worker(sim: Simulation) -> Client:
     """Another one, in JSON, for what is done beside the matter of a test."""
     return sim.connect()
+
+
+@pytest.fixture
+def still() -> Iterator[TestServer]:
+    """A server in this process whose clock stands still at NEW_YEAR."""
+    with TestServer(now=NEW_YEAR, frozen=True) as server:
+        yield server
 
 
 @pytest.fixture

@@ -148,10 +148,9 @@ def test_every_command_and_option_is_described(path: str) -> None:
     assert asks is ("[those of all]" in part)
 
 
-def test_the_json_option_is_everywhere_but_where_it_makes_no_sense() -> None:
+def test_the_json_option_is_everywhere() -> None:
     without = {path for path, command in COMMANDS.items() if not any("--json" in one.opts for one in command.params)}
-    assert without == {
-        "flashq serve", "flashq worker", "flashq completion", "flashq journal dump", "flashq journal export"}
+    assert COMMANDS and not without
 
 
 def test_help_names_each_command_and_status() -> None:

@@ -21,7 +21,7 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Patient:
 
 
 def test_it_is_whole_at_first(patient: Patient) -> None:
-    patient.look(patient.files, "nothing")
+    assert patient.look(patient.files) == []
 
 
 def test_flipped_bits(patient: Patient) -> None:
@@ -41,11 +41,14 @@ def test_files_that_end_early(patient: Patient) -> None:
 
 
 def test_zeros_and_noise(patient: Patient) -> None:
+    patient.outcomes.clear()
     for one in patient.blots(random.Random(SEED), SAMPLE):
         patient.damage(one)
+    assert patient.outcomes.total() == SAMPLE and patient.outcomes["refused"]
 
 
 def test_files_that_are_missing_or_in_each_others_place(patient: Patient) -> None:
+    patient.outcomes.clear()
     for name in patient.files:
         patient.suffer({other: content for other, content in patient.files.items() if other != name}, f"no {name}")
     for one in patient.needed:
@@ -53,6 +56,8 @@ def test_files_that_are_missing_or_in_each_others_place(patient: Patient) -> Non
             exchanged = {**patient.files, one: patient.files[other], other: patient.files[one]}
             patient.suffer(exchanged, f"{one} and {other} exchanged")
             patient.suffer({**patient.files, one: patient.files[other]}, f"{other} in place of {one}")
+    assert patient.outcomes.total() == len(patient.files) + 2 * len(patient.needed) ** 2
+    assert patient.outcomes["refused"] >= len(patient.needed)
 
 
 def test_what_no_start_reads_may_be_damaged(patient: Patient) -> None:

@@ -312,6 +312,8 @@ def test_each_damage_is_listed_with_its_place_and_what_it_costs(tmp_path: Path) 
     dumped = flashq(tmp_path, "journal", "dump", status=1)
     assert [one["position"] for one in lines(dumped.stdout)] == [1, 2, 6, 7, 8, 9, 15, 16, 17, 18, 19, 20]
     assert dumped.stderr.count("damaged segment") == 2
+    told = json.loads(flashq(tmp_path, "journal", "dump", "--json", status=1).stderr)
+    assert told == {"running": None, "gone": 0, "damages": found["damages"]}
     for command in ("export", "compact"):
         refused = flashq(tmp_path, "journal", command, status=1)
         assert f"is damaged at byte {all_of_them[1].offset}" in refused.stderr

@@ -15,7 +15,15 @@ import pytest
 
 from flashq.storage.base import DamageError, FormatError, LockedError, StorageError
 from flashq.storage.journal import Journal, keeper
-from flashq.storage.journal.format import HEAD_BYTES, SEGMENT_MAGIC, SegmentHead, read_segment_head
+from flashq.storage.journal.format import (
+    END_MARK,
+    GROUP_HEAD,
+    HEAD_BYTES,
+    MARK,
+    SEGMENT_MAGIC,
+    SegmentHead,
+    read_segment_head,
+)
 from flashq.storage.journal.logscan import checksum
 from support.journal import SEGMENT, Opened, frame, groups, positions, read, segment
 
@@ -43,6 +51,25 @@ def test_frames_come_back_as_they_were_put(directory: Path) -> None:
     expected += frame(4, bytes(range(256)) * 40)
     assert bytes(kept.frames) == expected + b"".join(frame(position, b"") for position in range(5, 10))
     assert (found.position, found.records, found.frames, found.cut_bytes) == (9, 9, 9, 0)
+
+
+def test_groups_stand_on_disk_as_the_format_says(directory: Path) -> None:
+    """Written by what logformat.pxd says of them, and read here by format.py, which readers go by."""
+    with Opened(directory) as opened:
+        opened.committed(2)
+        opened.committed(3, bytes(9000))
+    content = segment(directory, 1).read_bytes()
+    salt = read_segment_head(segment(directory, 1), content[:HEAD_BYTES]).salt
+    at, reached, marks = HEAD_BYTES, 0, list[int]()
+    while END_MARK not in marks:
+        head = content[at : at + GROUP_HEAD.size]
+        mark, size, number, base, last, durable, payload_crc, head_crc = GROUP_HEAD.unpack(head)
+        payload = content[at + GROUP_HEAD.size : at + GROUP_HEAD.size + size]
+        assert (number, base, payload_crc, head_crc) == (1, reached, checksum(payload, salt), checksum(head[:-4], salt))
+        assert last == (positions(payload) or [base])[-1] and durable <= base
+        at, reached = at + GROUP_HEAD.size + size, last
+        marks.append(mark)
+    assert set(marks[:-1]) == {MARK} and len(marks) > 2 and reached == 5
 
 
 def test_a_frame_may_hold_many_records(directory: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from flashq.storage.base import DamageError
 from flashq.storage.journal import logscan
-from flashq.storage.journal.format import GROUP_HEAD, HEAD_BYTES, read_segment_head, segment_name
+from flashq.storage.journal.format import GROUP_HEAD, HEAD_BYTES, MARK, read_segment_head, segment_name
 from flashq.storage.journal.reading import Nothing, Reading
 from support.journal import SEGMENT, Kept, Opened, flip, frame, groups, read, segment
 
@@ -201,7 +201,7 @@ def test_a_payload_cannot_pass_for_a_group(directory: Path) -> None:
     with Opened(directory) as opened:
         opened.committed(1)
         salt = 0
-        forged = logscan.group_head(0x31475146, 0, 1, 99, 99, 99, salt, salt)
+        forged = logscan.group_head(MARK, 0, 1, 99, 99, 99, salt, salt)
         opened.committed(1, forged * 20)
         opened.killed(directory.parent / "copy")
     copy = directory.parent / "copy"
@@ -210,7 +210,7 @@ def test_a_payload_cannot_pass_for_a_group(directory: Path) -> None:
     found, _kept = read(copy)
     assert (found.position, found.cut_bytes) == (1, 0), "torn, and not taken for damage below position 99"
     head = read_segment_head(segment(copy, 1), segment(copy, 1).read_bytes()[:HEAD_BYTES])
-    real = logscan.group_head(0x31475146, 0, 1, 99, 99, 99, head.salt, head.salt)
+    real = logscan.group_head(MARK, 0, 1, 99, 99, 99, head.salt, head.salt)
     assert logscan.find_heads(forged + real, 1, head.salt) == (1, 99, 2 * GROUP_HEAD.size)
 
 
@@ -230,7 +230,7 @@ def forge(path: Path, payload: bytes, base: int, last: int, number: int = 1, siz
     head = read_segment_head(path, path.read_bytes()[:HEAD_BYTES])
     at = max((group.offset + group.size for group in groups(path)), default=HEAD_BYTES)
     crc = logscan.checksum(payload, head.salt)
-    group = logscan.group_head(0x31475146, size or len(payload), number, base, last, base, crc, head.salt)
+    group = logscan.group_head(MARK, size or len(payload), number, base, last, base, crc, head.salt)
     with open(path, "r+b") as file:
         file.seek(at)
         file.write(group + payload)

@@ -17,7 +17,7 @@ from flashq.tasks import run_job
 from flashq.tasks.reporter import ClientReporter
 from support.clients import url_of
 from support.server import ServerProcess
-from support.tasks import eventually, working
+from support.tasks import eventually, reason_after_discard, working
 
 
 @pytest.fixture
@@ -226,23 +226,12 @@ async def test_a_cancellation_reaches_the_handler_at_once(app: App) -> None:
 
 async def test_a_lost_reservation_interrupts(app: App, server: ServerProcess) -> None:
     """The server says so at the next thing that the handler tells."""
-    seen: list[str] = []
+    async def tells(job: CurrentJob) -> None:
+        while True:
+            job.progress(5)
+            await asyncio.sleep(0.02)
 
-    @app.task
-    async def waits(job: CurrentJob) -> None:
-        seen.append("began")
-        try:
-            while True:
-                job.progress(5)
-                await asyncio.sleep(0.02)
-        finally:
-            seen.append(str(job.stop_reason))
-
-    async with working(app), AsyncFlashQ(url_of(server)) as other:
-        handle = await waits.push_async()
-        await eventually(lambda: seen == ["began"])
-        await other.discard(handle.id)
-        await eventually(lambda: seen[1:2] == ["lost"], 10)
+    assert await reason_after_discard(app, server, tells) == "lost"
 
 
 async def test_a_timeout_interrupts_and_counts(app: App) -> None:

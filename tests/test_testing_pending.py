@@ -1,21 +1,13 @@
 """flashq.testing.run_pending: what is due runs in the test, through the app's own handlers."""
 
 import asyncio
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
+from conftest import NEW_YEAR
 from flashq import App, Backoff, Discard, Retry, current_job
 from flashq.testing import AsyncTestServer, TestServer, run_pending, run_pending_async
-
-NEW_YEAR = datetime(2030, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def still() -> Iterator[TestServer]:
-    with TestServer(now=NEW_YEAR, frozen=True) as server:
-        yield server
 
 
 @pytest.fixture

@@ -4,14 +4,15 @@ import asyncio
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 import uvloop
 
+from conftest import NEW_YEAR
 from flashq import App, FlashQ, current_job
 from flashq.config import SettingError
 from flashq.server.errors import StartError
@@ -23,15 +24,7 @@ from support.tasks import eventually, working
 from support.wire import JSON
 from support.wire import Client as Raw
 
-NEW_YEAR = datetime(2030, 1, 1, tzinfo=UTC)
 HOUR = 3_600_000
-
-
-@pytest.fixture
-def still() -> Iterator[TestServer]:
-    """One whose clock stands still at a new year."""
-    with TestServer(now=NEW_YEAR, frozen=True) as server:
-        yield server
 
 
 @pytest.fixture

@@ -63,6 +63,20 @@ def test_without_a_result_the_key_is_left_out(waiter: Client, worker: Client) ->
     assert waiter.call("WAITJOB", job_id=job_id, reqId="r") == {"reqId": "r", **OK}
 
 
+@pytest.mark.parametrize("result", [None, 1])
+def test_a_job_that_is_not_kept_whole_any_more_is_told_from_one_without_a_result(codec: Codec, result: object) -> None:
+    """The server knows that it is completed, and no more; who waits hears the result all the same."""
+    with simulation(keep_results=0) as sim:
+        waiter, worker = sim.connect(codec), sim.connect(codec)
+        job_id = worker.push()
+        worker.pull()
+        waiter.send("WAITJOB", id=job_id)
+        worker.ok("ACK", id=job_id, result=result)
+        assert waiter.replies() == [{**OK, "result": result} if result else OK]
+        assert waiter.call("WAITJOB", id=job_id) == {**OK, "kept": False}
+        assert waiter.call("GETSTATE", id=job_id) == {**OK, "id": job_id, "state": "completed"}
+
+
 def test_a_dead_letter_and_an_unknown_id_are_answered_at_once(waiter: Client, worker: Client) -> None:
     job_id = worker.push(max_attempts=1)
     worker.pull()

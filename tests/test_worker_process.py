@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from conftest import StartServer
+from flashq.cli.exits import Exit
 from flashq.client import FlashQ
 from support.clients import url_of
 from support.commandline import flashq
@@ -271,15 +272,17 @@ def test_a_queue_that_no_task_uses_is_warned_of(start_worker: StartWorker, queue
     worker.stop()
 
 
+@pytest.mark.parametrize("processes", [1, 2])
 def test_a_server_that_refuses_the_token_ends_the_worker(
-    start_server: StartServer, tmp_path: Path, queue_name: str
+    start_server: StartServer, tmp_path: Path, queue_name: str, processes: int
 ) -> None:
     server = start_server("--auth-tokens", "s3cret")    # the worker names none
-    worker = WorkerProcess(tmp_path, PROGRAM.format(queue=queue_name), server)
+    worker = WorkerProcess(tmp_path, PROGRAM.format(queue=queue_name), server, "--processes", str(processes))
     try:
-        worker.ended(status=1)
-        (line,) = worker.named("worker_failed")
-        assert line["error"] == "Authentication required"
+        worker.ended(status=Exit.ACCESS)
+        lines = worker.named("worker_failed")
+        assert 1 <= len(lines) <= processes and {one["error"] for one in lines} == {"Authentication required"}
+        assert "Error: Authentication required [AUTH_REQUIRED]" in worker.text.splitlines()
     finally:
         worker.kill()
 

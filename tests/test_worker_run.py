@@ -16,7 +16,7 @@ from flashq.client.endpoint import Endpoint
 from flashq.worker import pulse, watch
 from support.clients import url_of
 from support.server import ServerProcess
-from support.tasks import eventually, working
+from support.tasks import eventually, reason_after_discard, working
 
 
 @pytest.fixture
@@ -51,21 +51,10 @@ async def test_a_silent_handler_hears_of_a_lost_reservation(
     app: App, server: ServerProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pulse, "EVERY_SECONDS", 0.1)
-    seen: list[str] = []
+    async def waits(_job: CurrentJob) -> None:
+        await asyncio.sleep(100)
 
-    @app.task
-    async def waits(job: CurrentJob) -> None:
-        seen.append("began")
-        try:
-            await asyncio.sleep(100)
-        finally:
-            seen.append(str(job.stop_reason))
-
-    async with working(app), AsyncFlashQ(url_of(server)) as other:
-        handle = await waits.push_async()
-        await eventually(lambda: seen == ["began"])
-        await other.discard(handle.id)
-        await eventually(lambda: seen == ["began", "lost"], 10)
+    assert await reason_after_discard(app, server, waits) == "lost"
 
 
 async def test_a_job_that_is_cancelled_while_it_waits_here_is_not_run(app: App) -> None:

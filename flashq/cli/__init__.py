@@ -2,7 +2,9 @@
 
 import importlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -97,10 +99,44 @@ class LazyGroup(click.Group):
                 if name.startswith(incomplete)]
 
 
+class Main(LazyGroup):
+    """The `flashq` command: how all others end, also on a command line that is wrong."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: click.Context | None = None,
+                     **extra: Any) -> click.Context:
+        """As always; what was asked for is remembered, for a command that is never made."""
+        as_json = "--json" in takewhile(lambda word: word != "--", args)
+        with _told(as_json):
+            made = super().make_context(info_name, args, parent, **extra)
+        made.meta[_AS_JSON] = as_json
+        return made
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As always; exceptions that are no bugs become failures."""
+        from flashq.cli.exits import ending
+
+        with _told(ctx.meta[_AS_JSON]), ending():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _told(as_json: bool) -> Iterator[None]:
+    """A failure is told in the form that the command line asks for."""
+    try:
+        yield
+    except click.ClickException as error:
+        if not as_json:
+            raise
+        from flashq.cli.exits import json_failure
+
+        raise json_failure(error) from None
+
+
+_AS_JSON = f"{__name__}.as_json"
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
-@click.command(cls=LazyGroup, sections=SECTIONS, context_settings=CONTEXT,
+@click.command(cls=Main, sections=SECTIONS, context_settings=CONTEXT,
                epilog="Exit status: 0 done, 1 refused or not found, 2 wrong command line, 3 no connection, 4 no answer "
                       "in time, 5 no job, 6 access refused.")
 @click.version_option(__version__, prog_name="flashq", message="%(prog)s %(version)s")

@@ -15,6 +15,7 @@ from flashq._bench.loadgen import BenchError
 from flashq._bench.workload import PERCENTILES, Bench, Result, Target
 from flashq.cli.connection import URL_HELP, endpoint_of
 from flashq.cli.exits import Exit, Failure
+from flashq.cli.json_option import json_option
 
 MAX_COUNT = 50_000_000
 FILL_BATCH = 1000
@@ -88,7 +89,7 @@ class Live:
               help="Jobs a second in mode latency.")
 @click.option("--queue", default="flashq-bench", show_default=True, help="A queue that nobody else uses.")
 @click.option("--keep", is_flag=True, help="Leave what was pushed in the queue.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option()
 def command(mode: str, as_json: bool, url: str | None, **options: Any) -> None:
     """Measure a running server; every reply is checked.
 

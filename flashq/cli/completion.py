@@ -1,7 +1,11 @@
 """`flashq completion`: what a shell needs to complete commands, options and names of queues."""
 
+import json
+
 import click
 from click.shell_completion import get_completion_class
+
+from flashq.cli.json_option import json_option
 
 VARIABLE = "_FLASHQ_COMPLETE"
 SHELLS = ("bash", "zsh", "fish")
@@ -9,7 +13,8 @@ SHELLS = ("bash", "zsh", "fish")
 
 @click.command(name="completion", context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]})
 @click.argument("shell", type=click.Choice(SHELLS))
-def command(shell: str) -> None:
+@json_option()
+def command(shell: str, as_json: bool) -> None:
     """Print the completion script for SHELL.
 
     \b
@@ -23,4 +28,5 @@ def command(shell: str) -> None:
 
     kind = get_completion_class(shell)
     assert kind is not None
-    click.echo(kind(main, {}, "flashq", VARIABLE).source())
+    script = kind(main, {}, "flashq", VARIABLE).source()
+    click.echo(json.dumps({"shell": shell, "script": script}) if as_json else script)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flashq.cli.exits import Exit, Failure, ending, failure_of
+from flashq.cli.exits import Exit, Failure, failure_of
+from flashq.cli.json_option import json_flag
 from flashq.cli.output import Output
 from flashq.cli.values import DURATION
 
@@ -21,7 +22,6 @@ DEADLINE = "10s"
 URL_HELP = ("The server, as flashq://TOKEN@HOST:PORT?tls=1 or flashq+unix:///PATH. [flashq://127.0.0.1:6789; "
             "$FLASHQ_URL]")
 DEADLINE_HELP = "The longest that an answer may take, on top of a wait that is asked for."
-JSON_HELP = "Print JSON: an object, or an object a line; errors as well, on stderr."
 
 Function = Callable[..., None]
 
@@ -112,21 +112,12 @@ def reach(there: "Endpoint", seconds: float) -> None:
                       "another with --url or FLASHQ_URL") from None
 
 
-class ClientCommand(click.Command):
-    """A command whose failures are one line on stderr, and a status of the table."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """As always; exceptions of the client become failures."""
-        with ending(bool(ctx.params.get("as_json"))):
-            return super().invoke(ctx)
-
-
 def shared_options() -> list[click.Option]:
     """Of each such command, at the end of its own."""
     return [
         click.Option(["--url", "-u"], metavar="URL", help=URL_HELP),
         click.Option(["--deadline"], type=DURATION, default=DEADLINE, show_default=True, help=DEADLINE_HELP),
-        click.Option(["--json", "as_json"], is_flag=True, help=JSON_HELP),
+        json_flag(),
     ]
 
 
@@ -142,7 +133,7 @@ def client_command(name: str, **attributes: Any) -> Callable[[Function], click.C
 
         own: list[click.Parameter] = list(reversed(getattr(function, "__click_params__", [])))
         settings = {"max_content_width": 110, "help_option_names": ["-h", "--help"]}
-        return ClientCommand(name, callback=run, params=[*own, *shared_options()], help=function.__doc__,
+        return click.Command(name, callback=run, params=[*own, *shared_options()], help=function.__doc__,
                              context_settings=settings, **attributes)
 
     return decorate

@@ -62,6 +62,14 @@ class Failure(click.ClickException):
         click.echo(f"Error: {line} [{notes}]" if notes else f"Error: {line}", err=True)
 
 
+def json_failure(error: click.ClickException) -> Failure:
+    """The same, to be told as JSON."""
+    status = Exit.USAGE if isinstance(error, click.UsageError) else Exit.REFUSED
+    failure = error if isinstance(error, Failure) else Failure(status, error.format_message())
+    failure.as_json = True
+    return failure
+
+
 def failure_of(error: Exception) -> Failure | None:
     """How a command ends that met this exception; None for one that is a bug."""
     from flashq.client import CommandError, DeadlineExceeded, FlashQError
@@ -72,7 +80,7 @@ def failure_of(error: Exception) -> Failure | None:
         return Failure(Exit.ACCESS if access else Exit.REFUSED, error.text, error.code, error.field)
     if isinstance(error, DeadlineExceeded):
         return Failure(Exit.NO_ANSWER, str(error))
-    if isinstance(error, UnicodeEncodeError):
+    if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
         return Failure(Exit.USAGE, "an argument is no UTF-8")
     if isinstance(error, StorageError):
         return Failure(Exit.REFUSED, str(error))
@@ -82,23 +90,21 @@ def failure_of(error: Exception) -> Failure | None:
 
 
 @contextmanager
-def ending(as_json: bool) -> Iterator[None]:
+def ending() -> Iterator[None]:
     """What a command raises becomes one line on stderr and its status."""
     try:
         yield
-    except Failure as failure:
-        failure.as_json = as_json
+    except (click.ClickException, click.exceptions.Exit):
         raise
     except BrokenPipeError:
         leave_pipe()
     except (KeyboardInterrupt, click.Abort):
         raise SystemExit(int(Exit.INTERRUPTED)) from None
     except Exception as error:
-        failure_or_none = failure_of(error)
-        if failure_or_none is None:
+        failure = failure_of(error)
+        if failure is None:
             raise
-        failure_or_none.as_json = as_json
-        raise failure_or_none from None
+        raise failure from None
 
 
 def leave_pipe() -> NoReturn:

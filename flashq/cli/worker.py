@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flashq.cli.exits import Exit
+from flashq.cli.json_option import json_option
 from flashq.setting_types import TIME
 
 if TYPE_CHECKING:
@@ -61,10 +63,11 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
 @click.option("--reload-dir", "reload_dirs", metavar="PATH", multiple=True,
               type=click.Path(exists=True, file_okay=False, path_type=Path),
               help="Where to look for changes; may be given several times.  [the current directory]")
-@click.option("--log-format", type=click.Choice(("text", "json")), default="text", show_default=True,
-              help="Logs on stderr, for people or for machines.")
+@click.option("--log-format", type=click.Choice(("text", "json")),
+              help="Logs on stderr, for people or for machines.  [text; json with --json]")
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True,
               help="Of `info` each job has a line, of `warning` each that failed.")
+@json_option("Log as JSON, unless --log-format says otherwise; errors as well, on stderr.")
 @click.option("--supervised", is_flag=True, hidden=True, help="Drain when stdin ends: the supervisor is gone then.")
 def command(target: str, **options: Any) -> None:
     """Run the tasks of an app until SIGTERM or Ctrl-C.
@@ -73,7 +76,7 @@ def command(target: str, **options: Any) -> None:
     are pulled, those that run may end, and what is left goes back to its queue. A second signal does not wait. The
     status is 0 then, after Ctrl-C too. Without a server it waits until there is one.
     """
-    logger = _logger(options["log_format"], options["log_level"])
+    logger = _logger(options["log_format"] or ("json" if options["as_json"] else "text"), options["log_level"])
     replaced = options["max_jobs_per_child"] is not None and not options["isolate"]
     if not options["supervised"] and (options["processes"] > 1 or options["reload"] or replaced):
         sys.exit(_supervise(options, logger))
@@ -96,7 +99,8 @@ def _supervise(options: dict[str, Any], logger: Any) -> int:
     from flashq.worker.supervisor import Plan, Supervisor
 
     watched = (options["reload_dirs"] or (Path.cwd(),)) if options["reload"] else ()
-    return Supervisor(Plan([*sys.argv[1:], "--supervised"], options["processes"], watched), logger).run_forever()
+    plan = Plan([*sys.argv[1:], "--supervised"], options["processes"], watched, final=(Exit.USAGE, Exit.ACCESS))
+    return Supervisor(plan, logger).run_forever()
 
 
 def _run(target: str, options: dict[str, Any], logger: Any) -> int:
@@ -118,7 +122,7 @@ def _run(target: str, options: dict[str, Any], logger: Any) -> int:
         worker.run_forever()
     except FlashQError as error:
         logger.error("worker_failed", error=str(error))
-        return 1
+        raise
     log.flush()
     logger.info("worker_stopped", jobs=worker.finished)
     return 0

@@ -62,7 +62,9 @@ COMMANDS = (
     Command(
         "WAITJOB", "Wait until a job has ended, and show its result.",
         (ID, Field("timeout", Kind.U64, "ms to wait; 0 = do not wait.", default=30_000)),
-        (ReplyField("result", "any", "What its ACK gave, also of a job not kept; left out when there is none."),),
+        (ReplyField("result", "any", "What its ACK gave, also of a job not kept; left out when there is none."),
+         ReplyField("kept", "bool", "Only as false: it was completed before, and whether it had a result is not known "
+                    "any more.")),
         (WAIT_UNKNOWN, WAIT_FAILED, WAIT_CANCELLED, WAIT_EXPIRED, WAIT_TIMEOUT, WAIT_CLOSED, TOO_MANY_PENDING), "cold",
         "Safe: it waits again. Of a job that is not kept, only a request that waited hears the result.",
         ({"cmd": "WAITJOB", "id": 97, "timeout": 5000}, {"ok": True, "success": True, "result": {"sent": True}}),

@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
-import sys
 from dataclasses import asdict
 from typing import Any
 
@@ -17,10 +17,8 @@ from flashq.server import listeners, logs, tls
 from flashq.server.banner import Place, banner
 from flashq.server.clock import Clock
 from flashq.server.durable import Beginning, begin
-from flashq.server.errors import StartError
 from flashq.server.storekeeper import StoreKeeper
 from flashq.server.wiring import wire
-from flashq.storage.base import StorageError
 
 DRAIN_STEP_SECONDS = 0.01
 FAILED_SECONDS = 5.0    # for clients to take their errors, once the storage has failed
@@ -28,26 +26,26 @@ LINGER_SECONDS = 0.25   # for requests that are on their way then
 INTERRUPTED = 128 + signal.SIGINT   # as shells have it
 
 
-def run(settings: Settings) -> int:
-    """Serve until a signal ends it; the exit status. A start that fails is told in one line on stderr."""
+def run(settings: Settings, as_json: bool = False) -> int:
+    """Serve until a signal ends it; the exit status. `as_json`: where it listens is told as an object, not as a banner.
+
+    StartError, StorageError when it could not begin.
+    """
     log = logs.configure(settings.log_format, settings.log_level)
     try:
         # Before there is a loop: it may take long, and a signal then ends the process as it ends any other.
         beginning = begin(settings, log)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(serve(settings, beginning, log))
-    except (StartError, StorageError) as error:
-        print(f"flashq: {error}", file=sys.stderr)
-        return 1
+            return runner.run(serve(settings, beginning, log, as_json))
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
-async def serve(settings: Settings, beginning: Beginning, log: Any) -> int:
+async def serve(settings: Settings, beginning: Beginning, log: Any, as_json: bool) -> int:
     """Start a server with these settings and run it until a signal; the exit status."""
     server = Server(settings, beginning, log)
     try:
-        await server.start()
+        await server.start(as_json)
         await server.run()
     finally:
         server.close()
@@ -79,7 +77,7 @@ class Server:
         if beginning.journal is not None:
             self._keeper = StoreKeeper(beginning.journal, wired, settings, log)
 
-    async def start(self) -> None:
+    async def start(self, as_json: bool) -> None:
         """Take the process over, listen, and say so. StartError as `listen` says."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self.on_unhandled)
@@ -88,7 +86,7 @@ class Server:
         files = listeners.raise_file_limit(self.settings.max_connections)
         await self.listen()
         secure = bool(self.settings.tls_cert)
-        self._announce(secure)
+        self._announce(secure, as_json)
         self._warn(files, secure)
 
     async def listen(self) -> None:
@@ -117,16 +115,21 @@ class Server:
     def _connection(self) -> Connection:
         return Connection(self.hub)
 
-    def _announce(self, secure: bool) -> None:
+    def _announce(self, secure: bool, as_json: bool) -> None:
         place = Place(unix=self._unix.path if self._unix is not None else None, tls=secure)
         if self.address is not None:
             place.host, place.port = self.address
-        if self.settings.log_format != "json":
+        facts = {**asdict(place), "durability": self.beginning.durability, "pid": os.getpid(), "version": __version__}
+        said = ""
+        if as_json:
+            said = json.dumps(facts)
+        elif self.settings.log_format != "json":
+            said = banner(place, bool(self.settings.auth_tokens), self.beginning.promise)
+        if said:
             # Stdout carries nothing else; a server whose stdout was closed runs all the same.
             with contextlib.suppress(OSError, ValueError):
-                print(banner(place, bool(self.settings.auth_tokens), self.beginning.promise), flush=True)
-        self.log.info("ready", **asdict(place), durability=self.beginning.durability, pid=os.getpid(),
-                      version=__version__)
+                print(said, flush=True)
+        self.log.info("ready", **facts)
 
     def _warn(self, files: int, secure: bool) -> None:
         """What is served all the same, but is not as it should be; below the banner, which is what people look for."""

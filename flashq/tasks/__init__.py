@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         NamelessJob,
         PredecessorLost,
         PredecessorPending,
+        ResultNotKept,
         ResultNotReady,
         Retry,
         TaskFailed,
@@ -32,16 +33,17 @@ if TYPE_CHECKING:
 
 __all__ = ["App", "AsyncTask", "Backoff", "Chain", "CurrentJob", "Discard", "Group", "GroupHandle", "Handle",
            "JobStopped", "ManyPushed", "Middleware", "NamelessJob", "Outcome", "PredecessorLost",
-           "PredecessorPending", "ResultNotReady", "Retry", "Scheduled", "Step", "Task", "TaskFailed", "UnknownTask",
-           "UnreadableResult", "WrongArgument", "WrongData", "WrongResult", "chain", "current_job", "flow", "group",
-           "run_job"]
+           "PredecessorPending", "ResultNotKept", "ResultNotReady", "Retry", "Scheduled", "Step", "Task", "TaskFailed",
+           "UnknownTask", "UnreadableResult", "WrongArgument", "WrongData", "WrongResult", "chain", "current_job",
+           "flow", "group", "run_job"]
 
 _MODULES: dict[str, tuple[str, ...]] = {
     "app": ("App",),
     "context": ("CurrentJob", "current_job"),
     "errors": (
-        "Discard", "JobStopped", "NamelessJob", "PredecessorLost", "PredecessorPending", "ResultNotReady", "Retry",
-        "TaskFailed", "UnknownTask", "UnreadableResult", "WrongArgument", "WrongData", "WrongResult",
+        "Discard", "JobStopped", "NamelessJob", "PredecessorLost", "PredecessorPending", "ResultNotKept",
+        "ResultNotReady", "Retry", "TaskFailed", "UnknownTask", "UnreadableResult", "WrongArgument", "WrongData",
+        "WrongResult",
     ),
     "flows": ("Chain", "Group", "GroupHandle", "Step", "chain", "flow", "group"),
     "handle": ("Handle",),

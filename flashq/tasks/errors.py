@@ -2,7 +2,7 @@
 from datetime import timedelta
 
 from flashq.client.errors import FlashQError
-from flashq.client.refusals import JobFailed
+from flashq.client.refusals import JobFailed, JobNotFound
 
 
 class WrongArgument(TypeError):
@@ -75,6 +75,17 @@ class TaskFailed(JobFailed):
 
 class ResultNotReady(FlashQError, TimeoutError):
     """The job had not ended when the time to wait for it was over. It goes on."""
+
+
+class ResultNotKept(JobNotFound):
+    """The job is completed, and what it returned is not kept any more: it may have been None, or anything else."""
+
+    def __init__(self, job_id: int, task: str) -> None:
+        super().__init__(f"job {job_id} of {task} is completed, but its result is not kept any more: `keep_result` of "
+                         "the task, or --keep-results and --keep-result-bytes of the server, keep results longer",
+                         "WAITJOB")
+        self.job_id = job_id
+        self.task = task
 
 
 class JobStopped(Exception):

@@ -7,8 +7,9 @@ from flashq.client.call import Call
 from flashq.client.calls import management, reading
 from flashq.client.refusals import CannotCancel, JobCancelled, JobExpired, JobFailed, JobNotFound, Timeout
 from flashq.client.shapes import Job, State
-from flashq.tasks.errors import ResultNotReady, TaskFailed
+from flashq.tasks.errors import ResultNotKept, ResultNotReady, TaskFailed
 from flashq.tasks.plan import Plan
+from flashq.tasks.waiting import NOT_KEPT, wait_job
 
 if TYPE_CHECKING:
     from flashq.tasks.task import Task
@@ -42,7 +43,8 @@ class Handle(Generic[R]):
         """What the handler returned, once it has; `timeout` in seconds, None waits for ever.
 
         ResultNotReady after that; TaskFailed, which is a refusals.JobFailed, or JobCancelled or JobExpired when there
-        will be none; JobNotFound when the server keeps it no more.
+        will be none; ResultNotKept, which is a refusals.JobNotFound, when the server remembers no more than that the
+        job is completed, and JobNotFound when it does not know the job any more.
         """
         return self.task.app.carry_out(self.plan_result(timeout), "result")
 
@@ -92,10 +94,14 @@ class Handle(Generic[R]):
     def plan_result(self, timeout: float | None) -> Plan[R]:
         """The calls of `result`."""
         try:
-            return (yield from self._named(self._result(timeout)))
+            plain = yield from self._named(self._wait(timeout))
         except JobFailed as error:
             job = yield reading.get_job(self.id)
             raise TaskFailed(self.id, self.task.name, _error_of(job), job and job.reason) from error
+        if plain is NOT_KEPT:
+            raise ResultNotKept(self.id, self.task.name)
+        result: R = self.task.parameters.read_result(plain)
+        return result
 
     def _error(self) -> Plan[str | None]:
         return _error_of((yield reading.get_job(self.id)))
@@ -108,19 +114,16 @@ class Handle(Generic[R]):
             text = f"job {self.id} of {self.task.name}: {error}"
             raise type(error)(text, error.command, sent_again=error.sent_again) from None
 
-    def _result(self, timeout: float | None) -> Plan[R]:
+    def _wait(self, timeout: float | None) -> Plan[Any]:
         end = None if timeout is None else time.monotonic() + timeout
         while True:
             left = WAIT_MS if end is None else max(0, min(WAIT_MS, int((end - time.monotonic()) * 1000)))
             try:
-                plain = yield reading.wait_job(self.id, timeout=left)
+                return (yield wait_job(self.id, left))
             except Timeout:
                 if end is not None and time.monotonic() >= end:
                     raise ResultNotReady(f"job {self.id} of {self.task.name} has not ended within {timeout:g} s"
                                          ) from None
-                continue
-            result: R = self.task.parameters.read_result(plain)
-            return result
 
 
 def one(call: Call[T]) -> Plan[T]:

@@ -11,12 +11,12 @@ from flashq.client.refusals import JobFailed, JobNotFound, Timeout
 from flashq.client.shapes import Job
 from flashq.tasks.errors import PredecessorLost, PredecessorPending
 from flashq.tasks.meta import META, meta_of
+from flashq.tasks.waiting import NOT_KEPT, wait_job
 
 if TYPE_CHECKING:
     from flashq.tasks.app import App
 
 AT_ONCE = 100               # results that are asked for together
-_NONE = object()            # there is no result, and none is taken
 
 
 async def data_of(app: "App", job: Job) -> Any:
@@ -49,9 +49,8 @@ async def _results(app: "App", job: Job, wanted: bool) -> list[Any]:
 async def _result(app: "App", client: AsyncFlashQ, job: Job, id: int, wanted: bool) -> Any:
     """Of one predecessor; result and state in one request, as they may change between two."""
     try:
-        result = await client.call(reading.wait_job(id, timeout=0))
-        if result is None and wanted and await client.call(reading.get_job(id)) is None:
-            # Of a job that is not kept whole any more the server remembers no more than that it was completed.
+        result = await client.call(wait_job(id, 0))
+        if result is NOT_KEPT and wanted:
             raise PredecessorLost(id, "completed, but its result is not kept any more")
         return result
     except Timeout:
@@ -59,6 +58,6 @@ async def _result(app: "App", client: AsyncFlashQ, job: Job, id: int, wanted: bo
         raise PredecessorPending(id, state, app.delays.take(job.id)) from None
     except (JobFailed, JobNotFound) as error:
         if not wanted:
-            return _NONE
+            return NOT_KEPT
         found = f"{'a dead letter' if isinstance(error, JobFailed) else 'not kept any more'}, not completed"
         raise PredecessorLost(id, found) from None

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,7 +16,6 @@ from flashq.worker.watch import changed
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0        # seconds before a process that failed is started again
 HEALTHY_SECONDS = 10.0                      # a process that lived so long begins with the shortest wait again
-USAGE_STATUS = 2                            # of a command line that cannot be right
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -29,11 +28,15 @@ class Logger(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`arguments` of `flashq`, for each of so many processes; anew when a file below one of `watched` changes."""
+    """`arguments` of `flashq`, for each of so many processes; anew when a file below one of `watched` changes.
+
+    A status of `final` is that of a process which another one would only follow.
+    """
 
     arguments: Sequence[str]
     processes: int
     watched: Sequence[Path] = ()
+    final: Collection[int] = ()
 
 
 class Supervisor:
@@ -94,7 +97,7 @@ class Supervisor:
                 return
             if status == 0:
                 continue        # it has done what one process is to do: the next one
-            if status == USAGE_STATUS and not self._plan.watched:
+            if status in self._plan.final and not self._plan.watched:
                 self._give_up(status)
                 return
             wait = FIRST_WAIT if time.monotonic() - begun >= HEALTHY_SECONDS else min(2 * wait, LONGEST_WAIT)

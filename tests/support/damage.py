@@ -103,7 +103,8 @@ class Patient:
         return listener.digest()
 
     def suffer(self, files: dict[str, bytes], what: str) -> None:
-        """Everything is found, or the start is refused with a place and a reason; whatever else happens is raised."""
+        """Everything is found, or the start is refused with a place and a reason: `outcomes` counts both. Whatever else
+        happens is raised."""
         try:
             heard = self.listen(files)
         except StorageError as error:
@@ -114,14 +115,15 @@ class Patient:
             error.add_note(what)
             raise
         if heard != self.whole:
-            self.look(files, what)
+            told = self.look(files)
+            assert told == [], "\n".join([f"silently lost: {what}", *told[:20]])
         self.outcomes["all found"] += 1
 
     def damage(self, one: Damage) -> None:
         self.suffer({**self.files, one.name: one.of(self.files[one.name])}, str(one))
 
-    def look(self, files: dict[str, bytes], what: str) -> None:
-        """A start that reads something else must come to the same all the same."""
+    def look(self, files: dict[str, bytes]) -> list[str]:
+        """What a start finds otherwise than it should; one that reads something else may come to the same."""
         self.put(files)
         sim = OnDisk(self.directory, (self.model.wall, self.model.mono), writes=False, **self.settings)
         sim.engine.run_due()
@@ -132,7 +134,7 @@ class Patient:
         forget_evicted(model, found)
         told = differences(expected(model), found)
         sim.journal.close()
-        assert told == [], "\n".join([f"silently lost: {what}", *told[:20]])
+        return told
 
     def flips(self, rng: random.Random) -> Iterator[Damage]:
         """One bit of every byte of what a start reads."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from flashq.storage.base import StorageError, StoreState
 from flashq.storage.journal import Journal, Progress, Recovered
-from flashq.storage.journal.format import GROUP_HEAD, segment_name
+from flashq.storage.journal.format import segment_name
 from flashq.storage.journal.reader import Group, Segment
 
 SEGMENT = 1 << 16
@@ -118,7 +118,6 @@ class Opened:
         """Wait until everything up to there is committed."""
         self.until(lambda: bool(self.commits) and self.commits[-1][0] >= position)
 
-
     def killed(self, to: Path) -> Path:
         """A copy of the directory as it would be if the process had died now."""
         while True:     # the spares change at any moment
@@ -128,9 +127,12 @@ class Opened:
                 shutil.rmtree(to)
 
     def marked(self) -> None:
-        """Wait until the log states that all of it is durable."""
-        written = self.journal.log_bytes
-        self.until(lambda: self.journal.log_bytes >= written + GROUP_HEAD.size)
+        """Wait until the log states that all of it is durable: it may have done so before this was called."""
+        self.until(lambda: self._stated() >= self.position)
+
+    def _stated(self) -> int:
+        paths = self.directory.glob("segment-*.log")
+        return max((group.durable for path in paths for group in groups(path)), default=0)
 
     def checkpoint(self, state: bytes, begin: int | None = None, end: int | None = None) -> str | None:
         """A checkpoint with this state, begun and ended at the present position; None, or why it came to nothing."""

@@ -7,12 +7,13 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from flashq import App, Worker
+from flashq import App, CurrentJob, Worker
+from flashq.client import AsyncFlashQ
 from support.clients import url_of
 from support.server import ServerProcess, server_environment
 
@@ -32,6 +33,29 @@ async def working(app: App, **options: Any) -> AsyncIterator[Worker]:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await app.close_async()
+
+
+async def reason_after_discard(
+    app: App, server: ServerProcess, handler: Callable[[CurrentJob], Awaitable[object]]
+) -> str | None:
+    """Why the handler, which goes on for ever, is interrupted when somebody else has made its job a dead letter."""
+    running: list[CurrentJob] = []
+    heard: list[str | None] = []
+
+    @app.task
+    async def goes_on(job: CurrentJob) -> None:
+        running.append(job)
+        try:
+            await handler(job)
+        finally:
+            heard.append(job.stop_reason)
+
+    async with working(app), AsyncFlashQ(url_of(server)) as other:
+        handle = await goes_on.push_async()
+        await eventually(lambda: running)
+        await other.discard(handle.id)
+        await eventually(lambda: heard)
+    return heard[0]
 
 
 async def eventually(condition: Callable[[], Any], seconds: float = PATIENCE) -> None:

@@ -20,5 +20,7 @@ def test_hundreds_of_kills(tmp_path: Path) -> None:
     while kills < KILLS:
         home = tmp_path / str(kills)
         home.mkdir()
-        kills += run_crashes(home, rng.randrange(2**31), ROUNDS, rng.choice(["commit", "commit", "interval"])).kills
+        crash = run_crashes(home, rng.randrange(2**31), ROUNDS, rng.choice(["commit", "commit", "interval"]))
+        assert crash.kills >= ROUNDS and crash.shared.done
+        kills += crash.kills
     print(f"{kills} kills")

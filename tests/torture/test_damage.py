@@ -19,4 +19,5 @@ def test_damage_at_every_byte(tmp_path: Path) -> None:
     patient, rng = Patient(tmp_path, seed, STEPS), random.Random(seed)
     for one in (*patient.flips(rng), *patient.cuts(), *patient.blots(rng, BLOTS)):
         patient.damage(one)
+    assert set(patient.outcomes) == {"refused", "all found"}
     print(f"{sum(map(len, patient.files.values()))} bytes in {len(patient.files)} files: {dict(patient.outcomes)}")

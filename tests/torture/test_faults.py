@@ -13,8 +13,10 @@ from torture.test_connections import chosen_seed
 def test_faults_at_every_call(tmp_path: Path) -> None:
     faults = Faults(tmp_path, chosen_seed())
     try:
-        for fault in FAULTS:
-            print(f"{fault}: {try_every_call(faults, fault)} calls")
+        calls = {fault: try_every_call(faults, fault) for fault in FAULTS}
         faults.end()
     finally:
         faults.close()
+    print("\n".join(f"{fault}: {count} calls" for fault, count in calls.items()))
+    assert all(calls.values()), "a fault that no call met"
+    assert all(faults.did[f"{fault}: ended"] for fault in FAULTS if fault.is_fatal), faults.did

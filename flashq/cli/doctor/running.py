@@ -12,7 +12,8 @@ import click
 from flashq._bench.process import listener_pid
 from flashq.cli.doctor.settings import given
 from flashq.cli.serve import command as serve
-from flashq.config import Settings, load
+from flashq.cli.serve import settings_of
+from flashq.config import Settings
 from flashq.setting_types import SettingError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _read(pid: int, process: Path) -> Running:
     pairs = [os.fsdecode(pair).partition("=") for pair in (process / "environ").read_bytes().split(b"\0") if pair]
     environment = {name: value for name, _, value in pairs}
     flags = serve.make_context("serve", words[words.index("serve") + 1:]).params
-    settings = load(flags, environment)
+    settings = settings_of(flags, environment)
     inside = Path(os.readlink(process / "cwd"), settings.data_dir)
     settings = dataclasses.replace(settings, data_dir=str(inside))
     return Running(pid, process.stat().st_uid, settings, given(flags, environment),

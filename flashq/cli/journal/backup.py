@@ -7,12 +7,13 @@ import click
 from rich.console import Console
 
 from flashq.cli.journal.common import Bar, data_dir_option, print_json, running, size_text
+from flashq.cli.json_option import json_option
 from flashq.storage.journal.backup import backup
 
 
 @click.command(name="backup")
 @click.argument("target", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
-@click.option("--json", "as_json", is_flag=True, help="Print what was copied as JSON.")
+@json_option()
 @partial(data_dir_option, of_server=True)
 def command(directory: Path, target: Path, as_json: bool) -> None:
     """Copy a data directory into DIR, which must be new or empty.

@@ -1,8 +1,7 @@
 """What the commands on a data directory share: which one, how far they are, and how they fail."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,7 @@ Command = Callable[..., None]
 
 
 def data_directory(function: Command) -> Command:
-    """A command with `--data-dir`, or the directory as an argument: it gets its Path as `directory`. What the storage
-    refuses ends it with status 1."""
+    """A command with `--data-dir`, or the directory as an argument: it gets its Path as `directory`."""
     run = data_dir_option(function)
     run.__click_params__.append(click.Argument(["dir"], required=False, metavar="[DIR]"))  # type: ignore[attr-defined]
     return run
@@ -38,22 +36,12 @@ def data_dir_option(function: Command, of_server: bool = False) -> Command:
     def run(data_dir: str | None, dir: str | None = None, **options: Any) -> None:
         if data_dir is not None and dir is not None:
             raise click.UsageError("the directory is given twice")
-        with failing():
-            function(directory=_directory(data_dir if dir is None else dir, of_server), **options)
+        function(directory=_directory(data_dir if dir is None else dir, of_server), **options)
 
     run.__doc__ = function.__doc__
     run.__click_params__ = [  # type: ignore[attr-defined]
         *getattr(function, "__click_params__", []), SettingOption(_DATA_DIR)]
     return run
-
-
-@contextmanager
-def failing() -> Iterator[None]:
-    """A StorageError becomes one line on stderr and status 1."""
-    try:
-        yield
-    except StorageError as error:
-        raise click.ClickException(str(error)) from None
 
 
 def _directory(given: str | None, of_server: bool) -> Path:
@@ -107,6 +95,11 @@ def size_text(size: int) -> str:
 def print_json(value: object) -> None:
     """For programs, on stdout."""
     click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
+
+
+def note_json(value: object) -> None:
+    """Likewise on one line of stderr, beside a result that is lines of JSON."""
+    click.echo(orjson.dumps(value), err=True)
 
 
 class Bar:

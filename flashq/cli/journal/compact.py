@@ -11,6 +11,7 @@ from flashq._core.replay import DamagedRecord
 from flashq._core.snapshot import Snapshot
 from flashq.cli.journal.common import Bar, data_directory, print_json, running, size_text
 from flashq.cli.journal.state import State
+from flashq.cli.json_option import json_option
 from flashq.storage.base import DamageError
 from flashq.storage.journal.compaction import replace
 from flashq.storage.journal.files import lock_directory
@@ -21,7 +22,7 @@ SLICE_BYTES = 1 << 20
 
 
 @click.command(name="compact")
-@click.option("--json", "as_json", is_flag=True, help="Print sizes as JSON.")
+@json_option()
 @data_directory
 def command(directory: Path, as_json: bool) -> None:
     """Load a data directory, write its state as one checkpoint, and remove what that makes superfluous.

@@ -10,8 +10,11 @@ import orjson
 from rich.console import Console
 
 from flashq._core.recordforms import FORMS, Record, decode, heads
-from flashq.cli.journal.common import Bar, data_directory, note_of, running
+from flashq.cli.journal.common import Bar, data_directory, note_json, note_of, running
 from flashq.cli.journal.readable import ids_of, readable
+from flashq.cli.journal.report import facts_of
+from flashq.cli.json_option import json_option
+from flashq.storage.journal.facts import Survey
 from flashq.storage.journal.live import steadily
 from flashq.storage.journal.survey import survey
 
@@ -120,9 +123,10 @@ class Dump:
 @click.option("--queue", help="Records of this queue and of its jobs, as far as their pushes are still there.")
 @click.option("--only", type=click.Choice(list(FILES)), default="all", show_default=True,
               help="Records of these files. Those of a checkpoint have the position at which they were written.")
+@json_option("Tell damage and a running server as an object {running, gone, damages} on stderr; errors as well.")
 @data_directory
 def command(directory: Path, first: int, last: int | None, kinds: tuple[str, ...], ids: tuple[int, ...],
-            queue: str | None, only: str) -> None:
+            queue: str | None, only: str, as_json: bool) -> None:
     """Print the records, a JSON object a line, with position, file and byte offset of their frame.
 
     First those of checkpoints, then the log. What clients put in is shown as JSON, what is no text as base64. Goes on
@@ -135,10 +139,17 @@ def command(directory: Path, first: int, last: int | None, kinds: tuple[str, ...
         seen = steadily(directory, lambda: survey(
             directory, dump.look, lambda done, total: bar.show("reading", done, total)))
     sys.stdout.buffer.flush()
+    if as_json:
+        note_json({"running": pid, "gone": seen.gone, "damages": [facts_of(one) for one in seen.damages]})
+    else:
+        _tell(pid, seen)
+    raise SystemExit(1 if seen.damages else 0)
+
+
+def _tell(pid: str | None, seen: Survey) -> None:
     console = Console(stderr=True)
     if pid is not None:
         console.print(note_of(pid, seen.gone), soft_wrap=True, highlight=False)
     for one in seen.damages:
         console.print(f"[red]damaged[/red] {one.file.name} at byte {one.offset}: {one.reason}; lost: {one.lost}",
                       soft_wrap=True, highlight=False)
-    raise SystemExit(1 if seen.damages else 0)

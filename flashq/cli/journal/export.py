@@ -10,9 +10,10 @@ from rich.console import Console
 
 from flashq._core.replay import DamagedRecord
 from flashq.cli.files import check_new, replacing
-from flashq.cli.journal.common import Bar, data_directory, note_of, running
+from flashq.cli.journal.common import Bar, data_directory, note_json, note_of, running
 from flashq.cli.journal.sqlite import write_tables
 from flashq.cli.journal.state import State
+from flashq.cli.json_option import json_option
 from flashq.storage.base import DamageError
 from flashq.storage.journal.live import read_live
 from flashq.storage.journal.reading import Recovered
@@ -26,8 +27,9 @@ OFTEN = 1000  # jobs between two looks at the bar
 @click.option("--sqlite", "database", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Make an SQLite database of jobs, logs, queues, counts, keys and cron entries instead.")
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
+@json_option("Tell how many jobs it wrote as an object {jobs, position, running} on stderr; errors as well.")
 @data_directory
-def command(directory: Path, output: Path | None, database: Path | None, force: bool) -> None:
+def command(directory: Path, output: Path | None, database: Path | None, force: bool, as_json: bool) -> None:
     """Write all jobs as they are at the end of the log: an object a line with what GETJOB shows, and result and logs.
 
     The jobs are loaded into the memory of this process. Nothing in the directory is changed, and a server may be using
@@ -50,7 +52,11 @@ def command(directory: Path, output: Path | None, database: Path | None, force: 
         else:
             _write_lines(sys.stdout.buffer, state, bar)
             sys.stdout.buffer.flush()
-    _tell(state, found, pid)
+    kept = sum(1 for _id in state.ids())
+    if as_json:
+        note_json({"jobs": kept, "position": found.position, "running": pid})
+    else:
+        _tell(kept, found, pid)
 
 
 def load(directory: Path, bar: Bar) -> tuple[State, Recovered]:
@@ -82,9 +88,8 @@ def _write_lines(out: BinaryIO, state: State, bar: Bar) -> None:
         out.write(state.job(id) + b"\n")
 
 
-def _tell(state: State, found: Recovered, pid: str | None) -> None:
+def _tell(kept: int, found: Recovered, pid: str | None) -> None:
     console = Console(stderr=True)
-    kept = sum(1 for _id in state.ids())
     console.print(f"{kept:,} jobs as of record {found.position}", highlight=False)
     if pid is not None:
         console.print(note_of(pid), soft_wrap=True, highlight=False)

@@ -14,10 +14,11 @@ from flashq.cli.journal.report import (
     print_files,
     print_records,
 )
+from flashq.cli.json_option import json_option
 
 
 @click.command(name="inspect")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@json_option()
 @data_directory
 def command(directory: Path, as_json: bool) -> None:
     """Show the files of a data directory, the records in them, and how the log ends.

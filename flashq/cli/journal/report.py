@@ -104,16 +104,17 @@ def as_dict(report: Report) -> dict[str, Any]:
         "torn_at": torn[1] if torn else None,
         "torn_bytes": torn[2] if torn else 0,
         "start_refused": report.refusal,
-        "checkpoints": [_facts(one) for one in seen.checkpoints],
-        "segments": [_facts(one) for one in seen.segments],
+        "checkpoints": [facts_of(one) for one in seen.checkpoints],
+        "segments": [facts_of(one) for one in seen.segments],
         "others": [{"file": path.name, "used": used} for path, used in seen.others],
         "records": {"log": report.log, "checkpoints": report.state},
-        "damages": [_facts(one) for one in report.damages],
+        "damages": [facts_of(one) for one in report.damages],
         "jobs": report.counts,
     }
 
 
-def _facts(facts: Any) -> dict[str, Any]:
+def facts_of(facts: Any) -> dict[str, Any]:
+    """Of one file, or of one damage."""
     values = {name: getattr(facts, name) for name in facts.__dataclass_fields__}
     path = values.pop("path", None) or values.pop("file")
     return {"file": path.name, **values}

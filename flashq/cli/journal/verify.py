@@ -9,6 +9,7 @@ from flashq._core.replay import DamagedRecord
 from flashq.cli.journal.common import Bar, data_directory, print_json, size_text
 from flashq.cli.journal.report import Report, as_dict, examine, print_damages, print_end
 from flashq.cli.journal.state import State
+from flashq.cli.json_option import json_option
 from flashq.storage.base import DamageError
 from flashq.storage.journal.facts import Damage
 from flashq.storage.journal.reading import Nothing
@@ -16,7 +17,7 @@ from flashq.storage.journal.reading import Nothing
 
 @click.command(name="verify")
 @click.option("--deep", is_flag=True, help="Load all jobs as a start does, and check their counts. Takes their memory.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+@json_option()
 @data_directory
 def command(directory: Path, deep: bool, as_json: bool) -> None:
     """Read and check all files: checksums, the chain of the log, the form of each record.

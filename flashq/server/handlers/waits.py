@@ -1,6 +1,7 @@
 """WAITJOB: requests that wait for the end of a job."""
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -40,6 +41,7 @@ class Engine(Protocol):
 
     def get_state(self, id: int) -> str: ...
     def get_result(self, id: int, msgpack: bool) -> bytes | None: ...
+    def get_progress(self, id: int) -> tuple[int, str | None] | None: ...
     @property
     def mono(self) -> int: ...
 
@@ -76,7 +78,7 @@ class WaitHandlers:
         id, timeout = call.values["id"], call.values["timeout"]
         state = self._engine.get_state(id)
         if state == "completed":
-            return _body(self._engine.get_result(id, call.msgpack))
+            return self._kept(id, call.msgpack)
         if state in ("unknown", "failed"):
             raise Refused(WAIT_FAILED if state == "failed" else WAIT_UNKNOWN)
         if timeout == 0:
@@ -86,6 +88,13 @@ class WaitHandlers:
         self._parked.check(call.connection)
         self._park(Wait(call, self._engine.mono + timeout))
         return None
+
+    def _kept(self, id: int, msgpack: bool) -> Body:
+        """What is still there of a completed job; a job that is not kept whole has no progress either."""
+        result = self._engine.get_result(id, msgpack)
+        if result is None and self._engine.get_progress(id) is None:
+            return {"kept": False}
+        return _body(result)
 
     def _park(self, wait: Wait) -> None:
         self._bus.watching = True
@@ -116,16 +125,19 @@ class WaitHandlers:
                 continue
             for wait in tuple(self._jobs[id]):
                 error = {"completed": None, "failed": WAIT_FAILED, "unknown": WAIT_UNKNOWN}[state]
-                self._ended(wait, error, self._engine.get_result(id, wait.call.msgpack), wait.call.msgpack)
+                self._end(wait, error, partial(self._kept, id, wait.call.msgpack))
 
     def _ended(self, wait: Wait, error: ErrorCode | None, result: bytes | None, in_msgpack: bool) -> None:
+        self._end(wait, error, lambda: _body(
+            None if result is None else in_format(result, in_msgpack, wait.call.msgpack)))
+
+    def _end(self, wait: Wait, error: ErrorCode | None, body: Callable[[], Body]) -> None:
         call = wait.call
         if error is not None:
             self._refused(wait, Refused(error))
             return
         try:
-            body = _body(None if result is None else in_format(result, in_msgpack, call.msgpack))
-            reply = encode_ok(call.msgpack, call.req_id, body)
+            reply = encode_ok(call.msgpack, call.req_id, body())
         except Exception:
             self._log.error("command_failed", command="WAITJOB", exception=traceback.format_exc())
             reply = self._refuse.reply(call.msgpack, call.req_id, INTERNAL_ERROR)

@@ -1,5 +1,4 @@
 """Waits for a job's result, and tells a result that is no longer kept from None."""
-from dataclasses import replace
 from typing import Any, Final
 
 from flashq.client.call import Call, Reply
@@ -10,7 +9,7 @@ NOT_KEPT: Final = object()      # in place of the result
 
 def wait_job(id: int, timeout: int) -> Call[Any]:
     """As `reading.wait_job`, but for NOT_KEPT. `timeout` in ms."""
-    return replace(reading.wait_job(id, timeout=timeout), read=_result)
+    return reading.wait_job(id, timeout=timeout)._replace(read=_result)
 
 
 def _result(reply: Reply) -> Any:

@@ -20,6 +20,9 @@ from flashq.client.results import (
     ServerInfo,
     Stats,
     StoreInfo,
+    Times,
+    WorkerInfo,
+    WorkerList,
 )
 from flashq.client.shapes import Attempt, Job, State
 
@@ -147,8 +150,15 @@ def metrics(reply: Reply) -> Metrics:
     """Of METRICS."""
     raw = reply["metrics"]
     raw["store"] = take_over(StoreInfo, raw["store"])
+    for one in (raw, *raw["queues"]):
+        one.update((name, take_over(Times, one[name])) for name in ("wait_ms", "processing_ms") if name in one)
     raw["queues"] = _list(QueueMetrics, raw["queues"])
     return take_over(Metrics, raw)
+
+
+def workers(reply: Reply) -> WorkerList:
+    """Of WORKERS."""
+    return WorkerList(_list(WorkerInfo, reply["workers"]), reply["total"])
 
 
 def crons(reply: Reply) -> list[CronEntry]:

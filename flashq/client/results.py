@@ -178,19 +178,37 @@ class Stats:
 
 
 @dataclass(frozen=True)
+class Times:
+    """How long something took in the last one to two minutes: how often it was counted, and percentiles in ms."""
+
+    count: int
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+NO_TIMES = Times(0, None, None, None)
+
+
+@dataclass(frozen=True)
 class QueueMetrics:
-    """One queue of METRICS."""
+    """One queue of METRICS; what follows `rate_limit` a server of an older version does not tell."""
 
     name: str
     pending: int
     processing: int
     dlq: int
     rate_limit: int | None
+    waiting_pulls: int = 0
+    workers: int = 0
+    busy_workers: int = 0
+    wait_ms: Times = NO_TIMES
+    processing_ms: Times = NO_TIMES
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """Totals since the start, and how fast it goes now."""
+    """Totals since the start, and how fast it goes now; what follows `queues` likewise."""
 
     total_pushed: int
     total_completed: int
@@ -199,6 +217,33 @@ class Metrics:
     avg_latency_ms: float
     store: StoreInfo
     queues: list[QueueMetrics]
+    connections: int = 0
+    workers: int = 0
+    busy_workers: int = 0
+    waiting_pulls: int = 0
+    wait_ms: Times = NO_TIMES
+    processing_ms: Times = NO_TIMES
+
+
+@dataclass(frozen=True)
+class WorkerInfo:
+    """A connection that works: holds jobs, waits in a pull, or pulled lately. Times are ms since 1970."""
+
+    session: str | None
+    address: str | None
+    connected_at: int
+    last_pull_at: int | None
+    active: int
+    waiting_pulls: int
+    queues: list[str]
+
+
+@dataclass(frozen=True)
+class WorkerList:
+    """Some workers, and how many there are in all."""
+
+    workers: list[WorkerInfo]
+    total: int
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,4 @@
 """Percentiles of how long something took in the last one to two minutes."""
-from libc.math cimport ceil
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
@@ -38,6 +37,8 @@ cdef void latency_find(Latency* of, uint64_t mono, uint64_t since, uint64_t unti
 
 cdef void spread_add(Spread* to, Latency* of, uint64_t mono) noexcept nogil:
     cdef uint32_t i, count
+    if mono >= of.turn_at + HALF_MS:
+        return                          # nothing was counted for so long: most queues of many
     latency_turn(of, mono)
     for i in range(<uint32_t>BUCKETS):
         count = of.counts[i] + of.counts[BUCKETS + i]
@@ -55,12 +56,12 @@ cdef inline double middle_of(uint32_t bucket) noexcept nogil:
     return <double>least + <double>((<uint64_t>1 << (octave - 1)) - 1) / 2
 
 
-cdef double spread_percentile(const Spread* of, double percent) noexcept nogil:
-    cdef uint64_t wanted = <uint64_t>ceil(percent / 100 * <double>of.count)
+cdef void spread_percentiles(const Spread* of, double[PERCENTS_SIZE] out) noexcept nogil:
+    cdef double[PERCENTS_SIZE] percents = [50, 95, 99]
     cdef uint64_t seen = 0
-    cdef uint32_t i
-    for i in range(<uint32_t>BUCKETS):
-        seen += of.counts[i]
-        if seen and seen >= wanted:
-            return middle_of(i)
-    return -1
+    cdef uint32_t i = 0, at
+    for at in range(<uint32_t>PERCENTS_SIZE):
+        while i < BUCKETS and <double>(seen + of.counts[i]) < percents[at] / 100 * <double>of.count:
+            seen += of.counts[i]
+            i += 1
+        out[at] = middle_of(i)

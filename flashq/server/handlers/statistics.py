@@ -66,7 +66,6 @@ class StatisticsHandlers:
     def metrics(self, _call: Call) -> Body:
         """Numbers for people and graphs; the numbers are there from the first moment on."""
         found, crowd = self._engine.metrics(), self.crowd.count()
-        gauges = self._gauges.queues()
         return {
             "metrics": {
                 "total_pushed": found["pushed"],
@@ -77,7 +76,7 @@ class StatisticsHandlers:
                 **self._gauges.times(),
                 **crowd,
                 "store": self.store(),
-                "queues": [{**_queue_metrics(queue), **gauges[queue["name"]]} for queue in self._engine.queues()],
+                "queues": self._gauges.queues(),
             }
         }
 
@@ -106,13 +105,3 @@ def store_body(durability: str, health: str, position: int, durable: int = 0, pe
     """How a store is, as METRICS tells it."""
     return {"durability": durability, "health": health, "position": position, "durable": durable,
             "pending_bytes": pending_bytes, "log_bytes": log_bytes, "checkpoint_bytes": checkpoint_bytes}
-
-
-def _queue_metrics(queue: dict[str, Any]) -> Body:
-    return {
-        "name": queue["name"],
-        "pending": queue["waiting"] + queue["delayed"],
-        "processing": queue["active"],
-        "dlq": queue["failed"],
-        "rate_limit": queue["rate_limit"],
-    }

@@ -26,7 +26,6 @@ cdef inline void latency_turn(Latency* of, uint64_t mono) noexcept nogil:
     of.half ^= 1
     memset(&of.counts[of.half * BUCKETS], 0, BUCKETS * sizeof(of.counts[0]))
     of.turn_at = (mono // HALF_MS + 1) * HALF_MS     # at the same times in all queues, so that they can be added
-    of.since = of.until = of.place = 0
 
 
 cdef void latency_find(Latency* of, uint64_t mono, uint64_t since, uint64_t until) noexcept nogil:

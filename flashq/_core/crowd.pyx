@@ -12,7 +12,7 @@ from flashq._core.shardmap cimport SHARDS
 from flashq._core.state cimport PULLED_KEPT, Core, Peer, Queue, Standing, Waiter
 
 cdef enum:
-    MOST_STEPS = 20000          # jobs looked at, and as many parked pulls, over all connections: about a millisecond
+    MOST_STEPS = 20000          # jobs looked at, and as many parked pulls, over all connections: 3 ms of 10,000 workers
     LEAST_STEPS = 4             # of each connection, however many there are
     MOST_QUEUES = 128           # of one connection; a pull may name 100
 

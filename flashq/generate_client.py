@@ -195,7 +195,7 @@ def _result_names() -> tuple[str, ...]:
     words = {word for one in METHODS for word in one.returns.replace("[", " ").replace("]", " ").split()}
     return tuple(sorted(words & {
         "BatchResult", "ServerInfo", "Explanation", "Progress", "JobPage", "JobCounts", "LogLine", "QueueInfo", "Stats",
-        "Metrics", "CronEntry", "Flow", "Children"}))
+        "Metrics", "WorkerList", "CronEntry", "Flow", "Children"}))
 
 
 def _function(command: Command) -> str:

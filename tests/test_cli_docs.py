@@ -23,7 +23,7 @@ from support.terminal import Terminal, row_of
 PAGE = PROJECT_ROOT / "docs" / "cli.md"
 REFERENCE = PROJECT_ROOT / "docs" / "cli-reference.md"
 SEEN_AT = {"top": "flashq top", "doctor": "flashq doctor", "bench": "flashq bench"}
-SHOWN_ROWS = 13
+SHOWN_ROWS = 15
 
 
 class Page:
@@ -112,7 +112,7 @@ def test_the_page_shows_what_the_commands_print(
 
 def test_a_shape_tells_texts_apart_but_not_numbers() -> None:
     assert shape("1,234 jobs   in 3m 5s, Mon 7") == shape("7 jobs in 20s, Tue 12") != shape("7 job in 20s, Tue 12")
-    assert shape("820 ms") == shape("3d 4h") == shape("59s") == "SPAN"
+    assert shape("820 ms") == shape("3d 4h") == shape("59s") == shape("<1 ms") == "SPAN"
 
 
 # --- the reference

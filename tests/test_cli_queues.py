@@ -41,8 +41,12 @@ def test_queues_and_stats(cli: Cli, queue_name: str) -> None:
     stats = cli("stats", "--json").object
     assert stats["queues"][queue_name]["waiting"] == 2 and stats["metrics"]["store"]["health"] == "ok"
     assert not {"ok", "success", "reqId"} & set(stats)
+    assert stats["metrics"]["wait_ms"]["count"] >= 1 and stats["metrics"]["processing_ms"]["p99"] >= 0
+    assert stats["metrics"]["connections"] >= 1 and stats["metrics"]["workers"] >= 0
     shown = cli("stats").out
     assert "since the start:" in shown and "storage: commit, ok" in shown
+    assert "p50, p95, p99 of waiting: " in shown and "of waiting: -" not in shown and "; of work: -" not in shown
+    assert "workers " in shown and "waiting pulls 0" in shown
 
 
 def test_queues_that_hold_nothing_are_listed_on_request(cli: Cli, queue_name: str) -> None:

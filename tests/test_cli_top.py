@@ -15,10 +15,11 @@ from rich.text import Text
 from conftest import StartServer
 from flashq.cli.top.keys import Keys
 from flashq.cli.top.readings import History, Reading, Row, View
-from flashq.cli.top.screen import ORDERS, State, draw
+from flashq.cli.top.screen import HEAD_LINES, ORDERS, State, draw
+from flashq.cli.top.tables import TABLES
 from flashq.cli.top.watcher import Watcher
 from flashq.client import FlashQ
-from flashq.client.results import Metrics, QueueInfo, StoreInfo
+from flashq.client.results import NO_TIMES, Metrics, QueueInfo, QueueMetrics, StoreInfo, Times, WorkerInfo
 from support.cli import cli_of
 from support.clients import url_of
 from support.server import ServerProcess
@@ -72,8 +73,11 @@ def test_the_screen_at_80x24(busy: ServerProcess, top: Top) -> None:
     terminal.wait(lambda: "-" not in row_of(terminal, "emails")[5:7], "the second reading")
     assert terminal.lines[0].startswith("flashQ 0.1.0  flashq://127.0.0.1:") and terminal.lines[0].endswith("UTC")
     assert terminal.lines[2] == "waiting 3   delayed 1   active 0   dead 2   in 3 queues"
-    assert terminal.lines[3] == "storage commit, ok, 0 bytes not written"
-    assert terminal.lines[5].split() == ["QUEUE", "waiting", "delayed", "active", "dead", "done/s", "oldest", "limits"]
+    assert terminal.lines[3] == "workers 0, busy 0   waiting pulls 0   connections 1"
+    assert terminal.lines[4].startswith("p50, p95, p99 of waiting: ")
+    assert terminal.lines[5] == "storage commit, ok, 0 bytes not written"
+    assert terminal.lines[7].split() == [
+        "QUEUE", "waiting", "delayed", "active", "dead", "done/s", "oldest", "workers", "limits"]
     assert row_of(terminal, "emails")[1:6] == ["3", "0", "0", "0", "0.0"]
     assert row_of(terminal, "webhooks")[4] == "2"
     assert "q quit" in terminal.lines[23] and all(len(line) <= 80 for line in terminal.lines)
@@ -105,6 +109,45 @@ def test_keys_pause_resume_and_retry(start_server: StartServer, top: Top) -> Non
     terminal.type("kr")
     terminal.wait_for("reports has no dead letters")
     assert cli("dlq", "list", "webhooks", "--json").lines == []
+
+
+def test_the_views(start_server: StartServer, top: Top) -> None:
+    """v goes from the queues to the times, on to the workers, and back."""
+    server = fill(start_server())
+    with FlashQ(url_of(server), session="worker-1") as worker, FlashQ(url_of(server)) as other:
+        job = worker.pull("emails", timeout=0)
+        assert job is not None
+        worker.ack(job)
+        worker.pull("emails", timeout=0)
+        other.pull("reports", timeout=0)
+        terminal = top(server)
+        terminal.wait(lambda: "workers 2, busy 1 " in terminal.text, "the workers")
+        assert row_of(terminal, "emails")[7] == "1"
+        assert "of waiting: -" not in terminal.text and "of work: -" not in terminal.text
+        terminal.type("v")
+        terminal.wait(lambda: terminal.lines[7].split()[1:3] == ["wait", "p50"], "the times")
+        cells = row_of(terminal, "emails")[1:]
+        assert len(cells) == 6 and "-" not in cells
+        assert row_of(terminal, "reports")[1:] == ["-"] * 6
+        terminal.type("v")
+        terminal.wait(lambda: terminal.lines[7].startswith("WORKER") and "2 of 2" in terminal.lines[23], "the workers")
+        rows = [line.split() for line in terminal.lines[8:10]]
+        assert all(row[0].startswith("127.0.0.1:") for row in rows)
+        assert sorted((row[1], row[-1]) for row in rows) == [("0", "reports"), ("1", "emails")]
+        terminal.type("jpr")            # no queue is selected that these could act on
+        terminal.type("v")
+        terminal.wait(lambda: terminal.lines[7].startswith("QUEUE"), "the queues")
+        assert "paused" not in terminal.text
+        terminal.type("q")
+        assert terminal.end() == 0 and terminal.restored()
+
+
+def test_nobody_works(start_server: StartServer, top: Top) -> None:
+    terminal = top(start_server())
+    terminal.wait_for("no queue holds a job")
+    terminal.type("vv")
+    terminal.wait_for("nobody pulls")
+    assert "0 of 0" in terminal.lines[23]
 
 
 def test_it_follows_the_size_of_the_terminal(busy: ServerProcess, top: Top) -> None:
@@ -177,6 +220,8 @@ def test_without_a_terminal(busy: ServerProcess) -> None:
     assert first["pushed_rate"] is None and second["pushed_rate"] == 0
     rows = {row["name"]: row for row in second["rows"]}
     assert (rows["webhooks"]["dead"], rows["emails"]["waiting"]) == (2, 3) and rows["emails"]["oldest_ms"] > 0
+    assert second["workers"] == len(second["worker_list"]) == 0
+    assert set(second["wait_ms"]) == set(rows["emails"]["processing_ms"]) == {"count", "p50", "p95", "p99"}
 
 
 # --- readings
@@ -184,7 +229,7 @@ def test_without_a_terminal(busy: ServerProcess) -> None:
 
 def metrics(pushed: int, completed: int = 0, failed: int = 0) -> Metrics:
     store = StoreInfo("commit", "ok", 0, 0, 0, 0, 0)
-    return Metrics(pushed, completed, failed, 0.0, 12.0, store, [])
+    return Metrics(pushed, completed, failed, 0.0, 12.0, store, [QueueMetrics("a", 5, 1, 2, None)])
 
 
 def queue(name: str, completed: int) -> QueueInfo:
@@ -200,7 +245,7 @@ def test_rates_are_taken_over_the_last_readings() -> None:
         view = history.add(Reading(10.0 + second, metrics(100 + 20 * second, 50 + 10 * second, second),
                                    [queue("a", 50 + 10 * second)], {}))
     assert (view.pushed_rate, view.done_rate, view.dead_rate) == (20.0, 10.0, 1.0)
-    assert view.rows[0] == Row("a", 2, 3, 1, 2, 140, 10.0, None, False, "")
+    assert view.rows[0] == Row("a", 2, 3, 1, 2, 140, 10.0, None, False, "", 0, 0, 0, NO_TIMES, NO_TIMES)
 
 
 def test_a_server_that_began_anew_has_no_rates_below_zero() -> None:
@@ -213,9 +258,15 @@ def test_a_server_that_began_anew_has_no_rates_below_zero() -> None:
 # --- the screen
 
 
+SOME_TIMES = Times(3, 0.0, 13.5, 10.0**9)
+
+
 def some_view(rows: int) -> View:
-    made = tuple(Row(f"queue-{n:03}", n, 0, 0, n % 2, 0, None, n, n % 3 == 0, "") for n in range(rows))
-    return View(1.0, 2.0, None, 3.0, 1, 2, 3, 4, "commit", "ok", 5, made)
+    made = tuple(Row(f"queue-{n:03}", n, 0, 0, n % 2, 0, None, n, n % 3 == 0, "", n, 0, 0, SOME_TIMES, NO_TIMES)
+                 for n in range(rows))
+    workers = tuple(WorkerInfo(None, f"[::1]:{n}" if n % 2 else None, n, n or None, n, 0, ["a", "b"] * n)
+                    for n in range(rows))
+    return View(1.0, 2.0, None, 3.0, 1, 2, 3, 4, "commit", "ok", 5, 6, 7, 8, 9, SOME_TIMES, NO_TIMES, made, workers)
 
 
 def text_of(view: View | None, error: str | None, state: State, width: int, height: int) -> list[Text]:
@@ -224,12 +275,12 @@ def text_of(view: View | None, error: str | None, state: State, width: int, heig
 
 
 @given(width=st.integers(10, 200), height=st.integers(3, 60), rows=st.integers(0, 100), moved=st.integers(-200, 200),
-       order=st.sampled_from(sorted(ORDERS)), error=st.none() | st.text(max_size=100))
-def test_the_screen_fits_any_terminal(width: int, height: int, rows: int, moved: int, order: str,
-                                      error: str | None) -> None:
-    view, state = some_view(rows), State(order=order)
+       order=st.sampled_from(sorted(ORDERS)), error=st.none() | st.text(max_size=100), table=st.sampled_from([*TABLES]))
+def test_the_screen_fits_any_terminal(width: int, height: int, rows: int, moved: int, order: str, error: str | None,
+                                      table: str) -> None:
+    view, state = some_view(rows), State(order=order, shown=table)
     text_of(view, error, state, width, height)
-    state.move(state.rows(view), moved)
+    state.move(state.lines(view), moved)
     lines = text_of(view, error, state, width, height)
     assert len(lines) == height and all(line.cell_len <= width for line in lines)
     console = Console(width=width, height=height, force_terminal=True, color_system=None)
@@ -237,16 +288,23 @@ def test_the_screen_fits_any_terminal(width: int, height: int, rows: int, moved:
         console.print(draw(view, error, 0.0, "flashQ", state, width, height))
     assert capture.get().count("\n") == height
     if rows and height > 12:
-        assert any(line.plain.startswith(str(state.selected)[:9]) for line in lines)
-        assert state.selected in state.names and len(state.names) <= height
+        assert any("reverse" in str(span.style) for line in lines[HEAD_LINES:] for span in line.spans)
+        name = next(line.name for line in state.lines(view) if line.key == state.key)
+        assert any(line.plain.startswith(name[:9]) for line in lines)
+        assert (state.selected in state.names) is (table == "queues") and len(state.names) <= height
 
 
 @pytest.mark.parametrize("count", [0, 99_999, 999_999, 12_345_678, 5_000_000_000])
 def test_large_numbers_keep_their_columns(count: int) -> None:
-    row = Row("x" * 60, count, count, count, count, count, float(count), 10**10, False, "paused")
-    view = View(1.0, 1.0, 1.0, 1.0, count, count, count, count, "commit", "ok", 0, (row,))
-    cells = text_of(view, None, State(), 80, 24)[6].plain.split()
-    assert len(cells) == 8 and cells[-1] == "paused"
+    times = Times(count, float(count), float(count), float(count))
+    row = Row("x" * 60, count, count, count, count, count, float(count), 10**10, False, "paused", count, count, count,
+              times, times)
+    worker = WorkerInfo("x" * 60, None, 0, 0, count, count, ["y" * 60])
+    view = View(1.0, 1.0, 1.0, 1.0, count, count, count, count, "commit", "ok", 0, count, count, count, count, times,
+                times, (row,), (worker,))
+    cells = {table: text_of(view, None, State(shown=table), 80, 24)[HEAD_LINES].plain.split() for table in TABLES}
+    assert len(cells["queues"]) == 9 and cells["queues"][-1] == "paused"
+    assert len(cells["times"]) == 7 and len(cells["workers"]) == 6
 
 
 def test_before_the_first_reading_there_is_a_screen_too() -> None:

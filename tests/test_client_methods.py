@@ -209,7 +209,7 @@ def emptying(client: Either, queue: str) -> None:
         client.clean(queue, 0, "asleep")
 
 
-@walk("STATS", "METRICS")
+@walk("STATS", "METRICS", "WORKERS")
 def statistics(client: Either, queue: str) -> None:
     client.push(queue)
     stats = client.stats()
@@ -217,8 +217,19 @@ def statistics(client: Either, queue: str) -> None:
     assert stats.queued >= 1 and "processing" in repr(stats)
     metrics = client.metrics()
     (mine,) = (one for one in metrics.queues if one.name == queue)
-    assert mine == kinds.QueueMetrics(queue, 1, 0, 0, None) and metrics.total_pushed >= 1
+    none = kinds.Times(0, None, None, None)
+    assert mine == kinds.QueueMetrics(queue, 1, 0, 0, None, 0, 0, 0, none, none) and metrics.total_pushed >= 1
     assert (metrics.store.durability, metrics.store.health) == ("commit", "ok") and metrics.store.position > 0
+    job = client.pull(queue, timeout=0)
+    assert isinstance(job, Job)
+    found = client.workers(queue)
+    (worker,) = found.workers
+    assert found.total == 1 and worker.active >= 1 and queue in worker.queues and worker.session is not None
+    client.ack(job)
+    metrics = client.metrics()
+    (mine,) = (one for one in metrics.queues if one.name == queue)
+    assert (mine.workers, mine.wait_ms.count, mine.processing_ms.count) == (1, 1, 1) and metrics.workers >= 1
+    assert metrics.wait_ms.p99 is not None and metrics.wait_ms.p99 >= 0 and metrics.connections >= 1
 
 
 @walk("CRON", "CRONDELETE", "CRONLIST")

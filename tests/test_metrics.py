@@ -1,13 +1,15 @@
 """METRICS: the numbers that clients format, from the first moment on and through time."""
 
-
+from typing import Any
 
 from support.server import ServerProcess
 from support.simulated import Client, Simulation
 from support.wire import Codec
 
+NONE = {"count": 0, "p50": None, "p95": None, "p99": None}
 
-def metrics(client: Client) -> dict[str, object]:
+
+def metrics(client: Client) -> dict[str, Any]:
     return dict(client.ok("METRICS")["metrics"])
 
 
@@ -22,7 +24,8 @@ def complete(sim: Simulation, client: Client, ms: int) -> None:
 def test_of_an_empty_server(client: Client) -> None:
     found = metrics(client)
     assert found == {"total_pushed": 0, "total_completed": 0, "total_failed": 0, "jobs_per_second": 0.0,
-                     "avg_latency_ms": 0.0, "queues": [],
+                     "avg_latency_ms": 0.0, "wait_ms": NONE, "processing_ms": NONE, "connections": 1, "workers": 0,
+                     "busy_workers": 0, "waiting_pulls": 0, "queues": [],
                      "store": {"durability": "memory", "health": "ok", "position": 0, "durable": 0, "pending_bytes": 0,
                                "log_bytes": 0, "checkpoint_bytes": 0}}
     assert type(found["jobs_per_second"]) is float and type(found["avg_latency_ms"]) is float
@@ -38,7 +41,9 @@ def test_totals_and_queues(sim: Simulation, client: Client) -> None:
     found = metrics(client)
     assert (found["total_pushed"], found["total_completed"], found["total_failed"]) == (6, 2, 1)
     assert found["avg_latency_ms"] == 40.0
-    assert found["queues"] == [
+    counts = [{key: queue[key] for key in ("name", "pending", "processing", "dlq", "rate_limit")}
+              for queue in found["queues"]]
+    assert counts == [
         {"name": "b", "pending": 2, "processing": 1, "dlq": 0, "rate_limit": 7},
         {"name": "q", "pending": 0, "processing": 0, "dlq": 1, "rate_limit": None},
     ]
@@ -72,3 +77,6 @@ def test_on_a_real_server(server: ServerProcess, codec: Codec, queue_name: str) 
         assert after["total_pushed"] == before["total_pushed"] + 1
         assert after["total_completed"] == before["total_completed"] + 1
         assert after["jobs_per_second"] > 0 and after["avg_latency_ms"] >= 0
+        (queue,) = (one for one in after["queues"] if one["name"] == queue_name)
+        assert (queue["wait_ms"]["count"], queue["processing_ms"]["count"], queue["workers"]) == (1, 1, 1)
+        assert after["wait_ms"]["p99"] >= 0 and after["workers"] >= 1

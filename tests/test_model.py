@@ -432,9 +432,9 @@ TestStoredServer.settings = STEPS
 
 
 # Held against models or rules of their own: test_kv, test_pubsub, test_events, test_waitjob, test_cron, test_metrics,
-# test_relations, test_receipts.
+# test_workers_seen, test_relations, test_receipts.
 ELSEWHERE = ("kv.", "pubsub.", "events.", "waits.", "cron.", "flows.", "syncs.", "statistics.metrics",
-             "reading.explain")
+             "statistics.workers", "reading.explain")
 
 
 def test_every_command_is_in_the_model() -> None:

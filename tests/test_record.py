@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from flashq.client.endpoint import Endpoint
-from flashq.client.readers import take_over
-from flashq.client.record import Record
+from flashq.client.record import Record, take_over
 from flashq.client.results import Receipt
 
 

@@ -75,6 +75,9 @@ cdef class Connection(Outlet):
             self.closed = True
             transport.abort()
             return
+        hub.tick()
+        hub.made += 1
+        self.number, self.made_at = hub.made, hub.engine.core.now
         hub.open_connections.add(self)
         transport.set_write_buffer_limits(high=hub.write_high_water)
         sock = transport.get_extra_info("socket")

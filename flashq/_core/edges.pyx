@@ -4,11 +4,11 @@ from libc.string cimport memcpy, memset
 
 from flashq._core.job cimport (
     ENDED_DEPENDENCY_FAILED, OUTCOME_COMPLETED, OUTCOME_FAILED, OUTCOME_NONE, STATE_COMPLETED,
-    STATE_DELAYED, STATE_FAILED, STATE_WAITING, STATE_WAITING_CHILDREN, Awaited, Edge, Job,
+    STATE_DELAYED, STATE_FAILED, STATE_WAITING_CHILDREN, Awaited, Edge, Job,
 )
 from flashq._core.jobs cimport job_find, job_gone, job_log
 from flashq._core.json_write cimport literal_put, u64_put
-from flashq._core.lifecycle cimport job_bury, job_detach, job_place
+from flashq._core.lifecycle cimport job_bury, job_detach, job_place, job_waits
 from flashq._core.namemap cimport NameMap, name_add, name_find, name_hash, name_remove
 from flashq._core.queue cimport deadline_lower
 from flashq._core.records cimport record_state, record_ties
@@ -216,7 +216,7 @@ cdef void edges_free(Core* core, Relations* relations) noexcept nogil:
 
 cdef void wait_over(Core* core, Job* job) noexcept nogil:
     job_detach(core, job)
-    job.state = STATE_WAITING
+    job_waits(core, job)
     if job.run_at > core.now:
         job.state = STATE_DELAYED
         job.deadline = core.mono + job.run_at - core.now

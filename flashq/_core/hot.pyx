@@ -12,6 +12,7 @@ from flashq._core.lifecycle cimport FailOrder, job_beat, job_complete, job_fail
 from flashq._core.lanes cimport wanted_read
 from flashq._core.manage cimport manage_execute
 from flashq._core.peers cimport peer_replied
+from flashq._core.pulled cimport pulled_note, pulled_several
 from flashq._core.pushkeys cimport push_key_answers, push_key_open, push_key_settle
 from flashq._core.queue cimport queue_name_check, queue_open
 from flashq._core.receipt cimport replied
@@ -264,6 +265,7 @@ cdef int pull(Core* core, Peer* peer, Request* request, uint64_t count, bint man
     status = queue_open(core, &request.queue, &queue)
     if status != OK:
         return problem(request, status, core.limits.queue_names)
+    pulled_note(core, peer, queue)
     if count > MAX_BATCH:
         count = MAX_BATCH
         request.count = count
@@ -282,6 +284,7 @@ cdef int pull_several(Core* core, Peer* peer, Request* request, uint64_t count, 
     status = several_open(core, request, &several)
     if status != OK:
         return status
+    pulled_several(core, peer, several.queues, several.count)
     if count > MAX_BATCH:
         count = MAX_BATCH
         request.count = count

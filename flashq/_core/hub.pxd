@@ -21,6 +21,7 @@ cdef class Hub:
     cdef set open_connections
     cdef size_t max_frame       # bytes
     cdef size_t input_bytes     # of unfinished frames, over all connections
+    cdef uint64_t made          # connections taken since the start
     cdef uint32_t gone          # connections lost since the heap was trimmed
     cdef uint32_t max_connections
     cdef readonly uint64_t refused

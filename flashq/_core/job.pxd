@@ -199,7 +199,9 @@ cdef struct Job:                # 128 bytes: two cache lines
     uint32_t generation         # of its queue when it got in line: a drain ends the older ones
     uint8_t reason              # Ending, while failed; else 0
     uint8_t[3] unused           # keep the size a multiple of 16
-    uint64_t deadline           # while delayed: monotonic ms of its end; once completed or failed: wall ms of that
+    # While delayed: monotonic ms of its end. Once completed or failed: wall ms of that. While waiting: ms from run_at
+    # to when it began to; not recorded, so after a restart 0.
+    uint64_t deadline
 
 cdef inline bint job_is(const Job* job, int flag) noexcept nogil:
     return (job.flags & flag) != 0

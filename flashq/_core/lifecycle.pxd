@@ -1,6 +1,6 @@
 """The life of a job: placed, delivered, completed, failed, lost, removed. Each change of state leaves its record."""
 from flashq._core.events cimport EventType
-from flashq._core.job cimport Ending, Job
+from flashq._core.job cimport STATE_WAITING, Ending, Job
 from flashq._core.request cimport Format, Slice
 from flashq._core.state cimport Core, Owner
 from libc.stdint cimport uint64_t
@@ -33,3 +33,8 @@ cdef void job_detach(Core* core, Job* job) noexcept nogil          # out of what
 cdef void job_end_delivery(Core* core, Job* job) noexcept nogil    # an active job: detached, no longer reserved
 cdef void job_take_back(Core* core, Job* job) noexcept nogil       # removed as if it had never been pushed
 cdef void job_erase(Core* core, Job* job, int how) noexcept nogil  # a detached job: unknown from now on; `how` for GONE
+
+cdef inline void job_waits(Core* core, Job* job) noexcept nogil:
+    """From now on; where it stands in line its run_at says, as before."""
+    job.state = STATE_WAITING
+    job.deadline = core.now - job.run_at if core.now > job.run_at else 0

@@ -22,6 +22,7 @@ from flashq._core.job cimport (
     OUTCOME_FAILED, OUTCOME_REMOVED, STATE_ACTIVE, STATE_COMPLETED, STATE_DELAYED, STATE_FAILED, STATE_WAITING,
     Delivery, Extra, job_is,
 )
+from flashq._core.latency cimport latency_add
 from flashq._core.jobs cimport job_arm, job_extra, job_free, job_gone, job_set_message, job_shard, keep, saturated
 from flashq._core.queue cimport (
     active_append, active_remove, deadline_lower, list_append, list_remove, queue_wants_service,
@@ -73,6 +74,7 @@ cdef int job_deliver(Core* core, Job* job, Owner* owner) noexcept nogil:
         job.state = STATE_WAITING
         slab_give(&core.deliveries, delivery)
         return NO_MEMORY
+    latency_add(&queue.wait, core.mono, job.run_at + job.deadline, core.now)
     line_take(core, queue, job)
     active_append(&queue.active, job)
     list_append(&owner.jobs, job, IN_OWNER)
@@ -163,6 +165,7 @@ cdef int job_complete(Core* core, Job* job, const Slice* result, Format format) 
         if keep_result(core, job, result, format) != OK:
             return NO_MEMORY
     job_detach(core, job)
+    latency_add(&queue.processing, core.mono, job.delivery.started_at, core.now)
     queue.completed += 1
     core.completed += 1
     if job.extra != NULL:
@@ -198,7 +201,7 @@ cdef inline uint64_t wait_of(Core* core, const Job* job, const FailOrder* order)
 
 cdef void retry_in(Core* core, Job* job, uint64_t delay) noexcept nogil:
     """After an attempt that ended: waiting at its old place, or delayed."""
-    job.state = STATE_WAITING
+    job_waits(core, job)
     if delay:
         job.state = STATE_DELAYED
         job.run_at = saturated(core.now, delay)
@@ -288,7 +291,7 @@ cdef void job_lose(Core* core, Job* job) noexcept nogil:
     if losses >= core.limits.lost_workers:
         job_bury(core, job, ending, text)
         return
-    job.state = STATE_WAITING
+    job_waits(core, job)
     record_state(core, job)
     job_place(core, job)
 

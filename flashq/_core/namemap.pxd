@@ -31,6 +31,7 @@ cdef struct NameMap:            # linear hashing: grows and shrinks one bucket a
     uint64_t count
 
 cdef NameNode* name_find(NameMap* map, uint64_t hash, const uint8_t* name, uint32_t size) noexcept nogil
+cdef NameNode* name_first(NameMap* map, uint64_t hash) noexcept nogil            # with this hash, whatever its name
 cdef bint name_absent(NameMap* map, uint64_t hash) noexcept nogil                # no name has this hash
 cdef void name_expect(NameMap* map, uint64_t hash) noexcept nogil                # asks for its bucket's memory
 cdef int name_add(NameMap* map, NameNode* node) noexcept nogil                   # OK or NO_MEMORY; not there yet

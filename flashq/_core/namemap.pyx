@@ -214,6 +214,10 @@ cdef NameNode* name_find(NameMap* map, uint64_t hash, const uint8_t* name, uint3
     return node_of(map, hash, &text)
 
 
+cdef NameNode* name_first(NameMap* map, uint64_t hash) noexcept nogil:
+    return node_of(map, hash, NULL)
+
+
 cdef bint name_absent(NameMap* map, uint64_t hash) noexcept nogil:
     return node_of(map, hash, NULL) == NULL
 

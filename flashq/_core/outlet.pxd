@@ -2,6 +2,7 @@
 from flashq._core.hub cimport Endpoint, Hub
 from flashq._core.request cimport Request
 from flashq._core.state cimport Peer
+from libc.stdint cimport uint64_t
 
 cdef class Outlet(Endpoint):
     cdef Hub hub
@@ -15,6 +16,8 @@ cdef class Outlet(Endpoint):
     cdef bint parked            # a request of the cold tier without reqId waits for its reply
     cdef bint writing_paused    # the transport's buffer is full
     cdef bint closed
+    cdef readonly uint64_t number       # of its hub's connections, from 1
+    cdef readonly uint64_t made_at      # wall ms
     cdef int refuse(self, int status, const Request* request) except -1
     cdef int reply_partly(self, const Request* request) except -1
     cdef int put(self, bytes reply) except -1

@@ -49,6 +49,13 @@ cdef class Outlet(Endpoint):
         else:
             peer_replied(&self.hub.engine.core, &self.peer, self.hub.engine.core.committed)
 
+    def address(self):
+        """Of the client, `host:port`; None when it has none, as over a Unix socket."""
+        peer = None if self.transport is None else self.transport.get_extra_info("peername")
+        if not isinstance(peer, tuple):
+            return None
+        return f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
+
     def abort(self, reason):
         """Drop the connection at once, saying why in the log."""
         if self.closed:

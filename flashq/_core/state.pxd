@@ -5,6 +5,7 @@ The Engine class owns the Core; every struct below comes from the Core's slabs a
 from flashq._core.buffer cimport WriteBuffer
 from flashq._core.heap cimport Heap, HeapNode
 from flashq._core.job cimport Awaited, Job
+from flashq._core.latency cimport Latency
 from flashq._core.namemap cimport NameMap, NameNode
 from flashq._core.ready cimport Ready
 from flashq._core.request cimport Format
@@ -129,6 +130,11 @@ cdef struct Queue:              # freed by `queue`, when it holds nothing and is
     Bucket rate
     QueueTimer timer
     bint serving                # stands in Core.serve
+    uint32_t waiting_pulls      # parked pulls that stand in its line
+    uint32_t workers            # as of the last look of `crowd`
+    uint32_t busy_workers       # likewise: those of them that hold its jobs
+    Latency wait                # from when a job may run until a pull takes it
+    Latency processing          # from there until its acknowledgement
 
 cdef struct Session:            # the name in HELLO {session}
     NameNode node               # in Core.sessions; its name is NULL without HELLO
@@ -217,6 +223,13 @@ cdef struct Gate:               # bytes up to `end` may leave once the log is co
     uint64_t synced             # and on disk up to here: of who asked for that; 0 of all others
     uint64_t end                # offset in everything this peer was ever answered
 
+cdef enum:
+    PULLED_KEPT = 8
+
+cdef struct Pulled:             # that a connection pulled from a queue; see `pulled`
+    uint64_t queue              # hash of its name; 0 = none
+    uint64_t at                 # monotonic ms of the last time
+
 cdef struct Peer:               # one client connection, embedded in its Connection, which frees it
     WriteBuffer out             # replies not yet handed to the transport
     uint64_t out_start          # stream offset of out.data[0]
@@ -235,6 +248,7 @@ cdef struct Peer:               # one client connection, embedded in its Connect
     bint dirty
     bint push                   # HELLO {push: true}
     Format format
+    Pulled[PULLED_KEPT] pulled  # each queue once, the last one first
     void* connection            # borrowed: the Connection that embeds this
 
 cdef struct Shard:

@@ -134,6 +134,7 @@ cdef void standing_join(Core* core, Queue* queue, Standing* standing) noexcept n
     else:
         queue.first_waiter = standing
     queue.last_waiter = standing
+    queue.waiting_pulls += 1
     if queue_offers(queue):
         queue_await_token(core, queue)
 
@@ -148,6 +149,7 @@ cdef void standing_leave(Core* core, Standing* standing) noexcept nogil:
         standing.next.prev = standing.prev
     else:
         queue.last_waiter = standing.prev
+    queue.waiting_pulls -= 1
     queue.touched = core.mono
 
 

@@ -14,8 +14,9 @@ from flashq.cli.watching import watch_options, watched
 
 if TYPE_CHECKING:
     from flashq.client import FlashQ
-    from flashq.client.results import Metrics, QueueInfo, Stats
+    from flashq.client.results import Metrics, QueueInfo, Stats, Times
 
+PERCENTS = ("p50", "p95", "p99")
 COLUMNS = ("queue", "#waiting", "#delayed", "#active", "#dead", "#completed", "limits")
 
 
@@ -58,10 +59,16 @@ def limits(one: "QueueInfo") -> str:
     return "; ".join(parts)
 
 
+def percentiles(times: "Times") -> list[str]:
+    """p50, p95 and p99, in words."""
+    found: list[float | None] = [getattr(times, percent) for percent in PERCENTS]
+    return ["-" if ms is None else "<1 ms" if ms < 1 else span(ms) for ms in found]
+
+
 @client_command("stats")
 @watch_options
 def stats(here: Here, watch: bool, every: int) -> None:
-    """Show the totals of the server: jobs by state, rates, latency, and how far the disk is.
+    """Show the totals of the server: jobs by state, rates, latencies, workers, and how far the disk is.
 
     `flashq top` shows the queues as well.
     """
@@ -92,6 +99,10 @@ def _table(counts: "Stats", metrics: "Metrics") -> Group:
         f"{metrics.total_failed:,} dead",
         f"last minute: {metrics.jobs_per_second:,.1f} completed/s; from push to end {span(metrics.avg_latency_ms)} on "
         "average",
+        f"p50, p95, p99 of waiting: {', '.join(percentiles(metrics.wait_ms))}; of work: "
+        f"{', '.join(percentiles(metrics.processing_ms))}",
+        f"workers {metrics.workers:,}, busy {metrics.busy_workers:,}; waiting pulls {metrics.waiting_pulls:,}; "
+        f"connections {metrics.connections:,}",
         f"storage: {store.durability}, {store.health}; {store.pending_bytes:,} bytes not written, "
         f"{store.log_bytes:,} since the last checkpoint",
     ]

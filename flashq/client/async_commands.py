@@ -72,6 +72,7 @@ class AsyncCommands:
     clean = awaiting(queues.clean)
     stats = awaiting(statistics.stats)
     metrics = awaiting(statistics.metrics)
+    workers = awaiting(statistics.workers)
     add_cron = awaiting(cron.add_cron)
     delete_cron = awaiting(cron.delete_cron)
     list_crons = awaiting(cron.list_crons)

@@ -89,6 +89,7 @@ METHODS: tuple[Method, ...] = (
     _of("CLEAN", "clean", COUNT, "queue grace state", Again.UNLIMITED),
     _of("STATS", "stats", "stats Stats"),
     _of("METRICS", "metrics", "metrics Metrics"),
+    _of("WORKERS", "workers", "workers WorkerList", "queue"),
     _of("CRON", "add_cron", NOTHING, "name queue schedule"),
     _of("CRONDELETE", "delete_cron", NOTHING, "name"),
     _of("CRONLIST", "list_crons", "crons list[CronEntry]"),

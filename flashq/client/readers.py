@@ -1,6 +1,7 @@
 """How each result is read from a reply: one function for each kind of reply."""
 from typing import Any, TypeVar
 
+from flashq.client.record import take_over
 from flashq.client.results import (
     BatchResult,
     Children,
@@ -20,18 +21,14 @@ from flashq.client.results import (
     ServerInfo,
     Stats,
     StoreInfo,
+    Times,
+    WorkerInfo,
+    WorkerList,
 )
 from flashq.client.shapes import Attempt, Job, State
 
 Reply = dict[str, Any]
 T = TypeVar("T")
-
-
-def take_over(kind: type[T], raw: Reply) -> T:
-    """A dataclass of this kind that has the dict for its attributes."""
-    one = object.__new__(kind)
-    object.__setattr__(one, "__dict__", raw)
-    return one
 
 
 def _list(kind: type[T], raws: list[Reply]) -> list[T]:
@@ -147,8 +144,15 @@ def metrics(reply: Reply) -> Metrics:
     """Of METRICS."""
     raw = reply["metrics"]
     raw["store"] = take_over(StoreInfo, raw["store"])
+    for one in (raw, *raw["queues"]):
+        one.update((name, take_over(Times, one[name])) for name in ("wait_ms", "processing_ms") if name in one)
     raw["queues"] = _list(QueueMetrics, raw["queues"])
     return take_over(Metrics, raw)
+
+
+def workers(reply: Reply) -> WorkerList:
+    """Of WORKERS."""
+    return WorkerList(_list(WorkerInfo, reply["workers"]), reply["total"])
 
 
 def crons(reply: Reply) -> list[CronEntry]:

@@ -1,7 +1,9 @@
 """Frozen dataclasses that are cheap to import: the code of each is generated when something first needs it."""
 import sys
 import threading
-from typing import Any, dataclass_transform
+from typing import Any, TypeVar, dataclass_transform
+
+T = TypeVar("T")
 
 _GENERATED = ["__init__", "__repr__", "__eq__", "__hash__", "__setattr__", "__delattr__", "__match_args__",
               "__dataclass_fields__", "__dataclass_params__"]
@@ -15,8 +17,15 @@ class Record:
     """Base of classes that are as if `@dataclass(frozen=True)` stood above them.
 
     To generate that for all results took more time than the rest of the client, and a program uses few of them; what a
-    reply brings is read without (`take_over` in flashq/client/readers.py). None has another for its base.
+    reply brings is read without (`take_over`). None has another for its base.
     """
+
+
+def take_over(kind: type[T], raw: dict[str, Any]) -> T:
+    """One of this kind that has the dict for its attributes."""
+    one = object.__new__(kind)
+    object.__setattr__(one, "__dict__", raw)
+    return one
 
 
 class _Missing:

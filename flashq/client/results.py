@@ -6,7 +6,7 @@ as attributes too, and a key that an older one does not send fails only when it 
 from typing import Any, TypedDict
 
 from flashq.client.errors import recognise
-from flashq.client.record import Record
+from flashq.client.record import Record, take_over
 from flashq.client.shapes import CronOptions, Job, State
 
 
@@ -163,18 +163,35 @@ class Stats(Record):
     queues: dict[str, QueueCounts]
 
 
+class Times(Record):
+    """How long something took in the last one to two minutes: how often it was counted, and percentiles in ms."""
+
+    count: int
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+NO_TIMES = take_over(Times, {"count": 0, "p50": None, "p95": None, "p99": None})
+
+
 class QueueMetrics(Record):
-    """One queue of METRICS."""
+    """One queue of METRICS; what follows `rate_limit` a server of an older version does not tell."""
 
     name: str
     pending: int
     processing: int
     dlq: int
     rate_limit: int | None
+    waiting_pulls: int = 0
+    workers: int = 0
+    busy_workers: int = 0
+    wait_ms: Times = NO_TIMES
+    processing_ms: Times = NO_TIMES
 
 
 class Metrics(Record):
-    """Totals since the start, and how fast it goes now."""
+    """Totals since the start, and how fast it goes now; what follows `queues` likewise."""
 
     total_pushed: int
     total_completed: int
@@ -183,6 +200,31 @@ class Metrics(Record):
     avg_latency_ms: float
     store: StoreInfo
     queues: list[QueueMetrics]
+    connections: int = 0
+    workers: int = 0
+    busy_workers: int = 0
+    waiting_pulls: int = 0
+    wait_ms: Times = NO_TIMES
+    processing_ms: Times = NO_TIMES
+
+
+class WorkerInfo(Record):
+    """A connection that works: holds jobs, waits in a pull, or pulled lately. Times are ms since 1970."""
+
+    session: str | None
+    address: str | None
+    connected_at: int
+    last_pull_at: int | None
+    active: int
+    waiting_pulls: int
+    queues: list[str]
+
+
+class WorkerList(Record):
+    """Some workers, and how many there are in all."""
+
+    workers: list[WorkerInfo]
+    total: int
 
 
 class CronEntry(Record):

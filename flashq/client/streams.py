@@ -3,8 +3,7 @@ import queue
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from flashq.client.readers import take_over
-from flashq.client.record import Record
+from flashq.client.record import Record, take_over
 from flashq.client.shapes import EventType
 
 STREAM_LIMIT = 10_000   # events or messages that a stream keeps for its reader; the oldest go, and are counted

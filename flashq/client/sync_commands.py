@@ -72,6 +72,7 @@ class SyncCommands:
     clean = blocking(queues.clean)
     stats = blocking(statistics.stats)
     metrics = blocking(statistics.metrics)
+    workers = blocking(statistics.workers)
     add_cron = blocking(cron.add_cron)
     delete_cron = blocking(cron.delete_cron)
     list_crons = blocking(cron.list_crons)

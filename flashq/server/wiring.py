@@ -3,6 +3,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from flashq._core.crowd import Crowd
 from flashq._core.engine import Engine
 from flashq._core.hub import Hub
 from flashq.config import DURABILITIES, Settings
@@ -55,6 +56,7 @@ def wire(
         clock=clock,
         rooms=rooms,
     )
+    rooms.statistics.crowd = Crowd(hub)
     background = Background(hub, loop, rooms.tasks, log)
     rooms.alarm.listen(background.wake)
     background.wake()

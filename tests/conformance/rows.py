@@ -413,4 +413,8 @@ ROWS: dict[str, Row] = {
     "beyond EXPLAIN: why not": Row(
         "EXPLAIN says why a job does not run: paused, delayed, or behind others.", ("explain",)
     ),
+    "beyond METRICS: times and workers": Row(
+        "METRICS tells of each queue who works for it, and percentiles of how long its jobs wait and take."
+    ),
+    "beyond WORKERS: who works": Row("WORKERS lists who holds jobs of a queue or waits for some."),
 }

@@ -217,3 +217,25 @@ def test_explain(talk: Talk, queue: str) -> None:
     talk.ok("PAUSE", queue=queue)
     assert "paused" in str(talk.ok("EXPLAIN", id=ids[1]))
     assert talk.error("EXPLAIN", id=2**53 - 1) == f"Job {2**53 - 1} not found"
+
+
+@row("beyond METRICS: times and workers")
+def test_metrics_of_times_and_workers(talk: Talk, queue: str) -> None:
+    talk.completed(queue)
+    talk.active(queue)
+    metrics = talk.ok("METRICS")["metrics"]
+    (mine,) = [one for one in metrics["queues"] if one["name"] == queue]
+    assert (mine["workers"], mine["busy_workers"], mine["waiting_pulls"]) == (1, 1, 0)
+    assert (mine["wait_ms"]["count"], mine["processing_ms"]["count"]) == (2, 1)
+    for found in (metrics, mine):
+        for times in (found["wait_ms"], found["processing_ms"]):
+            assert times["count"] >= 1 and 0 <= times["p50"] <= times["p95"] <= times["p99"]
+    assert metrics["connections"] >= metrics["workers"] >= metrics["busy_workers"] >= 1
+
+
+@row("beyond WORKERS: who works")
+def test_workers(talk: Talk, queue: str) -> None:
+    assert talk.ok("WORKERS", queue=queue)["workers"] == []
+    talk.active(queue)
+    (worker,) = talk.ok("WORKERS", queue=queue, limit=10)["workers"]
+    assert (worker["active"], worker["waiting_pulls"], worker["queues"]) == (1, 0, [queue])

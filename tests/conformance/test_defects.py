@@ -281,7 +281,7 @@ def test_counters_stay_true(talk: Talk, queue: str) -> None:
     talk.spend(40)
     assert talk.counts(queue) == (1, 0, 2, 0, 1)
     metrics = talk.ok("METRICS")["metrics"]
-    numbers = [value for key, value in metrics.items() if key not in ("queues", "store")]
+    numbers = [value for value in metrics.values() if not isinstance(value, (dict, list))]
     assert all(0 <= number < 2**40 for number in numbers)
     (mine,) = [one for one in metrics["queues"] if one["name"] == queue]
     assert (mine["pending"], mine["processing"], mine["dlq"]) == (3, 0, 1)

@@ -17,7 +17,7 @@ from flashq.cli import main
 from support.server import server_environment
 
 RENEW = os.environ.get("FLASHQ_RENEW_PAGES") == "1"
-_SPAN = r"N (?:ms|days)\b|<?\bN[dhms]\b(?: N[hms]\b)?"
+_SPAN = r"<?\bN (?:ms|days)\b|<?\bN[dhms]\b(?: N[hms]\b)?"
 
 
 def shape(text: str) -> str:

@@ -13,7 +13,7 @@ from flashq.cli.exits import Exit
 from flashq.cli.output import counted, plain
 from flashq.cli.tables import console
 from flashq.cli.top.keys import single_keys
-from flashq.cli.top.readings import History, Row
+from flashq.cli.top.readings import History, Row, View
 from flashq.cli.top.screen import HEAD_LINES, ORDERS, State, draw
 from flashq.cli.top.watcher import Watcher, look
 from flashq.cli.values import DURATION
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from flashq.client import FlashQ
 
 KEY_SECONDS = 0.1       # so soon after a reading, or a change of the size, it is on the screen
+JSON_WORKERS = 100
+SCREEN_WORKERS = 1000   # at most; the others are counted
 CALL_SECONDS = 2.0      # a server that does not answer within that shows as lost
 
 
@@ -29,16 +31,19 @@ CALL_SECONDS = 2.0      # a server that does not answer within that shows as los
 @click.option("--every", type=DURATION, default="1s", show_default=True, help="Time between two looks.")
 @click.option("--count", "-n", type=click.IntRange(1), help="With --json, end after so many looks.")
 def command(here: Here, every: int, count: int | None) -> None:
-    """Show the queues live: depths, rates, how old the oldest waiting job is, latency, limits.
+    """Show the queues live: depths, rates, how old the oldest waiting job is, latencies, workers, limits.
 
     \b
     ↑ ↓ k j  select a queue         p  pause it, or resume it
     PgUp PgDn Home End              r  let its dead letters run again; asks first
     s  sort by another column       q  quit
+    v  show the queues, how long their jobs wait and take (p50, p95, p99), or the workers
 
-    Rates are those of the last few looks, latency that of the last 1000 completed jobs that are kept. A server that
-    does not answer shows as such, and is asked again until it is back. With --json there is an object for each look,
-    and no terminal is needed.
+    Rates are those of the last few looks, percentiles those of the last one to two minutes, the average that of the
+    last 1000 completed jobs that are kept. A worker is a connection that holds jobs, waits in a pull, or pulled in the
+    last 30 seconds; it is busy while it holds jobs. A server that does not answer shows as such, and is asked again
+    until it is back. With --json there is an object for each look, with the first 100 workers, and no terminal is
+    needed.
     """
     if every <= 0:
         raise click.UsageError("--every: must be more than 0")
@@ -59,7 +64,7 @@ def command(here: Here, every: int, count: int | None) -> None:
 def _lines(here: Here, every: int, count: int | None) -> None:
     history, names, looks = History(), frozenset[str](), 0
     while count is None or looks < count:
-        view = history.add(look(here.client, names, here.seconds))
+        view = history.add(look(here.client, names, JSON_WORKERS, here.seconds))
         names = frozenset(row.name for row in view.rows)
         here.out.json({"time": int(time.time() * 1000), **plain(view)})
         looks += 1
@@ -78,7 +83,9 @@ def _show(watcher: Watcher, title: str) -> None:
                 raise watcher.crash
             size = os.get_terminal_size(sys.stdout.fileno())
             watcher.names = state.names
-            now = (size, watcher.changes, int(time.time()), state.selected, state.order, state.question, state.message)
+            watcher.workers = SCREEN_WORKERS if state.shown == "workers" else 0
+            now = (size, watcher.changes, int(time.time()), state.key, state.shown, state.order, state.question,
+                   state.message)
             if now != seen:
                 seen = now
                 if watcher.said:
@@ -100,13 +107,17 @@ def press(key: str, state: State, watcher: Watcher, height: int) -> None:
             watcher.do(state.action)
         state.question, state.action = "", None
         return
-    rows = state.rows(watcher.view)
+    lines = state.lines(watcher.view)
     page = max(height - HEAD_LINES - 3, 1)
-    moves = {"up": -1, "down": 1, "page-up": -page, "page-down": page, "home": -len(rows), "end": len(rows)}
-    row = next((row for row in rows if row.name == state.selected), None)
+    moves = {"up": -1, "down": 1, "page-up": -page, "page-down": page, "home": -len(lines), "end": len(lines)}
+    row = _selected(state, watcher.view)
     if key in moves:
-        state.move(rows, moves[key])
-    elif key == "s":
+        state.move(lines, moves[key])
+    elif key == "v":
+        state.turn()
+        watcher.workers = SCREEN_WORKERS if state.shown == "workers" else 0
+        watcher.look_now()
+    elif key == "s" and state.shown != "workers":
         names = list(ORDERS)
         state.order = names[(names.index(state.order) + 1) % len(names)]
     elif key == "p" and row is not None:
@@ -115,6 +126,13 @@ def press(key: str, state: State, watcher: Watcher, height: int) -> None:
         _ask_retry(row, state)
     elif key == "redraw":
         state.message = ""
+
+
+def _selected(state: State, view: View | None) -> Row | None:
+    """The queue that keys act on."""
+    if state.shown == "workers":
+        return None
+    return next((row for row in state.rows(view) if row.name == state.selected), None)
 
 
 def _pause(row: Row, watcher: Watcher) -> None:

@@ -9,7 +9,9 @@ from rich.text import Text
 
 from flashq.cli.harmless import harmless
 from flashq.cli.output import number, span
+from flashq.cli.queues import percentiles
 from flashq.cli.top.readings import Row, View
+from flashq.cli.top.tables import MAKERS, TABLES, Line, worker_line
 from flashq.cli.top.watcher import Action
 
 ORDERS: dict[str, Callable[[Row], tuple[float, str]]] = {
@@ -19,18 +21,21 @@ ORDERS: dict[str, Callable[[Row], tuple[float, str]]] = {
     "dead": lambda row: (-row.dead, row.name),
     "done/s": lambda row: (-(row.done_rate or 0), row.name),
     "oldest": lambda row: (-(row.oldest_ms or 0), row.name),
+    "workers": lambda row: (-row.workers, row.name),
+    "wait p95": lambda row: (-(row.wait_ms.p95 or 0), row.name),
+    "work p95": lambda row: (-(row.processing_ms.p95 or 0), row.name),
 }
-KEYS = "↑↓ select  p pause/resume  r retry dead  s sort  q quit"
-HEAD_LINES, FOOT_LINES = 6, 2
-NUMBERS = (("waiting", 9), ("delayed", 8), ("active", 7), ("dead", 7), ("done/s", 8), ("oldest", 8))
-LEAST_NAME, MOST_NAME = 12, 40
+KEYS = "↑↓ select  p pause/resume  r retry dead  s sort  v view  q quit"
+HEAD_LINES, FOOT_LINES = 8, 2
 
 
 @dataclass
 class State:
     """What the user has chosen. `question` is open until y or another key."""
 
-    selected: str | None = None
+    selected: str | None = None     # queue
+    worker: str | None = None       # likewise, by the key of its line
+    shown: str = "queues"           # which of TABLES
     order: str = "name"
     first: int = 0                  # row at the top of the list
     question: str = ""
@@ -45,31 +50,54 @@ class State:
             self.selected = found[0].name
         return found
 
-    def move(self, rows: Sequence[Row], by: int) -> None:
+    def lines(self, view: View | None) -> list[Line]:
+        """Of the table that is shown."""
+        rows = self.rows(view)
+        if self.shown != "workers":
+            return [MAKERS[self.shown](row) for row in rows]
+        found = [worker_line(one) for one in (view.worker_list if view is not None else ())]
+        if found and not any(line.key == self.worker for line in found):
+            self.worker = found[0].key
+        return found
+
+    @property
+    def key(self) -> str | None:
+        """Of the line that is selected."""
+        return self.worker if self.shown == "workers" else self.selected
+
+    def move(self, lines: Sequence[Line], by: int) -> None:
         """Select another one, so many below."""
-        if rows:
-            at = next((at for at, row in enumerate(rows) if row.name == self.selected), 0)
-            self.selected = rows[min(max(at + by, 0), len(rows) - 1)].name
+        if lines:
+            at = next((at for at, line in enumerate(lines) if line.key == self.key), 0)
+            key = lines[min(max(at + by, 0), len(lines) - 1)].key
+            if self.shown == "workers":
+                self.worker = key
+            else:
+                self.selected = key
+
+    def turn(self) -> None:
+        """To the next table."""
+        names = list(TABLES)
+        self.shown, self.first = names[(names.index(self.shown) + 1) % len(names)], 0
 
 
 def draw(view: View | None, error: str | None, lost_at: float, title: str, state: State, width: int,
          height: int) -> Group:
     """Exactly `height` lines of at most `width` columns."""
-    rows = state.rows(view)
-    lines = _head(view, error, lost_at, title, width)
-    lines.append(_columns(width))
+    table, body = TABLES[state.shown], state.lines(view)
+    lines = [*_head(view, error, lost_at, title, width), table.title(width)]
     room = max(height - len(lines) - FOOT_LINES, 0)
-    at = next((at for at, row in enumerate(rows) if row.name == state.selected), 0)
-    state.first = max(min(state.first, at, max(len(rows) - room, 0)), at - room + 1, 0)
-    shown = rows[state.first:state.first + room]
-    state.names = frozenset(row.name for row in shown)
-    lines += [_row(row, row.name == state.selected, width) for row in shown]
-    if view is not None and not rows and room:
-        lines.append(Text("no queue holds a job"))
+    at = next((at for at, line in enumerate(body) if line.key == state.key), 0)
+    state.first = max(min(state.first, at, max(len(body) - room, 0)), at - room + 1, 0)
+    shown = body[state.first:state.first + room]
+    state.names = frozenset(line.key for line in shown) if state.shown == "queues" else frozenset()
+    lines += [table.fitted(line, line.key == state.key, width) for line in shown]
+    if view is not None and not body and room:
+        lines.append(Text(table.nothing))
     del lines[max(height - FOOT_LINES, 0):]
     lines += [Text("")] * (height - FOOT_LINES - len(lines))
     lines.append(Text(harmless(state.question or state.message), style="bold yellow" if state.question else ""))
-    lines.append(Text(f"{KEYS} ({state.order})", style="dim"))
+    lines.append(Text(f"{KEYS} ({_order(view, state)})", style="dim"))
     for line in lines:
         line.no_wrap = True
         line.truncate(width, overflow="ellipsis")
@@ -89,48 +117,21 @@ def _head(view: View | None, error: str | None, lost_at: float, title: str, widt
                          f"dead {_rate(view.dead_rate)}   push to end {span(view.latency_ms)} on average"))
     head.append(Text(f"waiting {view.waiting:,}   delayed {view.delayed:,}   active {view.active:,}   "
                      f"dead {view.dead:,}   in {len(view.rows):,} queues"))
+    head.append(Text(f"workers {view.workers:,}, busy {view.busy_workers:,}   waiting pulls {view.waiting_pulls:,}   "
+                     f"connections {view.connections:,}"))
+    wait, work = (", ".join(percentiles(times)) for times in (view.wait_ms, view.processing_ms))
+    head.append(Text(f"p50, p95, p99 of waiting: {wait}; of work: {work}"))
     head.append(Text(f"storage {view.durability}, {view.health}, {view.unwritten_bytes:,} bytes not written",
                      style="" if view.health == "ok" else "bold red"))
     return [*head, Text("")]
 
 
+def _order(view: View | None, state: State) -> str:
+    """How the lines are sorted; of workers, how many there are where not all are shown."""
+    if state.shown != "workers":
+        return state.order
+    return "" if view is None else f"{len(view.worker_list):,} of {view.workers:,}"
+
+
 def _rate(value: float | None) -> str:
     return "-" if value is None else f"{number(value)}/s"
-
-
-def _name_width(width: int) -> int:
-    return min(max(width - sum(size for _, size in NUMBERS) - 12, LEAST_NAME), MOST_NAME)
-
-
-def _columns(width: int) -> Text:
-    numbers = "".join(f"{name:>{size}}" for name, size in NUMBERS)
-    return Text(f"{'QUEUE':<{_name_width(width)}}{numbers}  limits".ljust(width), style="reverse")
-
-
-def _fitted(cell: float | str | None, width: int) -> str:
-    """A number in less than its column, at the cost of digits."""
-    if cell is None or isinstance(cell, str):
-        return cell or "-"
-    text = number(cell)
-    for size, unit in ((1e3, "k"), (1e6, "M"), (1e9, "G")):
-        if len(text) < width:
-            break
-        text = f"{cell / size:.1f}{unit}"
-    return text
-
-
-def _row(row: Row, selected: bool, width: int) -> Text:
-    size = _name_width(width)
-    name = harmless(row.name)
-    name = name if len(name) < size else name[:size - 2] + "… "
-    oldest = "-" if row.oldest_ms is None else span(row.oldest_ms).split()[0] if row.oldest_ms >= 1000 else "<1s"
-    cells = (row.waiting, row.delayed, row.active, row.dead, row.done_rate, oldest)
-    numbers = "".join(f"{_fitted(cell, wide):>{wide}}" for cell, (_, wide) in zip(cells, NUMBERS, strict=True))
-    line = Text(f"{name:<{size}}{numbers}  {row.limits}".ljust(width))
-    if row.dead:
-        line.stylize("red")
-    if row.paused:
-        line.stylize("yellow")
-    if selected:
-        line.stylize("bold reverse")
-    return line

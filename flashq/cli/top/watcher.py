@@ -15,9 +15,15 @@ if TYPE_CHECKING:
 Action = Callable[["FlashQ"], str]
 
 
-def look(client: "FlashQ", names: frozenset[str], seconds: float) -> Reading:
-    """One reading; of the queues with these names also how old the oldest waiting job is. FlashQError."""
-    metrics, queues = client.metrics(deadline=seconds), client.list_queues(deadline=seconds)
+def _nothing(_client: "FlashQ") -> str:
+    return ""
+
+
+def look(client: "FlashQ", names: frozenset[str], workers: int, seconds: float) -> Reading:
+    """One reading; of the queues with these names also how old the oldest waiting job is, and so many workers.
+    FlashQError."""
+    queues, metrics = client.list_queues(deadline=seconds), client.metrics(deadline=seconds)
+    listed = client.workers(limit=workers, deadline=seconds).workers if workers else []
     oldest: dict[str, int] = {}
     for one in queues:
         waiting = one.pending - one.delayed
@@ -25,7 +31,7 @@ def look(client: "FlashQ", names: frozenset[str], seconds: float) -> Reading:
             page = client.get_jobs(one.name, "waiting", limit=1, offset=waiting - 1, deadline=seconds)
             if page.jobs:
                 oldest[one.name] = max(now_ms() - page.jobs[0].created_at, 0)
-    return Reading(time.monotonic(), metrics, queues, oldest)
+    return Reading(time.monotonic(), metrics, queues, oldest, tuple(listed))
 
 
 class Watcher:
@@ -37,6 +43,7 @@ class Watcher:
         self.lost_at = time.monotonic()     # of the last answer: since then there has been none
         self.said = ""                      # what became of the last action
         self.names: frozenset[str] = frozenset()    # queues on the screen
+        self.workers = 0                    # most that are listed
         self.changes = 0                    # counts up whenever something is new
         self.crash: Exception | None = None     # a bug: what ended the thread
         self._client = client
@@ -57,6 +64,10 @@ class Watcher:
     def do(self, action: Action) -> None:
         """Soon; `said` tells how it went."""
         self._actions.put(action)
+
+    def look_now(self) -> None:
+        """Before it is time."""
+        self._actions.put(_nothing)
 
     def _run(self) -> None:
         try:
@@ -82,7 +93,7 @@ class Watcher:
         from flashq.client import ClientClosed, FlashQError
 
         try:
-            reading = look(self._client, self.names, self._seconds)
+            reading = look(self._client, self.names, self.workers, self._seconds)
         except ClientClosed:
             return
         except FlashQError as error:

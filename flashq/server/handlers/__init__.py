@@ -9,6 +9,7 @@ from flashq._core.control import Control
 from flashq._core.engine import Engine
 from flashq._core.explain import Explainer
 from flashq._core.flows import Flows
+from flashq._core.gauges import Gauges
 from flashq.config import Settings
 from flashq.server.alarm import Alarm
 from flashq.server.background import Task
@@ -125,7 +126,7 @@ def furnish(engine: Engine, settings: Settings, logger: Any) -> Rooms:
         pubsub=PubSubHandlers(settings),
         queues=QueueHandlers(engine, control),
         reading=ReadingHandlers(engine, browser, Explainer(engine)),
-        statistics=StatisticsHandlers(engine),
+        statistics=StatisticsHandlers(engine, Gauges(engine)),
         syncs=SyncHandlers(engine, settings, refuse, alarm),
         waits=WaitHandlers(engine, bus, settings, refuse, alarm),
         alarm=alarm,

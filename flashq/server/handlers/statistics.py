@@ -3,6 +3,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from flashq._core.gauges import Gauges
 from flashq.server.handlers.call import Body, Call
 
 _TOTALS = ("queued", "processing", "delayed", "dlq", "completed")
@@ -23,11 +24,32 @@ class Engine(Protocol):
     def position(self) -> int: ...
 
 
+class Crowd(Protocol):
+    """What is asked of who looks over the connections."""
+
+    def count(self) -> dict[str, int]: ...
+    def workers(self, queue: str | None, limit: int) -> tuple[int, list[dict[str, Any]]]: ...
+
+
+class Nobody:
+    """Of a server without connections."""
+
+    def count(self) -> dict[str, int]:
+        """None of any kind."""
+        return {"connections": 0, "workers": 0, "busy_workers": 0, "waiting_pulls": 0}
+
+    def workers(self, _queue: str | None, _limit: int) -> tuple[int, list[dict[str, Any]]]:
+        """None."""
+        return 0, []
+
+
 class StatisticsHandlers:
     """Changes nothing. As a background task it notes now and then how many jobs are completed."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, gauges: Gauges) -> None:
         self._engine = engine
+        self._gauges = gauges
+        self.crowd: Crowd = Nobody()                        # whoever has connections says how they are
         self.store: Callable[[], Body] = self._no_store     # whoever keeps one says how it is
         self._samples: deque[tuple[int, int]] = deque(maxlen=SAMPLES)   # (monotonic ms, completed)
 
@@ -43,7 +65,7 @@ class StatisticsHandlers:
 
     def metrics(self, _call: Call) -> Body:
         """Numbers for people and graphs; the numbers are there from the first moment on."""
-        found = self._engine.metrics()
+        found, crowd = self._engine.metrics(), self.crowd.count()
         return {
             "metrics": {
                 "total_pushed": found["pushed"],
@@ -51,10 +73,17 @@ class StatisticsHandlers:
                 "total_failed": found["failed"],
                 "jobs_per_second": self._per_second(found["completed"]),
                 "avg_latency_ms": found["latency_ms"],
+                **self._gauges.times(),
+                **crowd,
                 "store": self.store(),
-                "queues": [_queue_metrics(queue) for queue in self._engine.queues()],
+                "queues": self._gauges.queues(),
             }
         }
+
+    def workers(self, call: Call) -> Body:
+        """Those that there are, at most as many as asked for."""
+        total, workers = self.crowd.workers(call.values["queue"], call.values["limit"])
+        return {"workers": workers, "total": total}
 
     def _per_second(self, completed: int) -> float:
         if not self._samples or self._samples[0][0] == self._engine.mono:
@@ -76,13 +105,3 @@ def store_body(durability: str, health: str, position: int, durable: int = 0, pe
     """How a store is, as METRICS tells it."""
     return {"durability": durability, "health": health, "position": position, "durable": durable,
             "pending_bytes": pending_bytes, "log_bytes": log_bytes, "checkpoint_bytes": checkpoint_bytes}
-
-
-def _queue_metrics(queue: dict[str, Any]) -> Body:
-    return {
-        "name": queue["name"],
-        "pending": queue["waiting"] + queue["delayed"],
-        "processing": queue["active"],
-        "dlq": queue["failed"],
-        "rate_limit": queue["rate_limit"],
-    }

@@ -41,8 +41,8 @@ torture: build ## minutes of thousands of hostile connections and damaged reques
 bench: build ## measure the server beside a bare echo server, the journal beside the disk, the Python side, other queues
 	@status=0; $(BIN)/python perf/run.py $(ARGS) || status=1; \
 	$(BIN)/python perf/durability.py $(ARGS) || status=1; \
-	$(BIN)/python perf/python.py || status=1; \
-	if command -v redis-server >/dev/null; then $(BIN)/python perf/peers/run.py || status=1; \
+	$(BIN)/python perf/python.py $(filter --write-docs,$(ARGS)) || status=1; \
+	if command -v redis-server >/dev/null; then $(BIN)/python perf/peers/run.py $(filter --write-docs,$(ARGS)) || status=1; \
 	else echo "left out: bench-peers needs redis-server (Debian: apt-get install redis-server)" >&2; fi; exit $$status
 
 bench-durability: build ## measure the journal beside the memory mode and the disk

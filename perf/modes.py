@@ -1,6 +1,7 @@
 """What perf/durability.py and its rooms share: a directory on a disk, servers of each durability on it, their logs."""
 import json
 import os
+import signal
 import socket
 import statistics
 import sys
@@ -51,10 +52,11 @@ def scratch(parent: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def server(mode: str, folder: Path, *flags: str, heard: list[dict[str, Any]] | None = None) -> Iterator[Target]:
+def server(mode: str, folder: Path, *flags: str, heard: list[dict[str, Any]] | None = None,
+           end: signal.Signals = signal.SIGTERM) -> Iterator[Target]:
     """A server of this durability, on the data directory of that name in the folder."""
     command = [*servers.FLASHQ, "--durability", mode, "--data-dir", str(folder / mode), *flags]
-    with servers.started(command, heard) as target:
+    with servers.started(command, heard, end) as target:
         yield target
 
 

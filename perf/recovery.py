@@ -3,6 +3,7 @@
 A room of perf/durability.py.
 """
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from flashq._bench.workload import Bench
 BATCH = 1000
 CONNECTIONS = 4
 TRIES = 3
+KILL = signal.SIGKILL               # one that is asked to stop leaves a checkpoint
 CHECKPOINT_BAR = 1_000_000          # jobs/s
 SEGMENT_BAR = 700_000               # records/s
 ALL_IN_LOG = ("--segment-size", str(512 * MIB))         # no checkpoint before four of them are full
@@ -41,7 +43,7 @@ def recovered(folder: Path) -> tuple[dict[str, Any], float]:
     heard: list[dict[str, Any]] = []
     cold(folder)
     begin = time.monotonic()
-    with server("commit", folder, *ALL_IN_LOG, heard=heard):
+    with server("commit", folder, *ALL_IN_LOG, heard=heard, end=KILL):
         return event(heard, "recovered"), time.monotonic() - begin
 
 
@@ -64,11 +66,11 @@ def tried(folder: Path, what: str, unit: str, bar: int, count: str) -> Row:
 def rows(folder: Path, jobs: int) -> list[Row]:
     """From a log of pushes, from one of finished work, and from a checkpoint of waiting jobs."""
     frames = Frames("recovered", payload())
-    with server("commit", folder / "pushed", *ALL_IN_LOG) as target:
+    with server("commit", folder / "pushed", *ALL_IN_LOG, end=KILL) as target:
         bench = Bench(target, frames, CONNECTIONS)
         bench.push(jobs, BATCH, 600)
         log_bytes(target)
-    with server("commit", folder / "worked", *ALL_IN_LOG) as target:
+    with server("commit", folder / "worked", *ALL_IN_LOG, end=KILL) as target:
         bench = Bench(target, frames, CONNECTIONS)
         bench.checked_drain(bench.push(jobs, BATCH, 600), BATCH, 600)
         log_bytes(target)

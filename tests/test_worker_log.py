@@ -12,7 +12,7 @@ from flashq.server.logs import LEVELS
 from flashq.tasks.context import CurrentJob
 from flashq.tasks.outcome import DONE, Outcome
 from flashq.worker import console, joblog
-from flashq.worker.joblog import LINES_A_SECOND, Forward, JobLog
+from flashq.worker.joblog import LINES_A_SECOND, JobLog, forwarding
 
 
 class Lines:
@@ -93,12 +93,15 @@ def test_the_log_for_people() -> None:
 def test_records_of_the_standard_library_are_forwarded() -> None:
     out, lines = io.StringIO(), Lines()
     for target in (lines, console.ConsoleLogger("info", out)):
-        handler = Forward(target)
-        logger = logging.Logger("flashq.worker")
-        logger.addHandler(handler)
-        try:
-            raise ValueError("inner")
-        except ValueError:
-            logger.exception("pulling failed: %s", "why")
+        logger = logging.Logger("flashq.worker", logging.ERROR)
+        with forwarding(logger, target):
+            try:
+                raise ValueError("inner")
+            except ValueError:
+                logger.exception("pulling failed: %s", "why")
+            logger.info("more")
+        logger.error("not any more")
+        assert logger.level == logging.ERROR and not logger.handlers
+    assert [line["event"] for line in lines.kept] == ["pulling failed: why", "more"]
     assert lines.kept[0]["event"] == "pulling failed: why" and lines.kept[0]["level"] == logging.ERROR
     assert "pulling failed: why" in out.getvalue() and "ValueError: inner" in out.getvalue()

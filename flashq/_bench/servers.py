@@ -2,6 +2,7 @@
 import collections
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -18,7 +19,8 @@ OTHERS = ("FLASHQ_", "AUTH_TOKENS", "UNIX_SOCKET", "TCP_PORT", "PORT")
 
 
 @contextmanager
-def started(command: list[str], heard: list[dict[str, Any]] | None = None) -> Iterator[Target]:
+def started(command: list[str], heard: list[dict[str, Any]] | None = None,
+            end: signal.Signals = signal.SIGTERM) -> Iterator[Target]:
     """The address of a fresh server, once it says that it is ready; the events that it logs go to `heard`."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(OTHERS)}
     server = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -27,7 +29,7 @@ def started(command: list[str], heard: list[dict[str, Any]] | None = None) -> It
     finally:
         if server.poll() is not None:
             print(f"the server ended by itself, with status {server.returncode}", file=sys.stderr)
-        server.terminate()
+        server.send_signal(end)
         try:
             server.wait(20)
         except subprocess.TimeoutExpired:

@@ -106,12 +106,9 @@ def _supervise(options: dict[str, Any], logger: Any) -> int:
 def _run(target: str, options: dict[str, Any], logger: Any) -> int:
     """Run one worker in this process. Its exit status."""
     from flashq.client.errors import FlashQError
-    from flashq.worker.joblog import Forward, JobLog
+    from flashq.worker.joblog import JobLog, forwarding
     from flashq.worker.orphan import when_orphaned
 
-    forwarded = logging.getLogger("flashq")
-    forwarded.addHandler(Forward(logger))
-    forwarded.setLevel(logging.INFO)
     log = JobLog(logger)
     worker: Worker = _worker(target, options, on_outcome=log, on_ready=lambda: logger.info(
         "worker_started", app=target, server=str(worker.app.endpoint), queues=worker.queues,
@@ -119,7 +116,8 @@ def _run(target: str, options: dict[str, Any], logger: Any) -> int:
     if options["supervised"]:
         when_orphaned(lambda: os.kill(os.getpid(), signal.SIGTERM))
     try:
-        worker.run_forever()
+        with forwarding(logging.getLogger("flashq"), logger):
+            worker.run_forever()
     except FlashQError as error:
         logger.error("worker_failed", error=str(error))
         raise

@@ -1,6 +1,8 @@
 """What a worker tells of its jobs: a line each, as long as there are not too many; then how many there were."""
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from flashq.tasks.context import CurrentJob
@@ -72,3 +74,16 @@ class Forward(logging.Handler):
         if record.exc_info:
             fields["exc_info"] = record.exc_info    # type: ignore[assignment]
         self._logger.log(record.levelno, record.getMessage(), **fields)
+
+
+@contextmanager
+def forwarding(source: logging.Logger, target: Any) -> Iterator[None]:
+    """What comes to `source`, from INFO on, goes to `target`, too; as it was before at the end."""
+    handler, level = Forward(target), source.level
+    source.addHandler(handler)
+    source.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        source.setLevel(level)
+        source.removeHandler(handler)

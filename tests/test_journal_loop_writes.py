@@ -276,6 +276,31 @@ def test_a_large_batch_does_not_wait_for_the_end_of_the_turn(directory: Path, qu
         assert len(client.replies()) == 2
 
 
+def test_batches_of_a_turn_share_a_sync(directory: Path, quick: object) -> None:
+    with Opened(directory, segment_size=1 << 22) as opened:
+        sim = simulated(opened)
+        clients = [sim.connect() for _ in range(4)]
+        for client in clients[:3]:
+            arrives(client, "PUSHB", queue="q", jobs=[{"data": "x" * 100}] * 700)       # about 95 kB of records
+        assert opened.position == 2100
+        sim.loop.settle()
+        opened.until(lambda: sim.engine.synced == 2100)
+        assert [len(client.replies()) for client in clients] == [1, 1, 1, 0]
+        (written,) = [one for one in groups(segment(directory, 1)) if one.frames]
+        assert written.last == 2100 and len(list(written.positions())) == 3
+
+
+def test_many_batches_do_not_wait_for_the_end_of_the_turn(directory: Path, quick: object) -> None:
+    with Opened(directory, segment_size=1 << 22) as opened:
+        sim = simulated(opened)
+        clients = [sim.connect() for _ in range(7)]
+        for client in clients[:6]:
+            arrives(client, "PUSHB", queue="q", jobs=[{"data": "x" * 100}] * 700)
+        opened.until(lambda: opened.journal.durable >= 2800)
+        sim.loop.settle()
+        opened.until(lambda: sim.engine.synced == 4200)
+
+
 def test_who_asks_for_the_disk_does_not_wait_for_the_end_of_the_turn(directory: Path) -> None:
     with Opened(directory, durability="interval", sync_interval_ms=100_000) as opened:
         sim = simulated(opened)

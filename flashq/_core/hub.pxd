@@ -12,7 +12,8 @@ cdef class Hub:
     cdef Sink sink              # the store, if it is one, else None
     cdef object timer           # the armed TimerHandle, or None
     cdef object keeping         # the TimerHandle of the next look at what the loop's turn has recorded, or None
-    cdef size_t seen            # bytes of records at the last look
+    cdef size_t gathered        # bytes that the sink has and need not begin with yet
+    cdef size_t seen            # bytes of records and of those at the last look
     cdef uint32_t looks         # since the first of them
     cdef object telling         # the TimerHandle of the next slice of events, or None
     cdef uint64_t wall_read     # monotonic ms when the wall clock was last asked
@@ -41,6 +42,7 @@ cdef class Hub:
     cdef int after(self) except -1
     cdef int after_read(self) except -1
     cdef int finish(self, bint read) except -1
+    cdef size_t gathers(self) noexcept
     cdef bint all_wait(self) noexcept
     cdef int write_records(self) except -1
     cdef int arm(self) except -1

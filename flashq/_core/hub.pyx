@@ -18,6 +18,8 @@ cdef enum:
     WALL_MS = 100               # the wall clock is asked so often; between, time goes by the monotonic one
     DUE_BUDGET = 500            # jobs of due work between two looks at the sockets: well under a millisecond
     COLLECTED = 64 * 1024       # bytes of records from which on a Sink gets them before the turn of the loop ends
+    GATHERED = 384 * 1024       # of those, from which on it begins with them: a sync costs as much for few as for many
+    A_CLIENT = 32 * 1024        # ... as soon as this for each client, when there are several: see `gathers`
     LOOKS = 4                   # at the sockets, for more that can go into the same write
 
 
@@ -138,7 +140,7 @@ cdef class Hub:
         while core.dirty != NULL or self.must_keep() or endings_due(core):
             # Also what a flush sets off: requests behind a pull just answered.
             if self.must_keep():
-                self.keep_records(True)
+                self.keep_records(self.gathered + core.records.size >= self.gathers())
             if endings_due(core) and self.failure is None:
                 self.rooms.endings()
             if core.dirty != NULL:
@@ -150,7 +152,7 @@ cdef class Hub:
         if core.hurry and core.durability != DURABLE_NOW:
             self.keep()
             self.store.hurry()              # once an event, however many asked
-        elif core.records.size:
+        elif core.records.size or self.gathered:
             record_frame_end(core)          # events have frames of their own, also those that share a write
             if read and self.all_wait():
                 self.write_records()
@@ -167,6 +169,15 @@ cdef class Hub:
         cdef Core* core = &self.engine.core
         return core.records.failed or core.records.size >= (1 if self.sink is None else <size_t>COLLECTED)
 
+    cdef size_t gathers(self) noexcept:
+        """Bytes of records that the disk should get together.
+
+        With few clients it begins early, so that it works for one while the loop reads the next; many keep it busy with
+        fewer, larger groups. One alone waits for its own anyway.
+        """
+        cdef size_t clients = <size_t>len(self.open_connections)
+        return <size_t>GATHERED if clients == 1 else min(<size_t>GATHERED, clients * <size_t>A_CLIENT)
+
     cdef bint all_wait(self) noexcept:
         """Whether nothing comes before the records are durable: each client waits for one reply, held back till then.
 
@@ -180,19 +191,21 @@ cdef class Hub:
         """To the disk, by the loop itself if the disk is quick: it would sleep now."""
         self.keep_records(False)
         if self.failure is None:
+            self.gathered = 0
             self.sink.write()
         return 0
 
     def _on_turn(self):
         """All sockets were looked at since the records came: once nothing more comes with another look, they go."""
         cdef Core* core = &self.engine.core
-        cdef bint grown = core.records.size != self.seen
+        cdef size_t size = self.gathered + core.records.size
+        cdef bint grown = size != self.seen
         self.keeping = None
         if grown and self.looks < LOOKS:
-            self.seen = core.records.size
+            self.seen = size
             self.looks += 1
             self.keeping = self.loop.call_later(0, self._on_turn)
-        elif core.records.size and self.failure is None:
+        elif size and self.failure is None:
             if grown:
                 self.keep_records(True)
             else:
@@ -200,11 +213,14 @@ cdef class Hub:
 
     def keep(self):
         """Hand the store now what it was not yet given."""
-        if self.engine.core.records.size and self.failure is None:
+        if (self.engine.core.records.size or self.gathered) and self.failure is None:
             self.keep_records(True)
 
     cdef int keep_records(self, bint wake) except -1:
-        """To the store: straight out of the buffer when it can take them so. Nothing is acknowledged when it cannot."""
+        """To the store: straight out of the buffer when it can take them so. Nothing is acknowledged when it cannot.
+
+        Without `wake` a Sink need not begin with them yet.
+        """
         cdef Core* core = &self.engine.core
         self.seen = self.looks = 0
         record_frame_end(core)
@@ -214,8 +230,9 @@ cdef class Hub:
         try:
             if self.sink is None:
                 self.store.append(self.engine.take_records(), core.position)
-            else:
-                self.sink.put(&core.records, core.position, wake)
+            elif core.records.size:
+                self.gathered += core.records.size
+                self.sink.put(&core.records, core.position)
                 record_frames_taken(core)
         except Exception as error:
             self.fail(f"records were lost: {error!r}")
@@ -224,6 +241,9 @@ cdef class Hub:
             self.choked = True
             for connection in self.open_connections:
                 connection.hold_off()
+        if self.sink is not None and (wake or self.choked):
+            self.gathered = 0
+            self.sink.wake()
         return 0
 
     cdef uint64_t pending(self) except? 0:
@@ -292,6 +312,7 @@ cdef class Hub:
         self.failure = reason
         self.draining = True
         self.choked = False
+        self.gathered = 0
         self.engine.close_pulls()
         self.rooms.draining()
         core.recording = core.records.failed = False

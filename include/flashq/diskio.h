@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -94,10 +95,16 @@ static inline int fq_read_start(int fd, char *data, size_t size) {
     return done < 0 ? errno : (size_t)done == size ? 0 : EIO;
 }
 
-/* Memory that begins at a multiple of `block`; NULL when there is none. */
-static inline void *fq_new_blocks(size_t block, size_t size) {
+/* Memory of a power of two bytes that begins at a multiple of that, out of a large page where there are any; NULL when
+ * there is none. */
+static inline void *fq_new_blocks(size_t size) {
     void *data;
-    return posix_memalign(&data, block, size) == 0 ? data : NULL;
+    if (posix_memalign(&data, size, size) != 0)
+        return NULL;
+#ifdef MADV_HUGEPAGE
+    madvise(data, size, MADV_HUGEPAGE);
+#endif
+    return data;
 }
 
 /* What was written to the file is on the medium, not only in the drive's cache. Asked once: after a failure the

@@ -28,7 +28,7 @@ cdef extern from "flashq/diskio.h" nogil:
     int write_blocks "fq_write_blocks"(int fd, const char* data, size_t size, size_t block, uint64_t offset) noexcept
     # ^ 0 or errno
     int read_start "fq_read_start"(int fd, char* data, size_t size) noexcept                    # 0 or errno
-    void* new_blocks "fq_new_blocks"(size_t block, size_t size) noexcept                        # NULL: no memory
+    void* new_blocks "fq_new_blocks"(size_t size) noexcept      # a power of two; NULL: no memory
     int sync_data "fq_sync_data"(int fd) noexcept                                               # 0 or errno
     int reserve_more_ "fq_reserve_more"(int fd, uint64_t offset, uint64_t size) noexcept        # 0 or errno
     void give_back_ "fq_give_back"(int fd, uint64_t offset, uint64_t size) noexcept

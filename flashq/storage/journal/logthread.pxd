@@ -42,7 +42,7 @@ cdef struct Log:
     Segment retired             # where it went on from: the keeper takes it before it offers another `next`
     uint64_t wanted             # bytes of the segment that the thread waits for; 0 = it does not
     uint64_t hurry_to           # position that is to be synced at once
-    bint idle                   # the thread sleeps: who gives it work must wake it
+    bint idle                   # the thread sleeps, and nobody has woken it: who gives it work must do so
     bint lent                   # the loop writes in its place: it goes on sleeping
     uint64_t due                # ns until when it sleeps
     bint closing

@@ -5,9 +5,10 @@ from flashq.storage.journal.diskio cimport (bell_ring, cond_wait_until, exchange
                                             pthread_cond_signal, pthread_mutex_lock, pthread_mutex_unlock,
                                             signals_off, signals_on, store, sync_data, write_all)
 from flashq.storage.journal.logformat cimport END_MAGIC, GROUP_HEAD, GROUP_MAGIC, SEGMENT_HEAD, GroupHead, head_crc
-from flashq.storage.journal.plate cimport plate_open, plate_write
+from flashq.storage.journal.plate cimport copy_and_sum, plate_open, plate_room, plate_write, plate_write_room
 from libc.errno cimport EINVAL
 from libc.stdint cimport UINT64_MAX
+from libc.string cimport memcpy
 from posix.signal cimport sigset_t
 
 cdef enum Task:
@@ -154,6 +155,8 @@ cdef bint has_room(const Log* log, uint64_t need) noexcept nogil:
 cdef int put_group(Log* log, GroupHead* head, iovec* parts, int count, uint64_t last) noexcept nogil:
     """Write what stands in parts[1:] as one group; 0 or errno."""
     cdef int part, error
+    cdef char* room = NULL
+    cdef char* to = NULL
     head.number = log.current.number
     head.base = log.base
     head.last = last
@@ -162,10 +165,22 @@ cdef int put_group(Log* log, GroupHead* head, iovec* parts, int count, uint64_t 
     head.payload_crc = log.current.salt
     for part in range(1, count):
         head.size += <uint32_t>parts[part].iov_len
-        head.payload_crc = crc32c(head.payload_crc, parts[part].iov_base, parts[part].iov_len)
+    if log.current.direct:
+        room = to = plate_room(&log.plate, GROUP_HEAD + head.size)
+    if room != NULL:
+        to += GROUP_HEAD
+    for part in range(1, count):
+        if room != NULL:
+            head.payload_crc = copy_and_sum(to, &parts[part], head.payload_crc)
+            to += parts[part].iov_len
+        else:
+            head.payload_crc = crc32c(head.payload_crc, parts[part].iov_base, parts[part].iov_len)
     head.head_crc = head_crc(head, log.current.salt)
     parts[0].iov_base, parts[0].iov_len = head, <size_t>GROUP_HEAD
-    if log.current.direct:
+    if room != NULL:
+        memcpy(room, head, GROUP_HEAD)
+        error = plate_write_room(&log.plate, log.current.fd, GROUP_HEAD + head.size)
+    elif log.current.direct:
         error = plate_write(&log.plate, log.current.fd, parts, count)
     else:
         error = write_all(log.current.fd, parts, count, log.offset)

@@ -108,11 +108,11 @@ cdef class LogWriter(Sink):
         self.running = True
         return self.log.bell[0]
 
-    cdef int put(self, WriteBuffer* frames, uint64_t position, bint wake) except -1:
+    cdef int put(self, WriteBuffer* frames, uint64_t position) except -1:
         cdef Batch* waiting = &self.log.waiting
         cdef WriteBuffer* tail
         cdef size_t size = frames.size
-        cdef bint idle, fine = True
+        cdef bint fine = True
         if not self.running or load(&self.log.failed) != 0:
             frames.size = 0                     # nothing is reported any more, so nothing need be kept
             return 0
@@ -131,14 +131,21 @@ cdef class LogWriter(Sink):
             waiting.last[waiting.count - 1] = position
             store(&self.log.put_bytes, self.log.put_bytes + size)
             store(&self.log.put_position, position)
-        idle = self.log.idle
         pthread_mutex_unlock(&self.log.lock)
         if not fine:
             raise MemoryError("no room for records on their way to the disk")
-        if idle and wake:
-            pthread_cond_signal(&self.log.wake)
         frames.size = 0
         buffer_shrink(frames, KEPT)
+        return 0
+
+    cdef int wake(self) except -1:
+        cdef bint idle
+        pthread_mutex_lock(&self.log.lock)
+        idle = self.log.idle
+        self.log.idle = False           # it is as good as awake: the loop does not take this from it
+        pthread_mutex_unlock(&self.log.lock)
+        if idle:
+            pthread_cond_signal(&self.log.wake)
         return 0
 
     cdef int write(self) except -1:
@@ -163,9 +170,11 @@ cdef class LogWriter(Sink):
         if self.given.failed:
             buffer_close(&self.given)
             raise MemoryError("records on their way to the disk")
-        self.put(&self.given, position, not idle)
+        self.put(&self.given, position)
         if idle:
             self.write()
+        else:
+            self.wake()
 
     def told(self):
         """There is news: for a derived class."""

@@ -4,15 +4,19 @@ A small group and its sync take less time so: the system neither copies it into 
 be written. The disk takes whole blocks only, so the last one is written again with each group behind it. What stood in
 it is written as it was, so that a write that is torn there changes nothing of it.
 """
+from flashq.storage.journal.crc32c cimport crc32c
 from flashq.storage.journal.diskio cimport new_blocks, read_start, write_blocks
 from libc.errno cimport ENOMEM
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memmove, memset
 
+cdef enum:
+    AT_HAND = 8192              # bytes that the processor's nearest cache holds twice
+
 
 cdef int plate_open(Plate* plate, int fd, size_t used) noexcept nogil:
     if plate.data == NULL:
-        plate.data = <char*>new_blocks(BLOCK, PLATE)
+        plate.data = <char*>new_blocks(PLATE)
         if plate.data == NULL:
             return ENOMEM
     plate.at = 0
@@ -36,6 +40,25 @@ cdef int empty(Plate* plate, int fd) noexcept nogil:
     plate.used -= whole
     memmove(plate.data, plate.data + whole, plate.used)
     return error
+
+
+cdef char* plate_room(Plate* plate, size_t size) noexcept nogil:
+    return NULL if size > <size_t>PLATE - plate.used else plate.data + plate.used
+
+
+cdef int plate_write_room(Plate* plate, int fd, size_t size) noexcept nogil:
+    plate.used += size
+    return empty(plate, fd)
+
+
+cdef uint32_t copy_and_sum(char* to, const iovec* part, uint32_t crc) noexcept nogil:
+    cdef size_t done = 0, piece
+    while done < part.iov_len:
+        piece = min(part.iov_len - done, <size_t>AT_HAND)
+        memcpy(to + done, <const char*>part.iov_base + done, piece)
+        crc = crc32c(crc, to + done, piece)
+        done += piece
+    return crc
 
 
 cdef int plate_write(Plate* plate, int fd, const iovec* parts, int count) noexcept nogil:

@@ -70,6 +70,7 @@ class Checkpoints:
         self._leaving = True
         log = self._journal.log_bytes_since_checkpoint
         self._owed = self._owed or log > max(LEAVE_BYTES, self._journal.checkpoint_bytes // 2)
+        self._next = 0                      # also soon after one that came to nothing: there is no later time
 
     @property
     def at_work(self) -> bool:
@@ -111,7 +112,7 @@ class Checkpoints:
             self._came_to_nothing(str(error))
         except Exception:
             self.abort()
-            self._next = self._clock.mono + RETRY_MS
+            self._put_off()
             raise
 
     def _step(self) -> None:
@@ -148,6 +149,9 @@ class Checkpoints:
 
     def _came_to_nothing(self, reason: str) -> None:
         self._log.warning("checkpoint_failed", reason=reason)
+        self._put_off()
+
+    def _put_off(self) -> None:
         self._owed = self._owed and not self._leaving   # the journal says the same, and there is no other time
         self._next = self._clock.mono + RETRY_MS
 

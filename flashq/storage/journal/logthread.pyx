@@ -102,7 +102,7 @@ cdef bint sync(Log* log) noexcept nogil:
     """All that was written is durable; False when that failed."""
     cdef uint64_t began = mono_ns()
     cdef int error = sync_data(log.current.fd)
-    log.sync_took = mono_ns() - began
+    log.sync_took = log.write_took + mono_ns() - began
     if error != 0:
         return fail(log, error, FAILED_SYNC)
     store(&log.durable, log.base)
@@ -153,6 +153,7 @@ cdef bint has_room(const Log* log, uint64_t need) noexcept nogil:
 
 cdef int put_group(Log* log, GroupHead* head, iovec* parts, int count, uint64_t last) noexcept nogil:
     """Write what stands in parts[1:] as one group; 0 or errno."""
+    cdef uint64_t began
     cdef int part, error
     head.number = log.current.number
     head.base = log.base
@@ -165,10 +166,12 @@ cdef int put_group(Log* log, GroupHead* head, iovec* parts, int count, uint64_t 
         head.payload_crc = crc32c(head.payload_crc, parts[part].iov_base, parts[part].iov_len)
     head.head_crc = head_crc(head, log.current.salt)
     parts[0].iov_base, parts[0].iov_len = head, <size_t>GROUP_HEAD
+    began = mono_ns()
     if log.current.direct:
         error = plate_write(&log.plate, log.current.fd, parts, count)
     else:
         error = write_all(log.current.fd, parts, count, log.offset)
+    log.write_took = mono_ns() - began
     if error == 0:
         log.offset += GROUP_HEAD + head.size
         store(&log.log_bytes, log.log_bytes + GROUP_HEAD + head.size)

@@ -262,6 +262,31 @@ def test_a_server_that_stops_does_not_try_again() -> None:
     assert not driven.task.at_work
 
 
+def test_a_server_that_stops_does_not_wait_for_the_time_of_another_try() -> None:
+    driven = Driven(segment=LEAVE_BYTES)
+    driven.journal.log_bytes_since_checkpoint = LEAST_SEGMENTS * LEAVE_BYTES + 1
+    driven.journal.error = StorageError("no room")
+    driven.task.run()
+    assert driven.task.due_in() == RETRY_MS
+    driven.journal.error = None
+    driven.task.leave()
+    waits = driven.run()
+    assert waits[0] <= 0
+    assert driven.journal.calls[-5:] == WHOLE
+
+
+def test_a_server_that_stops_does_not_wait_for_one_that_raises(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slice(self: Snapshot, max_bytes: int) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr(Snapshot, "slice", slice)
+    driven.journal.log_bytes_since_checkpoint = LEAVE_BYTES + 1
+    driven.task.leave()
+    with pytest.raises(MemoryError):
+        driven.task.run()
+    assert not driven.task.at_work
+
+
 def test_the_end_of_the_server_ends_it(driven: Driven) -> None:
     driven.task.abort()
     assert driven.journal.calls == []

@@ -281,10 +281,11 @@ def test_a_held_sync_returns_when_it_is_let_go(stage: Stage) -> None:
     assert stage.layer.held == 0
 
 
-def test_a_sync_may_be_slow(stage: Stage) -> None:
-    stage.layer.rule(0, Kind.SYNC, Action.SLOW, 50_000)
-    sync = "t = time.monotonic(); os.fsync(f); print(time.monotonic() - t >= 0.05)"
-    assert stage.run(f"import time; f = os.open('file', os.O_CREAT | os.O_WRONLY); {sync}") == "True"
+@pytest.mark.parametrize(("kind", "call"), [(Kind.SYNC, "os.fsync(f)"), (Kind.WRITE, "os.pwrite(f, b'x', 0)")])
+def test_a_sync_and_a_write_may_be_slow(stage: Stage, kind: Kind, call: str) -> None:
+    stage.layer.rule(0, kind, Action.SLOW, 50_000)
+    slow = f"t = time.monotonic(); {call}; print(time.monotonic() - t >= 0.05)"
+    assert stage.run(f"import time; f = os.open('file', os.O_CREAT | os.O_WRONLY); {slow}") == "True"
 
 
 def test_what_is_cleared_is_as_before(stage: Stage) -> None:

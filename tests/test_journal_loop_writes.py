@@ -279,13 +279,13 @@ def test_a_large_batch_does_not_wait_for_the_end_of_the_turn(directory: Path, qu
 def test_batches_of_a_turn_share_a_sync(directory: Path, quick: object) -> None:
     with Opened(directory, segment_size=1 << 22) as opened:
         sim = simulated(opened)
-        clients = [sim.connect() for _ in range(4)]
+        clients = [sim.connect() for _ in range(20)]     # of fewer the disk begins earlier
         for client in clients[:3]:
             arrives(client, "PUSHB", queue="q", jobs=[{"data": "x" * 100}] * 700)       # about 95 kB of records
         assert opened.position == 2100
         sim.loop.settle()
         opened.until(lambda: sim.engine.synced == 2100)
-        assert [len(client.replies()) for client in clients] == [1, 1, 1, 0]
+        assert [len(client.replies()) for client in clients[:4]] == [1, 1, 1, 0]
         (written,) = [one for one in groups(segment(directory, 1)) if one.frames]
         assert written.last == 2100 and len(list(written.positions())) == 3
 

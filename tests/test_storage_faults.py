@@ -122,3 +122,17 @@ def test_requests_stay_unread_while_the_disk_is_stuck(server: ServerProcess, lay
         assert [client.receive()["reqId"] for _ in range(40)] == [str(n) for n in range(40)]
         assert other.receive()["pong"] is True
         assert len(client.ok("PULLB", queue=queue_name, count=100, timeout=0)["jobs"]) == 41
+
+
+def test_the_loop_leaves_a_disk_alone_that_is_slow_to_write_to(server: ServerProcess, layer: FileLayer, codec: Codec,
+                                                               queue_name: str) -> None:
+    """Past the page cache it is the write that waits for the disk; the sync behind it may have nothing to do."""
+    layer.skip_syncs()
+    layer.rule(0, Kind.WRITE, Action.SLOW, 5_000, pattern="segment-*")
+    with server.client(codec) as client:
+        client.ok("PUSH", queue=queue_name)     # by whom it was written depends on what the disk did before
+        before = len(layer.trace())
+        for n in range(20):
+            client.ok("PUSH", queue=queue_name, data=n)
+        writers = [call.tid for call in layer.trace()[before:] if call.kind == Kind.WRITE and b"FQG1" in call.data]
+    assert len(writers) >= 20 and server.pid not in writers

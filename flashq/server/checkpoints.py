@@ -70,6 +70,7 @@ class Checkpoints:
         self._leaving = True
         log = self._journal.log_bytes_since_checkpoint
         self._owed = self._owed or log > max(LEAVE_BYTES, self._journal.checkpoint_bytes // 2)
+        self._next = 0                      # also soon after one that came to nothing: there is no later time
 
     @property
     def at_work(self) -> bool:
@@ -111,7 +112,7 @@ class Checkpoints:
             self._came_to_nothing(str(error))
         except Exception:
             self.abort()
-            self._next = self._clock.mono + RETRY_MS
+            self._put_off()
             raise
 
     def _step(self) -> None:
@@ -125,8 +126,8 @@ class Checkpoints:
             self._end(self._snapshot)
         elif self._journal.checkpoint_write(self._frames):
             self._frames = None
-            # The journal grows faster than this is written: it comes first now.
-            self._next = self._clock.mono + (0 if self._has_grown(2) else PAUSE_MS)
+            # The journal grows faster than this is written, or nobody asks for anything any more: it comes first now.
+            self._next = self._clock.mono + (0 if self._leaving or self._has_grown(2) else PAUSE_MS)
         else:
             self._next = self._clock.mono + BEHIND_MS
 
@@ -148,6 +149,9 @@ class Checkpoints:
 
     def _came_to_nothing(self, reason: str) -> None:
         self._log.warning("checkpoint_failed", reason=reason)
+        self._put_off()
+
+    def _put_off(self) -> None:
         self._owed = self._owed and not self._leaving   # the journal says the same, and there is no other time
         self._next = self._clock.mono + RETRY_MS
 

@@ -77,7 +77,8 @@ static inline int fq_write_blocks(int fd, const char *data, size_t size, size_t 
         size_t whole = done < 0 ? 0 : (size_t)done / block * block;
         if (done < 0 && errno != EINTR)
             return errno;
-        if (whole == 0 && ++idle == FQ_IDLE_WRITES)
+        idle = whole == 0 ? idle + 1 : 0;
+        if (idle == FQ_IDLE_WRITES)
             return EIO;
         data += whole;
         size -= whole;

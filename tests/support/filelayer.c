@@ -55,6 +55,8 @@ static int64_t write_traced(int fd, const void *data, size_t size, int64_t offse
         result = -rule->error;
     result = come_to(rule, result);
     pthread_mutex_unlock(&mutex);
+    if (rule->action == SLOW)
+        usleep((useconds_t)rule->error);
     return result;
 }
 

@@ -49,7 +49,7 @@ class Kind(IntEnum):
 class Action(IntEnum):
     """What becomes of a call: not done, half of a write done, half done and failed, done and failed, killed there.
 
-    SLOW is for syncs: they take so many microseconds more as `error` says.
+    SLOW is for writes and syncs: they take so many microseconds more as `error` says.
     """
 
     FAIL = 1

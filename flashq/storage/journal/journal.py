@@ -18,7 +18,7 @@ OnDone = Callable[[str | None], None]
 
 SMALLEST_SEGMENT = 64 << 10
 GROUP_MOST = 4 << 20  # bytes written at once: more makes the disk no faster, and what waits then waits longer
-QUICK_NS = 1_000_000  # of a sync: for a disk that needs no longer a loop that is idle does not wake the thread
+QUICK_NS = 1_000_000  # of a write and its sync: with a disk that is no slower an idle loop does not wake the thread
 PROMISES = {
     "commit": "commit: what was answered is on disk, and survives a crash of the machine",
     "interval": "interval: what was answered survives a crash of this process; of the machine, all but the last {} ms",

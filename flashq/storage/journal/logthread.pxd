@@ -30,7 +30,7 @@ cdef struct Log:
     bint each                   # sync each group before it is reported
     uint64_t interval           # else: ns after which what was written is synced
     uint64_t most               # bytes of a group; only a single buffer may have more
-    uint64_t quick              # ns: after a sync that took no longer the loop may write in the place of the thread
+    uint64_t quick              # ns: after a write and sync that took no longer the loop may do them for the thread
     int[2] bell                 # owned; rung for the loop
     pthread_t thread
     # under `lock`
@@ -57,7 +57,8 @@ cdef struct Log:
     uint64_t stated             # position that the log on disk states as durable
     uint64_t touched            # ns when a group was last written
     uint64_t sync_due           # ns
-    uint64_t sync_took          # ns that the last sync took
+    uint64_t write_took         # ns that the last write took: past the page cache it waits for the disk, too
+    uint64_t sync_took          # ns that the last sync took, with the write before it
     # stored by the thread, loaded by others
     uint64_t written            # position
     uint64_t durable            # position

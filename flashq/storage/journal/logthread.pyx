@@ -103,7 +103,7 @@ cdef bint sync(Log* log) noexcept nogil:
     """All that was written is durable; False when that failed."""
     cdef uint64_t began = mono_ns()
     cdef int error = sync_data(log.current.fd)
-    log.sync_took = mono_ns() - began
+    log.sync_took = log.write_took + mono_ns() - began
     if error != 0:
         return fail(log, error, FAILED_SYNC)
     store(&log.durable, log.base)
@@ -152,31 +152,34 @@ cdef bint has_room(const Log* log, uint64_t need) noexcept nogil:
     return log.offset + need + GROUP_HEAD <= log.current.size
 
 
+cdef uint32_t sum_of(const iovec* parts, int count, uint32_t crc) noexcept nogil:
+    cdef int part
+    for part in range(count):
+        crc = crc32c(crc, parts[part].iov_base, parts[part].iov_len)
+    return crc
+
+
 cdef int put_group(Log* log, GroupHead* head, iovec* parts, int count, uint64_t last) noexcept nogil:
     """Write what stands in parts[1:] as one group; 0 or errno."""
+    cdef uint64_t began
     cdef int part, error
     cdef char* room = NULL
-    cdef char* to = NULL
     head.number = log.current.number
     head.base = log.base
     head.last = last
     head.durable = log.durable
     head.size = 0
-    head.payload_crc = log.current.salt
     for part in range(1, count):
         head.size += <uint32_t>parts[part].iov_len
     if log.current.direct:
-        room = to = plate_room(&log.plate, GROUP_HEAD + head.size)
+        room = plate_room(&log.plate, GROUP_HEAD + head.size)
     if room != NULL:
-        to += GROUP_HEAD
-    for part in range(1, count):
-        if room != NULL:
-            head.payload_crc = copy_and_sum(to, &parts[part], head.payload_crc)
-            to += parts[part].iov_len
-        else:
-            head.payload_crc = crc32c(head.payload_crc, parts[part].iov_base, parts[part].iov_len)
+        head.payload_crc = copy_and_sum(room + GROUP_HEAD, parts + 1, count - 1, log.current.salt)
+    else:
+        head.payload_crc = sum_of(parts + 1, count - 1, log.current.salt)
     head.head_crc = head_crc(head, log.current.salt)
     parts[0].iov_base, parts[0].iov_len = head, <size_t>GROUP_HEAD
+    began = mono_ns()
     if room != NULL:
         memcpy(room, head, GROUP_HEAD)
         error = plate_write_room(&log.plate, log.current.fd, GROUP_HEAD + head.size)
@@ -184,6 +187,7 @@ cdef int put_group(Log* log, GroupHead* head, iovec* parts, int count, uint64_t 
         error = plate_write(&log.plate, log.current.fd, parts, count)
     else:
         error = write_all(log.current.fd, parts, count, log.offset)
+    log.write_took = mono_ns() - began
     if error == 0:
         log.offset += GROUP_HEAD + head.size
         store(&log.log_bytes, log.log_bytes + GROUP_HEAD + head.size)

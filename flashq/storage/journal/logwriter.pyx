@@ -49,8 +49,8 @@ cdef class LogWriter(Sink):
     any thread.
 
     With `each`, a group is synced before it is reported as written; else at most `sync_interval_ms` later. `most`
-    bytes make a group; what came in one piece stays together all the same. After a sync that took at most `quick_ns`
-    a caller with nothing else to do writes the next group itself.
+    bytes make a group; what came in one piece stays together all the same. After a write and sync that took at most
+    `quick_ns` a caller with nothing else to do writes the next group itself.
     """
 
     def __cinit__(self, *_args, **_options):

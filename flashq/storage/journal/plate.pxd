@@ -19,5 +19,5 @@ cdef int plate_write(Plate* plate, int fd, const iovec* parts, int count) noexce
 # The same in pieces: room for `size` bytes behind what was written before, or NULL; they are filled in, and written.
 cdef char* plate_room(Plate* plate, size_t size) noexcept nogil
 cdef int plate_write_room(Plate* plate, int fd, size_t size) noexcept nogil
-cdef uint32_t copy_and_sum(char* to, const iovec* part, uint32_t crc) noexcept nogil
+cdef uint32_t copy_and_sum(char* to, const iovec* parts, int count, uint32_t crc) noexcept nogil
 # ^ the checksum goes on over what was copied while that is still at hand

@@ -51,13 +51,17 @@ cdef int plate_write_room(Plate* plate, int fd, size_t size) noexcept nogil:
     return empty(plate, fd)
 
 
-cdef uint32_t copy_and_sum(char* to, const iovec* part, uint32_t crc) noexcept nogil:
-    cdef size_t done = 0, piece
-    while done < part.iov_len:
-        piece = min(part.iov_len - done, <size_t>AT_HAND)
-        memcpy(to + done, <const char*>part.iov_base + done, piece)
-        crc = crc32c(crc, to + done, piece)
-        done += piece
+cdef uint32_t copy_and_sum(char* to, const iovec* parts, int count, uint32_t crc) noexcept nogil:
+    cdef int part
+    cdef size_t done, piece
+    for part in range(count):
+        done = 0
+        while done < parts[part].iov_len:
+            piece = min(parts[part].iov_len - done, <size_t>AT_HAND)
+            memcpy(to, <const char*>parts[part].iov_base + done, piece)
+            crc = crc32c(crc, to, piece)
+            to += piece
+            done += piece
     return crc
 
 

@@ -64,8 +64,12 @@ class Failure(click.ClickException):
 
 def json_failure(error: click.ClickException) -> Failure:
     """The same, to be told as JSON."""
-    status = Exit.USAGE if isinstance(error, click.UsageError) else Exit.REFUSED
-    failure = error if isinstance(error, Failure) else Failure(status, error.format_message())
+    if isinstance(error, Failure):
+        failure = error
+    elif isinstance(error, click.UsageError):
+        failure = Failure(Exit.USAGE, " ".join(error.format_message().split()))    # click lists choices on lines
+    else:
+        failure = Failure(Exit.REFUSED, error.format_message())
     failure.as_json = True
     return failure
 

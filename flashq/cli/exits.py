@@ -36,6 +36,9 @@ class Exit(IntEnum):
     PIPE = 141, "Whoever read the output went away, as `head` does."
 
 
+ACCESS_CODES = (AUTH_REQUIRED.code, INVALID_TOKEN.code)
+
+
 class Failure(click.ClickException):
     """What ends a command with a status of its own. `code` and `field` are those of a refusal by the server."""
 
@@ -80,8 +83,7 @@ def failure_of(error: Exception) -> Failure | None:
     from flashq.storage.base import StorageError
 
     if isinstance(error, CommandError):
-        access = error.code in (AUTH_REQUIRED.code, INVALID_TOKEN.code)
-        return Failure(Exit.ACCESS if access else Exit.REFUSED, error.text, error.code, error.field)
+        return Failure(Exit.ACCESS if error.code in ACCESS_CODES else Exit.REFUSED, error.text, error.code, error.field)
     if isinstance(error, DeadlineExceeded):
         return Failure(Exit.NO_ANSWER, str(error))
     if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":

@@ -96,6 +96,8 @@ def test_tokens(start_server: StartServer) -> None:
     said = Cli(wrong)("queues", status=6)
     assert said.error == "Invalid token [INVALID_TOKEN]" and "wr0ng" not in said.err
     Cli(url_of(server).replace("flashq://", "flashq://s3cret@"))("queues")
+    for there in (url_of(server), wrong):
+        Cli(there)("bench", "--count", 10, status=6)
 
 
 def test_certificates(start_server: StartServer, certificate: Certificate) -> None:

@@ -30,6 +30,7 @@ def lines(text: str) -> list[Any]:
 WRONG = [
     (["jobs", "--colour"], "No such option"),
     (["cancel"], "Missing argument"),
+    (["clean", "q"], "Missing option '--state' / '-s'. Choose from: waiting, delayed, "),
     (["push", "q", "1", "--priority", "high"], "Invalid value for '--priority'"),
     (["pusch"], "No such command 'pusch'"),
     (["cron", "ad"], "No such command 'ad'"),

@@ -195,11 +195,12 @@ def test_an_output_that_is_no_utf8_still_says_all(server: ServerProcess, cli: Cl
     env = server_environment({"FLASHQ_URL": url_of(server), "PYTHONIOENCODING": "ascii"})
 
     def printed(*words: str) -> str:
-        done = subprocess.run([*FLASHQ, "jobs", queue_name, *words], cwd=tmp_path, env=env, capture_output=True,
+        done = subprocess.run([*FLASHQ, *words], cwd=tmp_path, env=env, capture_output=True,
                               text=True, timeout=60, check=True)
         return done.stdout
 
-    assert "caf? ?" in printed() and json.loads(printed("--json"))["data"] == "caf\u00e9 \u2192"
+    assert "caf? ?" in printed("jobs", queue_name) and "caf? ?" in printed("pull", queue_name)
+    assert json.loads(printed("jobs", queue_name, "--json"))["data"] == "caf\u00e9 \u2192"
 
 
 def test_without_a_stdin(server: ServerProcess, tmp_path: Path, queue_name: str) -> None:

@@ -1,5 +1,6 @@
 """`flashq top` at a pseudo-terminal against a real server; its readings, its screen and its keys one by one."""
 
+import queue as queues
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from conftest import StartServer
+from flashq.cli.queues import percentiles
 from flashq.cli.top.keys import Keys
 from flashq.cli.top.readings import History, Reading, Row, View
 from flashq.cli.top.screen import HEAD_LINES, ORDERS, State, draw
@@ -142,6 +144,15 @@ def test_the_views(start_server: StartServer, top: Top) -> None:
         assert terminal.end() == 0 and terminal.restored()
 
 
+def test_ages_are_there_when_the_queues_come_back(busy: ServerProcess, top: Top) -> None:
+    terminal = top(busy, "--every", "1h")
+    terminal.wait_for("webhooks")
+    for head in ("wait p50", "WORKER", "oldest"):
+        terminal.type("v")
+        terminal.wait_for(head)
+    terminal.wait(lambda: row_of(terminal, "emails")[6] != "-", "the age of the oldest")
+
+
 def test_nobody_works(start_server: StartServer, top: Top) -> None:
     terminal = top(start_server())
     terminal.wait_for("no queue holds a job")
@@ -227,6 +238,26 @@ def test_without_a_terminal(busy: ServerProcess) -> None:
 # --- readings
 
 
+def test_actions_put_no_look_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    class Pressed(queues.Queue[Any]):
+        def get(self, block: bool = True, timeout: float | None = None) -> Any:
+            waits.append(timeout or 0)
+            return (lambda _client: "") if len(waits) < 4 else None
+
+    watcher = Watcher(None, 60.0, 1.0)  # type: ignore[arg-type]
+    monkeypatch.setattr(watcher, "_look", lambda: None)
+    monkeypatch.setattr(watcher, "_actions", Pressed())
+    watcher._watch()
+    assert len(waits) == 4 and all(wait <= 60 for wait in waits)
+
+
+def test_percentiles_say_what_is_known_of_them() -> None:
+    assert percentiles(Times(3, 0.2, 820.0, 1791.5)) == ["<1 ms", "820 ms", "1.8s"]
+    assert percentiles(Times(3, 11_000.0, 119_000.0, None)) == ["11s", "1m 59s", "-"]
+
+
 def metrics(pushed: int, completed: int = 0, failed: int = 0) -> Metrics:
     store = StoreInfo("commit", "ok", 0, 0, 0, 0, 0)
     return Metrics(pushed, completed, failed, 0.0, 12.0, store, [QueueMetrics("a", 5, 1, 2, None)])
@@ -291,7 +322,7 @@ def test_the_screen_fits_any_terminal(width: int, height: int, rows: int, moved:
         assert any("reverse" in str(span.style) for line in lines[HEAD_LINES:] for span in line.spans)
         name = next(line.name for line in state.lines(view) if line.key == state.key)
         assert any(line.plain.startswith(name[:9]) for line in lines)
-        assert (state.selected in state.names) is (table == "queues") and len(state.names) <= height
+        assert (state.selected in state.names) is (table != "workers") and len(state.names) <= height
 
 
 @pytest.mark.parametrize("count", [0, 99_999, 999_999, 12_345_678, 5_000_000_000])

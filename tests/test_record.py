@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import orjson
 import pytest
 
 from flashq.client.endpoint import Endpoint
@@ -28,7 +29,7 @@ def unused() -> type[Any]:
 
 
 def is_made(kind: type) -> bool:
-    return "__dataclass_fields__" in vars(kind)
+    return "__init__" in vars(kind)
 
 
 def matched(one: Any) -> bool:
@@ -79,6 +80,26 @@ def test_a_class_derived_before_the_first_use() -> None:
 
     assert Named(5).name() == "5/2"
     assert repr(Named(5)).endswith("Named(x=5, y=2)")
+
+
+def test_orjson_takes_an_unused_one_for_a_dataclass() -> None:
+    assert orjson.dumps(take_over(unused(), {"x": 1, "y": 2})) == b'{"x":1,"y":2}'
+
+
+def test_a_derived_class_that_asks_its_base_by_super() -> None:
+    class Labelled(unused()):  # type: ignore[misc]
+        def __init__(self, label: str, x: int) -> None:
+            super().__init__(x)
+            self.label = label
+
+        def __repr__(self) -> str:
+            return f"{self.label}: {super().__repr__()}"
+
+    one = Labelled("here", 1)
+    assert repr(one).startswith("here: ") and repr(one).endswith("Labelled(x=1, y=2)")
+    assert changed(one)
+    del one.label
+    assert not hasattr(one, "label")
 
 
 def test_a_dataclass_derived_before_the_first_use() -> None:

@@ -14,7 +14,7 @@ from flashq._bench.frames import DEFAULT_SIZE, Frames, payload
 from flashq._bench.loadgen import BenchError
 from flashq._bench.workload import PERCENTILES, Bench, Result, Target
 from flashq.cli.connection import URL_HELP, endpoint_of
-from flashq.cli.exits import Exit, Failure
+from flashq.cli.exits import ACCESS_CODES, Exit, Failure
 from flashq.cli.json_option import json_option
 
 MAX_COUNT = 50_000_000
@@ -105,8 +105,7 @@ def command(mode: str, as_json: bool, url: str | None, **options: Any) -> None:
         result, limit = measure(mode, options, Live(console, shown=console.is_terminal))
     except (BenchError, OSError) as error:
         server = options["unix"] or f"{options['host']}:{options['port']}"
-        status = Exit.NO_CONNECTION if isinstance(error, OSError) else Exit.REFUSED
-        raise Failure(status, f"{server}: {error}") from None
+        raise Failure(_status(error), f"{server}: {error}") from None
     if as_json:
         click.echo(json.dumps({"mode": mode, **public(options), "result": result.as_dict()}, indent=2))
     else:
@@ -114,6 +113,12 @@ def command(mode: str, as_json: bool, url: str | None, **options: Any) -> None:
         console.print(table(mode, result))
         if limit:
             console.print("[yellow]The generator was the limit: the server can do more.[/yellow]")
+
+
+def _status(error: Exception) -> Exit:
+    if isinstance(error, OSError):
+        return Exit.NO_CONNECTION
+    return Exit.ACCESS if any(code in str(error) for code in ACCESS_CODES) else Exit.REFUSED    # it shows the reply
 
 
 def place(url: str | None, options: dict[str, Any]) -> dict[str, Any]:

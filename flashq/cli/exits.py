@@ -36,6 +36,9 @@ class Exit(IntEnum):
     PIPE = 141, "Whoever read the output went away, as `head` does."
 
 
+ACCESS_CODES = (AUTH_REQUIRED.code, INVALID_TOKEN.code)
+
+
 class Failure(click.ClickException):
     """What ends a command with a status of its own. `code` and `field` are those of a refusal by the server."""
 
@@ -64,8 +67,12 @@ class Failure(click.ClickException):
 
 def json_failure(error: click.ClickException) -> Failure:
     """The same, to be told as JSON."""
-    status = Exit.USAGE if isinstance(error, click.UsageError) else Exit.REFUSED
-    failure = error if isinstance(error, Failure) else Failure(status, error.format_message())
+    if isinstance(error, Failure):
+        failure = error
+    elif isinstance(error, click.UsageError):
+        failure = Failure(Exit.USAGE, " ".join(error.format_message().split()))    # click lists choices on lines
+    else:
+        failure = Failure(Exit.REFUSED, error.format_message())
     failure.as_json = True
     return failure
 
@@ -76,8 +83,7 @@ def failure_of(error: Exception) -> Failure | None:
     from flashq.storage.base import StorageError
 
     if isinstance(error, CommandError):
-        access = error.code in (AUTH_REQUIRED.code, INVALID_TOKEN.code)
-        return Failure(Exit.ACCESS if access else Exit.REFUSED, error.text, error.code, error.field)
+        return Failure(Exit.ACCESS if error.code in ACCESS_CODES else Exit.REFUSED, error.text, error.code, error.field)
     if isinstance(error, DeadlineExceeded):
         return Failure(Exit.NO_ANSWER, str(error))
     if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":

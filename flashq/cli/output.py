@@ -118,7 +118,7 @@ class Output:
     def line(self, text: str, style: str = "") -> None:
         """For people."""
         if not style:
-            click.echo(harmless(text))
+            print(harmless(text), flush=True)   # click would write UTF-8 where it is not wanted
             return
         from rich.text import Text
 

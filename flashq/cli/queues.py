@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from flashq.client.results import Metrics, QueueInfo, Stats, Times
 
 PERCENTS = ("p50", "p95", "p99")
+TENTHS_MS = 10_000      # below that a whole second is more than they are wrong by
 COLUMNS = ("queue", "#waiting", "#delayed", "#active", "#dead", "#completed", "limits")
 
 
@@ -62,7 +63,8 @@ def limits(one: "QueueInfo") -> str:
 def percentiles(times: "Times") -> list[str]:
     """p50, p95 and p99, in words."""
     found: list[float | None] = [getattr(times, percent) for percent in PERCENTS]
-    return ["-" if ms is None else "<1 ms" if ms < 1 else span(ms) for ms in found]
+    return ["-" if ms is None else "<1 ms" if ms < 1 else f"{ms / 1000:.1f}s" if 1000 <= ms < TENTHS_MS else span(ms)
+            for ms in found]
 
 
 @client_command("stats")

@@ -72,7 +72,8 @@ def parse(url: str | None = None, environment: Mapping[str, str] | None = None) 
     if parts.scheme != "flashq":
         if _ADDRESS.fullmatch(text):    # of other texts nothing is repeated
             raise ValueError(f"flashq URL: must begin with flashq:// (did you mean flashq://{text}?)")
-        raise ValueError(f"flashq URL: must begin with flashq:// or flashq+unix://, not {parts.scheme or 'nothing'}://")
+        other = f", not {parts.scheme}://" if parts.scheme else ""
+        raise ValueError(f"flashq URL: must begin with flashq:// or flashq+unix://{other}")
     if parts.path not in ("", "/"):
         raise ValueError("flashq URL: nothing may stand between the port and '?'")
     values = _query(parts.query, _TCP_KEYS)

@@ -2,13 +2,23 @@
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from flashq.errors import ERRORS, ErrorCode
 
 
 class FlashQError(Exception):
     """Of all that this client raises for what became of a call."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle and copy, as between the processes of a pool: `__init__` of most takes more than the text."""
+        return _again, (type(self), self.args), vars(self)
+
+
+def _again(kind: type[FlashQError], args: tuple[Any, ...]) -> FlashQError:
+    one = kind.__new__(kind)
+    one.args = args
+    return one
 
 
 class ConnectionLost(FlashQError, ConnectionError):

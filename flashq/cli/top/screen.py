@@ -90,7 +90,8 @@ def draw(view: View | None, error: str | None, lost_at: float, title: str, state
     at = next((at for at, line in enumerate(body) if line.key == state.key), 0)
     state.first = max(min(state.first, at, max(len(body) - room, 0)), at - room + 1, 0)
     shown = body[state.first:state.first + room]
-    state.names = frozenset(line.key for line in shown) if state.shown == "queues" else frozenset()
+    if state.shown != "workers":        # then those of before: their ages are there at once when one comes back
+        state.names = frozenset(line.key for line in shown)
     lines += [table.fitted(line, line.key == state.key, width) for line in shown]
     if view is not None and not body and room:
         lines.append(Text(table.nothing))

@@ -91,8 +91,8 @@ MAKERS: dict[str, Callable[[Row], Line]] = {"queues": queue_line, "times": times
 
 
 def _short(times: "Times") -> Sequence[str]:
-    """The same for a column: what is a second or longer in its largest unit alone."""
-    return [text.split()[0] if text[-2:] != "ms" else text.replace(" ", "") for text in percentiles(times)]
+    """The same for a column."""
+    return [text.replace(" ", "") for text in percentiles(times)]
 
 
 def _age(ms: int | None) -> str:

@@ -80,7 +80,8 @@ class Watcher:
         due = time.monotonic()
         while True:
             self._look()
-            due = max(due + self._every, time.monotonic())
+            if due <= time.monotonic():     # a look at an action comes beside them, and puts none off
+                due = max(due + self._every, time.monotonic())
             try:
                 action = self._actions.get(timeout=max(due - time.monotonic(), 0))
             except queue.Empty:

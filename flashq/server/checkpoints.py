@@ -10,7 +10,7 @@ from flashq.storage.base import StorageError
 
 LEAVE_BYTES = 1 << 20       # of journal that a start reads in no time
 LEAST_SEGMENTS = 4          # of journal, however small the state is
-SLICE_BYTES = 256 * 1024    # about a millisecond of work
+SLICE_BYTES = 1 << 20       # about a millisecond of work
 PAUSE_MS = 1                # after each: half of the time is for the requests
 BEHIND_MS = 5               # what was given is not written yet
 RETRY_MS = 10_000           # after a checkpoint that came to nothing

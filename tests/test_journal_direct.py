@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.journal import SEGMENT, Opened, frame, groups, read, segment
+from support.journal import SEGMENT, Opened, descriptors, frame, groups, read, segment
 
 BLOCK = 4096
 
@@ -31,22 +31,8 @@ def directory(tmp_path: Path) -> Path:
 
 def is_direct(opened: Opened, number: int = 1) -> bool:
     """Whether this process writes that segment past the cache."""
-    path = os.path.realpath(segment(opened.directory, number))
-    flags = [_flags(fd) for fd in os.listdir("/proc/self/fd") if _target(fd) == path]
-    assert len(flags) == 1
-    return bool(flags[0] & os.O_DIRECT)
-
-
-def _target(fd: str) -> str:
-    try:
-        return os.readlink(f"/proc/self/fd/{fd}")
-    except FileNotFoundError:
-        return ""
-
-
-def _flags(fd: str) -> int:
-    (line,) = [one for one in Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines() if one.startswith("flags")]
-    return int(line.split()[1], 8)
+    (fd,) = descriptors(segment(opened.directory, number))
+    return bool(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_DIRECT)
 
 
 @pytest.mark.parametrize(

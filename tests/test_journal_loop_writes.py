@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from flashq.storage.journal import journal
-from support.journal import SEGMENT, Opened, frame, groups, read, segment
+from support.journal import SEGMENT, Opened, descriptors, frame, groups, read, segment
 from support.simulated import Client, Simulation
 
 ALWAYS = (1 << 64) - 1
@@ -164,8 +164,8 @@ def test_a_group_larger_than_a_segment_is_the_thread_s(opened: Opened) -> None:
 def test_a_failed_write_of_the_loop_ends_the_log(opened: Opened) -> None:
     durable = opened.journal.durable
     # The file below the log becomes one that takes no writes.
-    path = os.path.realpath(opened.directory / "segment-000000000001.log")
-    (fd,) = [int(one) for one in os.listdir("/proc/self/fd") if _target(one) == path]
+    path = segment(opened.directory, 1)
+    (fd,) = descriptors(path)
     read_only = os.open(path, os.O_RDONLY)
     os.dup2(read_only, fd)
     os.close(read_only)
@@ -175,13 +175,6 @@ def test_a_failed_write_of_the_loop_ends_the_log(opened: Opened) -> None:
     assert state.failed == "writing to segment 1 failed: Bad file descriptor"
     opened.put()
     assert opened.commits[-1][0] == durable
-
-
-def _target(fd: str) -> str:
-    try:
-        return os.readlink(f"/proc/self/fd/{fd}")
-    except FileNotFoundError:
-        return ""
 
 
 # --- fed by the hub --------------------------------------------------------------------------------------------------

@@ -177,6 +177,16 @@ def segment(directory: Path, number: int) -> Path:
     return directory / segment_name(number)
 
 
+def descriptors(path: Path) -> list[int]:
+    """Those of this process on that file."""
+    wanted, found = os.path.realpath(path), []
+    for fd in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            if os.readlink(f"/proc/self/fd/{fd}") == wanted:
+                found.append(int(fd))
+    return found
+
+
 def groups(path: Path) -> list[Group]:
     """Those that a segment holds."""
     one = Segment(path)

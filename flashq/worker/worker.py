@@ -214,6 +214,8 @@ class Worker:
                          "they are interrupted, and go back to their queues")
             self._lanes.stop("shutdown")
             await self._first(self._lanes.empty(), seconds=INTERRUPT_SECONDS)
+        # A pull that still waits at the server gets what was just given back, and gives it back once more.
+        await asyncio.wait((feeding,), timeout=2 * PULL_MS / 1000)
         for current in self._lanes.running.values():        # threads that heed no one
             self._settler.settle(current.job, RELEASED)
             if self._on_outcome is not None:

@@ -115,8 +115,8 @@ class Faults(Crash):
 def try_every_call(faults: Faults, fault: Fault) -> int:
     """The fault at the first call, the second, … until one is not reached; how many were.
 
-    A checkpoint, with what it removes, is due after a number of starts: the first call has more than one run to come in,
-    each as the next of them.
+    A checkpoint, with what it removes, is due after a number of starts: the first call has more than one run to come
+    in, each as the next of them.
     """
     number = 1
     for _ in range(FIRST_TRIES):

@@ -83,7 +83,6 @@ def _show(watcher: Watcher, title: str) -> None:
                 raise watcher.crash
             size = os.get_terminal_size(sys.stdout.fileno())
             watcher.names = state.names
-            watcher.workers = SCREEN_WORKERS if state.shown == "workers" else 0
             now = (size, watcher.changes, int(time.time()), state.key, state.shown, state.order, state.question,
                    state.message)
             if now != seen:
